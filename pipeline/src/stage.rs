@@ -1,0 +1,112 @@
+//! A local step: it looks at one batch of documents and keeps nothing between batches.
+
+use arrow_schema::DataType;
+
+use crate::{Batch, Document, Result};
+
+/// One local step. The same rows come out in the same order, some of them marked.
+///
+/// A stage never adds, removes or moves rows: it marks ([`Batch::judge`]), rewrites text
+/// ([`Batch::rewrite`]) or adds a column ([`Batch::annotate`]). The engine drops marked rows, counts
+/// them by reason and saves them if asked, so a stage cannot forget to count.
+pub trait Stage: Send + Sync {
+    /// Columns read and added; checked before anything runs.
+    fn columns(&self) -> Columns {
+        Columns::default()
+    }
+
+    /// Judges, rewrites or annotates one batch.
+    ///
+    /// # Errors
+    /// Only for what makes going on pointless (a model that cannot run): a document that is merely bad
+    /// is marked, never an error.
+    fn process(&self, batch: Batch) -> Result<Batch>;
+
+    /// What the stage measures on one document and how each measure compares with its threshold, in the
+    /// order the stage checks them. Used by `yuan-data explain`; empty for stages that judge nothing.
+    fn explain(&self, document: &Document<'_>) -> Vec<Finding> {
+        let _ = document;
+        Vec::new()
+    }
+}
+
+/// What a step reads from and adds to a batch, beyond `doc_id` and `text`, which every batch has.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    /// Columns that must have been added by an earlier step.
+    pub reads: Vec<&'static str>,
+    /// Columns this step adds, with their types.
+    pub adds: Vec<(&'static str, DataType)>,
+}
+
+impl Columns {
+    /// A step that needs these columns from earlier steps.
+    pub fn reads(columns: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { reads: columns.into_iter().collect(), adds: Vec::new() }
+    }
+
+    /// Also adds this column.
+    #[must_use]
+    pub fn adding(mut self, name: &'static str, data_type: DataType) -> Self {
+        self.adds.push((name, data_type));
+        self
+    }
+}
+
+/// A stage's judgement of one document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The document stays.
+    Keep,
+    /// The document goes, for this reason.
+    Drop(Reason),
+}
+
+impl Verdict {
+    /// Drops for a measured value on the wrong side of a threshold.
+    pub fn drop(code: &'static str, value: f64, threshold: f64) -> Self {
+        Self::Drop(Reason { code, detail: Detail::Measure { value, threshold } })
+    }
+}
+
+/// Why a document was dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// What is wrong with the document, in `snake_case`: `too_few_words`.
+    pub code: &'static str,
+    /// The evidence.
+    pub detail: Detail,
+}
+
+/// The evidence behind a [`Reason`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// The reason says it all.
+    None,
+    /// A measured value on the wrong side of a threshold.
+    Measure {
+        /// What was measured.
+        value: f64,
+        /// The threshold it was compared with.
+        threshold: f64,
+    },
+    /// Another document, which is kept instead.
+    Document(u64),
+    /// A word or two: the language found, say.
+    Text(String),
+}
+
+/// One measure of one document beside its threshold, for `explain`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The reason code a document gets when this check fails.
+    pub rule: &'static str,
+    /// What was measured.
+    pub value: f64,
+    /// The threshold.
+    pub threshold: f64,
+    /// Whether the document stays if the value is at least (true) or at most (false) the threshold.
+    pub at_least: bool,
+    /// Whether this check alone drops the document.
+    pub drops: bool,
+}
