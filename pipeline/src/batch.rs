@@ -113,6 +113,12 @@ impl Batch {
         self.texts.len()
     }
 
+    /// Bytes of text, of marked rows too.
+    pub fn text_bytes(&self) -> u64 {
+        let offsets = self.texts.offsets();
+        (offsets[offsets.len() - 1] - offsets[0]) as u64
+    }
+
     /// Rows that no stage has marked.
     pub fn live_rows(&self) -> usize {
         self.live

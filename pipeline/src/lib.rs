@@ -1,18 +1,47 @@
 //! How documents flow through yuan-data, and what is already done.
 //!
-//! Documents travel in [`Batch`]es (Arrow columns outside, plain strings inside). A [`Stage`] looks at one
-//! batch at a time; a [`Pass`] must see the whole corpus before it can act.
+//! Documents travel in [`Batch`]es: Arrow columns outside, plain strings inside. A [`Stage`] looks at one
+//! batch at a time; a [`Pass`] must see the whole corpus before it can act, and ends in a stage. A [`Plan`]
+//! is a list of such steps; [`run`] cuts it into sweeps over the documents and the documents into units,
+//! records each finished unit in a manifest, and goes on there when it was killed.
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | `batch`, `document`, `riders` | What does a stage see? |
+//! | `stage`, `pass` | What is a step? |
+//! | `input`, `read` | Where do documents come from? |
+//! | `write`, `assemble` | Where do they go? |
+//! | `plan`, `run`, `sweep`, `feed`, `budget` | Who does what when, and how much memory may it take? |
+//! | `manifest`, `summary` | What is done, and what came of it? |
 
+mod assemble;
 mod batch;
+mod budget;
 mod document;
 mod error;
+mod feed;
+mod input;
+mod manifest;
 mod pass;
+mod plan;
+mod progress;
+mod read;
 mod riders;
+mod run;
 mod stage;
+mod summary;
+mod sweep;
+mod write;
 
 pub use batch::{Batch, Tally};
 pub use document::{Document, Measure};
 pub use error::{Error, Result};
+pub use input::{Format, Input, OnBadRecord, Shard};
 pub use pass::{Context, Pass, Scan};
+pub use plan::{Plan, Step, Sweep, Work};
+pub use progress::Progress;
 pub use riders::{ColumnRiders, JsonRiders, Riders};
+pub use run::{RunOptions, run};
+pub use summary::{FileSummary, SampleSummary, StepSummary, Summary, find_document, for_each_batch, stage_of};
 pub use stage::{Columns, Detail, Finding, Reason, Stage, Verdict};
+pub use write::{Output, OutputFormat};

@@ -26,6 +26,11 @@ pub trait Pass: Send + Sync {
     /// rerun from the start after a kill.
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()>;
 
+    /// Whether the pass changes what goes on: if not, [`Pass::stage`] is not asked.
+    fn ends_in_stage(&self) -> bool {
+        true
+    }
+
     /// The outcome → the stage that the next sweep runs, if the pass ends in one.
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>>;
 }

@@ -1,0 +1,357 @@
+//! Runs a plan: sweep by sweep, resumable at every unit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::assemble::sync_folder;
+use crate::input::Shard;
+use crate::manifest::{Counts, Manifest, StepRow, UnitRow};
+use crate::plan::{Plan, Sweep, Work};
+use crate::progress::Progress;
+use crate::sweep::{self, Engine};
+use crate::{Context, Error, Result, Stage};
+
+/// How a plan is run; none of this changes a byte of the result.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Workers.
+    pub threads: usize,
+    /// Bytes of memory that documents in work and passes may take.
+    pub memory: u64,
+    /// Keep the files between sweeps, so that `from` can go back to any step.
+    pub keep_work: bool,
+    /// Do this step and all behind it again.
+    pub from: Option<String>,
+    /// Stop once the sweep that holds this step is done.
+    pub until: Option<String>,
+}
+
+/// The names inside a run folder.
+pub(crate) struct Folder {
+    pub root: PathBuf,
+    pub work: PathBuf,
+    pub manifest: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.into(), work: root.join("work"), manifest: root.join("manifest.sqlite") }
+    }
+
+    /// Where the files of a sweep lie.
+    pub(crate) fn sweep(&self, sweep: u32) -> PathBuf {
+        self.work.join(format!("sweep-{sweep}"))
+    }
+}
+
+/// Runs a plan to its end, or goes on with what is not done yet.
+///
+/// # Errors
+/// [`Error::Cancelled`] once `cancelled` is set and the open units are finished; otherwise what stopped the
+/// run. Whatever the error, the same call continues behind the last finished unit.
+pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &AtomicBool) -> Result<()> {
+    let sweeps = plan.sweeps()?;
+    let from = options.from.as_deref().map(|name| step_named(plan, name)).transpose()?;
+    let until = options.until.as_deref().map(|name| step_named(plan, name)).transpose()?;
+    let shards = plan.input.shards()?;
+    let folder = Folder::new(&plan.folder);
+    std::fs::create_dir_all(&folder.work).map_err(Error::io("create", &folder.work))?;
+    let _lock = lock(&folder)?;
+    let mut manifest = Manifest::open(&folder.manifest)?;
+    claim(plan, &sweeps, &shards, from, &mut manifest, &folder)?;
+    for (number, sweep) in sweeps.iter().enumerate() {
+        let is_last = number + 1 == sweeps.len();
+        let engine = Engine { plan, options, progress, cancelled, folder: &folder, shards: &shards, number: number as u32, sweep, is_last };
+        if !manifest.sweep_done(number as u32)? {
+            run_sweep(&engine, &mut manifest)?;
+        }
+        if until.is_some_and(|step| sweep.stages.contains(&step) || sweep.scans_for == Some(step)) {
+            return Ok(());
+        }
+    }
+    manifest.set_meta("finished", "1")?;
+    if !options.keep_work {
+        remove_folder(&folder.work)?;
+    }
+    Ok(())
+}
+
+/// The step's name as the manifest and messages give it: repeated names are numbered.
+fn step_named(plan: &Plan, name: &str) -> Result<usize> {
+    plan.steps.iter().position(|step| step.name == name).ok_or_else(|| Error::Plan {
+        problem: format!("no step is called `{name}`"),
+        hint: Some(format!(
+            "the steps are {}",
+            plan.steps.iter().map(|step| format!("`{}`", step.name)).collect::<Vec<_>>().join(", ")
+        )),
+    })
+}
+
+/// One process at a time works in a run folder.
+fn lock(folder: &Folder) -> Result<std::fs::File> {
+    let path = folder.work.join("lock");
+    let file = std::fs::File::create(&path).map_err(Error::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::OtherRun {
+            problem: format!("another process works in `{}`", folder.root.display()),
+            hint: "wait for it, or choose another folder with `-o`".into(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
+    }
+}
+
+/// Takes a fresh folder, or makes sure that what is in it was made by the same recipe from the same input.
+fn claim(
+    plan: &Plan,
+    sweeps: &[Sweep],
+    shards: &[Shard],
+    from: Option<usize>,
+    manifest: &mut Manifest,
+    folder: &Folder,
+) -> Result<()> {
+    let of_step = |step: usize| {
+        sweeps
+            .iter()
+            .position(|sweep| sweep.stages.contains(&step) || sweep.scans_for == Some(step))
+            .expect("every step is in a sweep") as u32
+    };
+    let settings = settings(plan);
+    let steps = manifest.steps()?;
+    let fresh = manifest.meta("settings")?.is_none();
+    let restart = if fresh {
+        None
+    } else if shards.iter().any(Shard::is_stdin) {
+        // Standard input cannot be read twice: what came through before is of no use.
+        Some(0)
+    } else {
+        let changed = first_change(plan, &steps);
+        let other_input = manifest.meta("settings")?.as_deref() != Some(&settings)
+            || manifest.shards()? != shards.iter().map(shard_row).collect::<Vec<_>>();
+        match (from, changed) {
+            (None, None) if !other_input => None,
+            (Some(from), changed) if !other_input && changed.as_ref().is_none_or(|(step, _)| *step >= from) => {
+                Some(of_step(from.min(plan.steps.len() - 1)))
+            }
+            (Some(0), _) => Some(0),
+            (_, Some((step, what))) => return Err(other_recipe(plan, step, &what)),
+            (_, None) => return Err(other_inputs(plan, &settings, manifest, shards)?),
+        }
+    };
+    if let Some(sweep) = restart {
+        if sweep > 0 && !(folder.sweep(sweep - 1).is_dir()) {
+            let first = plan.steps.first().map_or("", |step| &step.name);
+            return Err(Error::OtherRun {
+                problem: "the documents before that step were not kept".into(),
+                hint: format!("run all of it again with `--from {first}` (and with `--keep-work`, to go back to any step next time)"),
+            });
+        }
+        manifest.forget_from(sweep)?;
+        let mut stale = sweep;
+        while folder.sweep(stale).is_dir() {
+            remove_folder(&folder.sweep(stale))?;
+            stale += 1;
+        }
+        for name in ["out", "dropped", "set_aside"] {
+            // Files of earlier sweeps stay only where they were not made anew.
+            if sweep == 0 || name == "out" {
+                remove_folder(&folder.root.join(name))?;
+            }
+        }
+    }
+    if fresh || restart.is_some() {
+        if fresh || restart == Some(0) {
+            manifest.set_shards(shards)?;
+        }
+        manifest.set_meta("settings", &settings)?;
+        let rows = plan.steps.iter().enumerate().map(|(number, step)| {
+            (step.name.as_str(), step.version, step.config.to_string(), of_step(number))
+        });
+        manifest.set_steps(rows)?;
+    }
+    Ok(())
+}
+
+fn shard_row(shard: &Shard) -> (String, String) {
+    (shard.path.to_string_lossy().into_owned(), format!("{:016x}", shard.fingerprint))
+}
+
+/// All settings outside the steps that shape the result.
+fn settings(plan: &Plan) -> String {
+    let mut input = serde_json::to_value(&plan.input).expect("settings are plain values");
+    if let Some(input) = input.as_object_mut() {
+        input.remove("paths");
+    }
+    json!({ "input": input, "output": plan.output }).to_string()
+}
+
+/// The first step that is not the one the folder knows, and what differs.
+fn first_change(plan: &Plan, known: &[StepRow]) -> Option<(usize, String)> {
+    for (number, step) in plan.steps.iter().enumerate() {
+        let Some(row) = known.get(number) else { return Some((number, format!("`{}` is new", step.name))) };
+        if row.name != step.name {
+            return Some((number, format!("step {} was `{}`, now `{}`", number + 1, row.name, step.name)));
+        }
+        if row.version != step.version {
+            return Some((number, format!("`{}` had version {}, now {}", step.name, row.version, step.version)));
+        }
+        let config: Value = serde_json::from_str(&row.config).unwrap_or_default();
+        if let Some(what) = difference(&config, &step.config) {
+            return Some((number, format!("`{}` had {what}", step.name)));
+        }
+    }
+    (known.len() > plan.steps.len()).then(|| (plan.steps.len(), format!("`{}` is gone", known[plan.steps.len()].name)))
+}
+
+/// "rows_per_band = 8, now 6", for the first setting that differs.
+fn difference(old: &Value, new: &Value) -> Option<String> {
+    if old == new {
+        return None;
+    }
+    let show = |value: Option<&Value>| value.map_or("none".into(), Value::to_string);
+    if let (Some(old), Some(new)) = (old.as_object(), new.as_object()) {
+        let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
+        keys.sort();
+        let key = keys.into_iter().find(|key| old.get(*key) != new.get(*key))?;
+        return Some(format!("{key} = {}, now {}", show(old.get(key)), show(new.get(key))));
+    }
+    Some(format!("{old}, now {new}"))
+}
+
+fn other_recipe(plan: &Plan, step: usize, what: &str) -> Error {
+    let name = plan.steps.get(step).map_or("", |step| &step.name);
+    let again = match plan.steps.first() {
+        Some(_) if step > 0 && !name.is_empty() => format!("continue from there with `--from {name}`, or "),
+        Some(first) => format!("do it all again with `--from {}`, or ", first.name),
+        None => String::new(),
+    };
+    Error::OtherRun {
+        problem: format!("`{}` was made by another recipe: {what}", plan.folder.display()),
+        hint: format!("{again}choose another folder with `-o`"),
+    }
+}
+
+fn other_inputs(plan: &Plan, settings: &str, manifest: &Manifest, shards: &[Shard]) -> Result<Error> {
+    let old: Value = manifest.meta("settings")?.and_then(|old| serde_json::from_str(&old).ok()).unwrap_or_default();
+    let new: Value = serde_json::from_str(settings).unwrap_or_default();
+    let known = manifest.shards()?;
+    let what = ["input", "output"]
+        .iter()
+        .find_map(|part| difference(&old[part], &new[part]).map(|what| format!("[{part}] had {what}")))
+        .unwrap_or_else(|| {
+            let changed = shards.iter().map(shard_row).find(|shard| !known.contains(shard));
+            match changed {
+                Some((path, _)) if known.iter().any(|(known, _)| *known == path) => format!("`{path}` has changed since"),
+                Some((path, _)) => format!("`{path}` is new"),
+                None => format!("it had {} input files, now {} (or in another order)", known.len(), shards.len()),
+            }
+        });
+    let first = plan.steps.first().map_or("", |step| &step.name);
+    let again = if first.is_empty() { String::new() } else { format!("do it all again with `--from {first}`, or ") };
+    Ok(Error::OtherRun {
+        problem: format!("`{}` was made from other input or settings: {what}", plan.folder.display()),
+        hint: format!("{again}choose another folder with `-o`"),
+    })
+}
+
+fn run_sweep(engine: &Engine<'_>, manifest: &mut Manifest) -> Result<()> {
+    let start = Instant::now();
+    let stages = stages(engine)?;
+    let names = stages.iter().map(|(step, _)| engine.plan.steps[*step].name.as_str());
+    let scan = engine.sweep.scans_for.map(|step| engine.plan.steps[step].name.as_str());
+    let what = names.chain(scan).collect::<Vec<_>>().join(" → ");
+    let what = if what.is_empty() { "write".to_owned() } else { what };
+    let result = sweep::run(engine, &stages, manifest, &what);
+    if let Err(error) = result {
+        manifest.note_sweep(engine.number, start.elapsed().as_secs_f64(), false, &Counts::new())?;
+        return Err(error);
+    }
+    check_sums(engine, manifest)?;
+    let mut counts = Counts::new();
+    if let Some(step) = engine.sweep.scans_for {
+        let reducing = Instant::now();
+        counts = reduce(engine, step, manifest)?;
+        let nanoseconds = reducing.elapsed().as_nanos() as u64;
+        counts.entry((step as i64, "time", "reduce".into())).or_default().add(1, nanoseconds);
+    }
+    manifest.note_sweep(engine.number, start.elapsed().as_secs_f64(), true, &counts)?;
+    if !engine.options.keep_work {
+        if engine.number > 0 {
+            remove_folder(&engine.folder.sweep(engine.number - 1))?;
+        }
+        remove_folder(&engine.folder.sweep(engine.number).join("partials"))?;
+    }
+    Ok(())
+}
+
+/// The stages of a sweep with their step numbers: the closing stage of the pass before, then the local steps.
+fn stages(engine: &Engine<'_>) -> Result<Vec<(usize, Arc<dyn Stage>)>> {
+    let mut stages: Vec<(usize, Arc<dyn Stage>)> = Vec::new();
+    for step in engine.sweep.opens_with.iter().chain(&engine.sweep.stages).copied() {
+        let stage: Arc<dyn Stage> = match &engine.plan.steps[step].work {
+            Work::Stage(stage) => stage.clone(),
+            Work::Deferred { build, .. } => build()?,
+            Work::Pass(pass) => match pass.stage(&engine.plan.outcome(step))? {
+                Some(stage) => Arc::from(stage),
+                None => continue,
+            },
+        };
+        stages.push((step, stage));
+    }
+    Ok(stages)
+}
+
+/// Nothing vanishes: every document read is written, dropped for a reason, or set aside.
+fn check_sums(engine: &Engine<'_>, manifest: &Manifest) -> Result<()> {
+    let sum = |kind| manifest.sum(engine.number, kind).map(|tally| tally.documents);
+    let (read, kept, dropped, set_aside) = (sum("read")?, sum("kept")?, sum("dropped")?, sum("set_aside")?);
+    if read == kept + dropped + set_aside {
+        return Ok(());
+    }
+    Err(Error::Plan {
+        problem: format!(
+            "the counts do not add up: {read} documents read, {kept} kept + {dropped} dropped + {set_aside} set aside; this is a defect of the program"
+        ),
+        hint: Some("please report it with `manifest.sqlite`".into()),
+    })
+}
+
+fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Counts> {
+    let Work::Pass(pass) = &engine.plan.steps[step].work else { unreachable!("only a pass is scanned for") };
+    let outcome = engine.plan.outcome(step);
+    let folder = outcome.parent().expect("outcomes lie in a folder");
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let name = &engine.plan.steps[step].name;
+    let units: Vec<UnitRow> = manifest.units(engine.number)?;
+    let partials: Vec<PathBuf> =
+        units.iter().filter(|unit| unit.scanned).map(|unit| sweep::partial_path(engine, (unit.shard, unit.unit))).collect();
+    engine.progress.begin(format!("{name}: putting {} partial results together", partials.len()), 0, 0);
+    let scratch = engine.folder.work.join("scratch");
+    remove_folder(&scratch)?;
+    std::fs::create_dir_all(&scratch).map_err(Error::io("create", &scratch))?;
+    let temporary = outcome.with_extension("tmp");
+    let context = Context::new(engine.options.memory, engine.options.threads, scratch.clone(), engine.cancelled);
+    pass.reduce(&partials, &temporary, &context)?;
+    if temporary.is_file() {
+        let file = std::fs::File::open(&temporary).map_err(Error::io("read", &temporary))?;
+        file.sync_all().map_err(Error::io("sync", &temporary))?;
+    }
+    std::fs::rename(&temporary, &outcome).map_err(Error::io("rename", &temporary))?;
+    sync_folder(folder)?;
+    remove_folder(&scratch)?;
+    let tallies = context.into_tallies();
+    Ok(tallies.into_iter().map(|((kind, key), tally)| ((step as i64, kind, key), tally)).collect())
+}
+
+/// Removes a folder with all in it, if it is there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+

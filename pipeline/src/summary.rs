@@ -1,0 +1,320 @@
+//! What came of a run, read back from its manifest.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::params;
+
+use crate::batch::Tally;
+use crate::input::{Input, Shard};
+use crate::manifest::{ENGINE, Manifest};
+use crate::plan::{Plan, Work, outcome};
+use crate::read::{self, Start};
+use crate::run::Folder;
+use crate::{Batch, Error, Result, Stage};
+
+/// A run as its folder tells it.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Whether every step is done.
+    pub finished: bool,
+    /// Input files and their bytes.
+    pub inputs: Tally,
+    /// Documents read, and bytes of their text; records set aside are among them.
+    pub read: Tally,
+    /// Records set aside, by reason.
+    pub set_aside: Vec<(String, Tally)>,
+    /// The steps in order.
+    pub steps: Vec<StepSummary>,
+    /// Documents that came through, and bytes of their text.
+    pub kept: Tally,
+    /// Documents by power of two of their characters, before and after.
+    pub lengths: (Vec<(u32, Tally)>, Vec<(u32, Tally)>),
+    /// Documents that came through by language.
+    pub languages: Vec<(String, Tally)>,
+    /// Files written: kind, name inside the run folder, documents, bytes.
+    pub files: Vec<FileSummary>,
+    /// Seconds each sweep took.
+    pub sweep_seconds: Vec<f64>,
+    /// Worker time outside the steps: reading, writing, shared measures; nanoseconds.
+    pub times: Vec<(String, u64)>,
+}
+
+/// One step of a [`Summary`].
+#[derive(Clone, Debug)]
+pub struct StepSummary {
+    /// The step's name in the recipe.
+    pub name: String,
+    /// Its settings as JSON.
+    pub config: String,
+    /// Documents dropped, by reason.
+    pub dropped: Vec<(String, Tally)>,
+    /// What the step counted beside: kind, key, count.
+    pub tallies: Vec<(String, String, Tally)>,
+    /// Worker time by part of the step; nanoseconds.
+    pub times: Vec<(String, u64)>,
+    /// Some of the dropped documents.
+    pub samples: Vec<SampleSummary>,
+}
+
+/// A dropped document as kept for people.
+#[derive(Clone, Debug)]
+pub struct SampleSummary {
+    /// Why it was dropped.
+    pub reason: String,
+    /// Its `doc_id`.
+    pub doc_id: u64,
+    /// The evidence.
+    pub detail: String,
+    /// The beginning of its text.
+    pub text: String,
+}
+
+/// A file of the run's output.
+#[derive(Clone, Debug)]
+pub struct FileSummary {
+    /// `documents`, `dropped` or `set-aside`.
+    pub kind: String,
+    /// Its path inside the run folder.
+    pub path: PathBuf,
+    /// Documents in it.
+    pub documents: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Its xxh3 hash, 16 hexadecimal digits.
+    pub xxh3: String,
+}
+
+impl StepSummary {
+    /// Documents the step dropped for any reason.
+    pub fn dropped_total(&self) -> Tally {
+        sum(self.dropped.iter().map(|(_, tally)| tally))
+    }
+
+    /// The sum of a kind of count.
+    pub fn tally(&self, kind: &str) -> Tally {
+        sum(self.tallies.iter().filter(|(known, _, _)| known == kind).map(|(_, _, tally)| tally))
+    }
+}
+
+fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Tally {
+    tallies.fold(Tally::default(), |mut sum, tally| {
+        sum.add(tally.documents, tally.bytes);
+        sum
+    })
+}
+
+struct CountRow {
+    sweep: u32,
+    step: i64,
+    kind: String,
+    key: String,
+    tally: Tally,
+}
+
+impl Summary {
+    /// Reads the manifest of a run folder.
+    ///
+    /// # Errors
+    /// If the folder holds no run, or its manifest cannot be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let manifest = Manifest::open_existing(&Folder::new(folder).manifest)?;
+        let counts: Vec<CountRow> = manifest.run(|sql| {
+            sql.prepare("SELECT sweep, step, kind, key, documents, bytes FROM counts ORDER BY sweep, step, kind, key")?
+                .query_map([], |row| {
+                    let tally = Tally { documents: row.get::<_, i64>(4)? as u64, bytes: row.get::<_, i64>(5)? as u64 };
+                    Ok(CountRow { sweep: row.get(0)?, step: row.get(1)?, kind: row.get(2)?, key: row.get(3)?, tally })
+                })?
+                .collect()
+        })?;
+        let of_engine = |kind: &str, sweep: Option<u32>| {
+            counts
+                .iter()
+                .filter(|row| row.step == ENGINE && row.kind == kind && sweep.is_none_or(|sweep| row.sweep == sweep))
+                .map(|row| (row.key.clone(), row.tally))
+                .collect::<Vec<_>>()
+        };
+        let last_sweep = manifest.run(|sql| {
+            sql.query_row("SELECT coalesce(max(sweep), 0) FROM steps", [], |row| row.get::<_, u32>(0))
+        })?;
+        // A pass at the end is followed by one sweep more, which belongs to no step.
+        let last_sweep = last_sweep.max(counts.iter().map(|row| row.sweep).max().unwrap_or(0));
+        let lengths = |kind: &str| {
+            of_engine(kind, None).into_iter().filter_map(|(key, tally)| Some((key.parse().ok()?, tally))).collect()
+        };
+        let mut times = std::collections::BTreeMap::new();
+        for (key, tally) in of_engine("time", None) {
+            *times.entry(key).or_insert(0) += tally.bytes;
+        }
+        let mut languages = of_engine("language", None);
+        languages.sort_by_key(|(key, tally)| (std::cmp::Reverse(tally.bytes), key.clone()));
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            finished: manifest.meta("finished")?.is_some(),
+            inputs: manifest.run(|sql| {
+                sql.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM shards", [], |row| {
+                    Ok(Tally { documents: row.get::<_, i64>(0)? as u64, bytes: row.get::<_, i64>(1)? as u64 })
+                })
+            })?,
+            read: sum(of_engine("read", Some(0)).iter().map(|(_, tally)| tally)),
+            set_aside: of_engine("set_aside", Some(0)),
+            steps: steps(&manifest, &counts)?,
+            kept: sum(of_engine("kept", Some(last_sweep)).iter().map(|(_, tally)| tally)),
+            lengths: (lengths("length_read"), lengths("length_kept")),
+            languages,
+            files: files(&manifest)?,
+            sweep_seconds: manifest.run(|sql| {
+                sql.prepare("SELECT seconds FROM sweeps ORDER BY sweep")?.query_map([], |row| row.get(0))?.collect()
+            })?,
+            times: times.into_iter().collect(),
+        })
+    }
+
+    /// Where a document was read: its file, and its record's number there.
+    ///
+    /// # Errors
+    /// If the run has no such input file.
+    pub fn place_of(&self, doc_id: u64) -> Result<(PathBuf, u64)> {
+        let manifest = Manifest::open_existing(&Folder::new(&self.folder).manifest)?;
+        let (shard, row) = ((doc_id >> 32) as usize, doc_id & u64::from(u32::MAX));
+        match manifest.shards()?.into_iter().nth(shard) {
+            Some((path, _)) => Ok((path.into(), row)),
+            None => Err(no_document(doc_id)),
+        }
+    }
+}
+
+fn no_document(doc_id: u64) -> Error {
+    Error::Plan {
+        problem: format!("the run has no document {doc_id}"),
+        hint: Some("take a `doc_id` from `dropped/` or from the report (a `doc_id` is input file << 32 | record)".into()),
+    }
+}
+
+fn steps(manifest: &Manifest, counts: &[CountRow]) -> Result<Vec<StepSummary>> {
+    let mut steps = Vec::new();
+    for (number, step) in manifest.steps()?.into_iter().enumerate() {
+        let number = number as i64;
+        let rows: Vec<&CountRow> = counts.iter().filter(|row| row.step == number).collect();
+        let mut dropped: Vec<(String, Tally)> =
+            rows.iter().filter(|row| row.kind == "dropped").map(|row| (row.key.clone(), row.tally)).collect();
+        dropped.sort_by_key(|(key, tally)| (std::cmp::Reverse(tally.documents), key.clone()));
+        let samples = manifest.run(|sql| {
+            sql.prepare("SELECT reason, doc_id, detail, text FROM samples WHERE step = ? ORDER BY reason, rank")?
+                .query_map(params![number], |row| {
+                    Ok(SampleSummary {
+                        reason: row.get(0)?,
+                        doc_id: row.get::<_, i64>(1)? as u64,
+                        detail: row.get(2)?,
+                        text: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        steps.push(StepSummary {
+            name: step.name,
+            config: step.config,
+            dropped,
+            tallies: rows
+                .iter()
+                .filter(|row| row.kind != "dropped" && row.kind != "time")
+                .map(|row| (row.kind.clone(), row.key.clone(), row.tally))
+                .collect(),
+            times: rows.iter().filter(|row| row.kind == "time").map(|row| (row.key.clone(), row.tally.bytes)).collect(),
+            samples,
+        });
+    }
+    Ok(steps)
+}
+
+fn files(manifest: &Manifest) -> Result<Vec<FileSummary>> {
+    manifest.run(|sql| {
+        sql.prepare("SELECT kind, name, documents, bytes, xxh3 FROM files ORDER BY kind, number")?
+            .query_map([], |row| {
+                let kind: String = row.get(0)?;
+                let folder = match kind.as_str() {
+                    "dropped" => "dropped",
+                    "set-aside" => "set_aside",
+                    _ => "out",
+                };
+                Ok(FileSummary {
+                    path: Path::new(folder).join(row.get::<_, String>(1)?),
+                    kind,
+                    documents: row.get::<_, i64>(2)? as u64,
+                    bytes: row.get::<_, i64>(3)? as u64,
+                    xxh3: row.get(4)?,
+                })
+            })?
+            .collect()
+    })
+}
+
+/// Reads one document back from the input by its `doc_id`.
+///
+/// # Errors
+/// If the input has no such document, or it is no document.
+pub fn find_document(input: &Input, shards: &[Shard], doc_id: u64) -> Result<Batch> {
+    let (number, row) = ((doc_id >> 32) as u32, doc_id & u64::from(u32::MAX));
+    let shard = shards.get(number as usize).ok_or_else(|| no_document(doc_id))?;
+    let scratch = std::env::temp_dir();
+    let mut reader = read::open(shard, number, input, Start::default(), scratch)?;
+    while let Some(unit) = reader.next_unit()? {
+        if row >= unit.next_row {
+            continue;
+        }
+        let mut found = None;
+        let mut bad = Vec::new();
+        read::batches(&unit, shard, input, &mut bad, &mut |batch| {
+            let at = batch.doc_ids().values().iter().position(|id| *id == doc_id);
+            if let Some(at) = at {
+                found = Some(batch.filter(&(0..batch.rows()).map(|row| Some(row == at)).collect())?);
+            }
+            Ok(())
+        })?;
+        return found.ok_or_else(|| no_document(doc_id));
+    }
+    Err(no_document(doc_id))
+}
+
+/// Reads all documents of some inputs in order, outside any run: for looking at them.
+///
+/// # Errors
+/// As a run that stops at the first bad record; what `sink` returns, with `Ok(false)` ending the walk.
+pub fn for_each_batch(input: &Input, shards: &[Shard], sink: &mut dyn FnMut(&Shard, Batch) -> Result<bool>) -> Result<()> {
+    for (number, shard) in shards.iter().enumerate() {
+        let mut reader = read::open(shard, number as u32, input, Start::default(), std::env::temp_dir())?;
+        while let Some(unit) = reader.next_unit()? {
+            let mut go_on = true;
+            read::batches(&unit, shard, input, &mut Vec::new(), &mut |batch| {
+                if go_on {
+                    go_on = sink(shard, batch)?;
+                }
+                Ok(())
+            })?;
+            if !go_on {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The stage that a step of a run is, built from the run's outcomes; `None` for a pass that changes nothing,
+/// or one whose outcome is not there yet.
+///
+/// # Errors
+/// If the stage cannot be built.
+pub fn stage_of(plan: &Plan, step: usize) -> Result<Option<std::sync::Arc<dyn Stage>>> {
+    Ok(match &plan.steps[step].work {
+        Work::Stage(stage) => Some(stage.clone()),
+        Work::Deferred { build, .. } => Some(build()?),
+        Work::Pass(pass) => {
+            let path = outcome(&plan.folder, step, &plan.steps[step].name);
+            if !pass.ends_in_stage() || !path.exists() {
+                return Ok(None);
+            }
+            pass.stage(&path)?.map(std::sync::Arc::from)
+        }
+    })
+}

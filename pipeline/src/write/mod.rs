@@ -1,0 +1,152 @@
+//! From batches to files: one part for each work unit, and parts joined into output files of bounded size.
+
+mod jsonl;
+mod parquet;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Batch, Error, Result};
+
+pub(crate) use jsonl::{Dropped, JsonlPart};
+
+/// How the documents that come through are written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// Whether the documents are written at all (a run may end in tokens alone). Default true.
+    pub documents: bool,
+    /// The files' kind: `jsonl.zst` (default), `jsonl.gz`, `jsonl` or `parquet`.
+    pub format: OutputFormat,
+    /// zstd level of `jsonl.zst` and `parquet`, gzip level of `jsonl.gz`. Default 3.
+    pub compression_level: i32,
+    /// Size in bytes after which a new file is begun. Default 256 MiB.
+    pub file_bytes: u64,
+    /// Whether dropped documents are kept in `dropped/`, each with the stage and the reason. Default false.
+    pub keep_dropped: bool,
+    /// Whether each document is written with its `doc_id`, by which `explain` finds it. Default false.
+    pub doc_id: bool,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            documents: true,
+            format: OutputFormat::default(),
+            compression_level: 3,
+            file_bytes: 256 << 20,
+            keep_dropped: false,
+            doc_id: false,
+        }
+    }
+}
+
+/// The kind of the output files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OutputFormat {
+    /// JSON lines in zstd, one frame for each work unit.
+    #[default]
+    #[serde(rename = "jsonl.zst")]
+    JsonlZst,
+    /// JSON lines in gzip, one member for each work unit.
+    #[serde(rename = "jsonl.gz")]
+    JsonlGz,
+    /// JSON lines.
+    #[serde(rename = "jsonl")]
+    Jsonl,
+    /// Apache Parquet, zstd pages, one row group for each work unit.
+    #[serde(rename = "parquet")]
+    Parquet,
+}
+
+impl OutputFormat {
+    /// The suffix of its files.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::JsonlZst => "jsonl.zst",
+            Self::JsonlGz => "jsonl.gz",
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Writes the documents of one work unit to a file of its own.
+pub(crate) trait PartWriter {
+    /// Writes all rows of a batch.
+    fn write(&mut self, batch: &Batch) -> Result<()>;
+    /// Ends the file.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Starts a part of the run's output.
+pub(crate) fn part(path: &Path, output: &Output) -> Result<Box<dyn PartWriter>> {
+    Ok(match output.format {
+        OutputFormat::Parquet => Box::new(parquet::ParquetPart::create(path, output)),
+        format => Box::new(JsonlPart::create(path, format, output.compression_level, output.doc_id)?),
+    })
+}
+
+/// A file between sweeps: Arrow IPC, LZ4.
+pub(crate) struct WorkPart {
+    path: PathBuf,
+    writer: Option<StreamWriter<File>>,
+}
+
+impl WorkPart {
+    pub(crate) fn create(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), writer: None }
+    }
+}
+
+impl PartWriter for WorkPart {
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        let record = batch.to_record()?;
+        if self.writer.is_none() {
+            let file = File::create(&self.path).map_err(Error::io("create", &self.path))?;
+            let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+            self.writer = Some(StreamWriter::try_new_with_options(file, &record.schema(), options)?);
+        }
+        let writer = self.writer.as_mut().expect("made above");
+        writer.write(&record).map_err(|error| arrow_write_error(error, &self.path))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.finish().map_err(|error| arrow_write_error(error, &self.path)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A full disk is told as such, not as an Arrow error.
+fn arrow_write_error(error: arrow_schema::ArrowError, path: &Path) -> Error {
+    match error {
+        arrow_schema::ArrowError::IoError(_, source) => Error::io("write", path)(source),
+        other => other.into(),
+    }
+}
+
+/// Joins parts into one output file and syncs it.
+pub(crate) fn join(parts: &[PathBuf], target: &Path, format: OutputFormat) -> Result<()> {
+    if format == OutputFormat::Parquet {
+        return parquet::splice(parts, target);
+    }
+    let mut out = File::create(target).map_err(Error::io("create", target))?;
+    for part in parts {
+        let mut part_file = File::open(part).map_err(Error::io("read", part))?;
+        std::io::copy(&mut part_file, &mut out).map_err(Error::io("write", target))?;
+    }
+    out.flush().and_then(|()| out.sync_data()).map_err(Error::io("write", target))
+}
+
+/// Whether two parts may stand in one file.
+pub(crate) fn may_join(first: &Path, second: &Path, format: OutputFormat) -> Result<bool> {
+    if format == OutputFormat::Parquet { parquet::same_schema(first, second) } else { Ok(true) }
+}
