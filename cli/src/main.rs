@@ -1,1 +1,66 @@
-fn main(){}
+//! The command `yuan-data`: what did you ask for?
+//!
+//! `args` reads the command line, `recipe` a recipe; both end in a plan that `yuan-pipeline` runs. `commands`
+//! has a file for each group of commands, `show` what people read: progress, summary, report.
+
+mod args;
+mod commands;
+mod hints;
+mod progress;
+mod recipe;
+mod report;
+mod stages;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How a command ended well.
+pub enum Done {
+    /// All of it.
+    All,
+    /// All of it, but some records were set aside.
+    SetAside,
+    /// It found what it was asked to find fault with.
+    Unsound,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, on stdout; the rest are mistakes, on stderr.
+            let status = if error.use_stderr() { 2 } else { 0 };
+            return if error.print().is_ok() { ExitCode::from(status) } else { ExitCode::from(1) };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => commands::run::run(&args, &cli.global),
+        Command::Plan(args) => commands::plan::plan(&args, &cli.global),
+        Command::Demo(args) => commands::demo::demo(&args, &cli.global),
+        Command::Clean(args) => commands::run::clean(&args, &cli.global),
+        Command::Dedup(args) => commands::run::dedup(&args, &cli.global),
+        Command::TrainTokenizer(args) => commands::tokens::train_tokenizer(&args, &cli.global),
+        Command::Tokenize(args) => commands::tokens::tokenize(&args, &cli.global),
+        Command::Binidx(command) => commands::tokens::binidx(&command),
+        Command::Info(args) => commands::look::info(&args),
+        Command::Show(args) => commands::look::show(&args),
+        Command::Stages(args) => commands::look::stages(&args),
+        Command::Explain(args) => commands::explain::explain(&args),
+        Command::Report(args) => commands::look::report(&args),
+        Command::Completions { shell } => commands::look::completions(shell),
+        Command::Man => commands::look::man(),
+    };
+    match result {
+        Ok(Done::All) => ExitCode::SUCCESS,
+        Ok(Done::SetAside) => ExitCode::from(3),
+        Ok(Done::Unsound) => ExitCode::from(1),
+        Err(error) => hints::report(&error),
+    }
+}

@@ -1,0 +1,425 @@
+//! The command line, flag by flag.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use yuan_pipeline::{Format, Input, OnBadRecord, Output, OutputFormat};
+
+/// Raw text in, training-ready tokens out: clean, deduplicate, train a tokenizer, tokenize.
+///
+/// Every run is resumable: stopped or killed, the same command goes on where it was. Its result does not
+/// depend on the number of threads. Documents that are dropped are counted by reason, and kept if you ask.
+///
+/// Start with `yuan-data demo`.
+#[derive(Debug, Parser)]
+#[command(name = "yuan-data", version, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Workers [default: one for each core]
+    #[arg(long, global = true, value_name = "N", help_heading = "Everywhere")]
+    pub threads: Option<usize>,
+    /// Memory for documents in work and for sorting, as 512MiB or 8GiB [default: half the machine's]
+    ///
+    /// A budget that holds: large documents wait for each other, passes spill sorted runs to disk. Tables that
+    /// are always there (the Chinese dictionary, a tokenizer) come on top: some 100 MiB.
+    #[arg(long, global = true, value_name = "BYTES", value_parser = parse_bytes, help_heading = "Everywhere")]
+    pub memory: Option<u64>,
+    /// How progress is shown
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", help_heading = "Everywhere")]
+    pub progress: ProgressKind,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub quiet: bool,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressKind {
+    /// A bar on a terminal, a line every 30 seconds elsewhere
+    Auto,
+    /// A bar
+    Bar,
+    /// A line every 30 seconds
+    Plain,
+    /// A JSON object every 30 seconds
+    Json,
+    /// Nothing
+    None,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run every step of a recipe; go on where an earlier run was stopped
+    Run(RunArgs),
+    /// Check a recipe, its inputs and columns, and print what `run` would do
+    Plan(PlanArgs),
+    /// Take the bundled corpus through the whole chain
+    Demo(DemoArgs),
+    /// Normalise, identify the language, apply quality rules
+    Clean(CleanArgs),
+    /// Remove documents that were seen before
+    Dedup(DedupArgs),
+    /// Train a byte-level BPE tokenizer
+    TrainTokenizer(TrainTokenizerArgs),
+    /// Turn documents into Megatron .bin/.idx
+    Tokenize(TokenizeArgs),
+    /// Look at and check Megatron .bin/.idx
+    #[command(subcommand)]
+    Binidx(BinidxCommand),
+    /// Say what a file or folder is: a run, documents, a tokenizer, tokens
+    Info(InfoArgs),
+    /// Print documents of any format that is read
+    Show(ShowArgs),
+    /// List the stages, or all about one
+    Stages(StagesArgs),
+    /// Show what every stage measures and decides on one document
+    Explain(ExplainArgs),
+    /// Write the report of a run as one HTML page
+    Report(ReportArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Where documents come from.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// Files, folders, globs, or `-` for standard input
+    ///
+    /// Kinds by suffix: .jsonl .json .ndjson .txt (also .gz, .zst), .parquet, .arrow. A folder is read to its
+    /// bottom in order of name.
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// What the files are, where the suffix does not tell
+    #[arg(long, value_name = "KIND", value_parser = parse_format)]
+    pub format: Option<Format>,
+    /// The field or column that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub text_field: String,
+    /// The field or column that holds the document's own id
+    #[arg(long, value_name = "NAME", default_value = "id")]
+    pub id_field: String,
+    /// What to do with a record that is no document: `stop`, or `set-aside` (kept, counted, exit status 3)
+    #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = parse_on_bad_record)]
+    pub on_bad_record: OnBadRecord,
+    /// Records above this size are set aside
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_bytes)]
+    pub max_document_bytes: u64,
+}
+
+impl InputArgs {
+    pub fn input(&self) -> Input {
+        Input {
+            paths: self.inputs.clone(),
+            format: self.format,
+            text_field: self.text_field.clone(),
+            id_field: self.id_field.clone(),
+            on_bad_record: self.on_bad_record,
+            max_document_bytes: self.max_document_bytes,
+            ..Input::default()
+        }
+    }
+}
+
+/// Where documents go.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// The run folder: `out/`, `manifest.sqlite`, `report.html`…
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The kind of the files in `out/`
+    #[arg(long, value_name = "KIND", default_value = "jsonl.zst", value_parser = parse_output_format)]
+    pub output_format: OutputFormat,
+    /// Keep dropped documents in `dropped/`, each with the stage and the reason
+    #[arg(long)]
+    pub keep_dropped: bool,
+    #[command(flatten)]
+    pub resume: ResumeArgs,
+}
+
+impl OutputArgs {
+    pub fn output(&self) -> Output {
+        Output { format: self.output_format, keep_dropped: self.keep_dropped, ..Output::default() }
+    }
+}
+
+/// Where a run begins and ends.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ResumeArgs {
+    /// Do this step and all behind it again
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+    /// Stop once this step is done
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+    /// Keep the files between sweeps, so that `--from` can go back to any step
+    #[arg(long)]
+    pub keep_work: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The recipe
+    #[arg(value_name = "RECIPE.toml")]
+    pub recipe: PathBuf,
+    /// The run folder
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Change a setting: `minhash.bands=10`, `input.paths=["a.jsonl"]`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub resume: ResumeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The recipe
+    #[arg(value_name = "RECIPE.toml")]
+    pub recipe: PathBuf,
+    /// Change a setting: `minhash.bands=10`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The run folder
+    #[arg(short, long, value_name = "DIR", default_value = "yuan-demo")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Languages kept, as zh,en (zh is both scripts); all by default
+    #[arg(long, value_name = "LANGUAGES", value_delimiter = ',')]
+    pub lang: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DedupArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How copies are found; may be repeated, applied in order [default: exact, then minhash]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Vec<DedupMethod>,
+}
+
+/// How copies are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DedupMethod {
+    /// Same text, by a 128-bit hash of the normalised text
+    Exact,
+    /// Nearly the same text, by MinHash: 14 bands of 8 rows over 5-grams
+    Minhash,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainTokenizerArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The tokenizer file to write
+    #[arg(short, long, value_name = "FILE", default_value = "tokenizer.json")]
+    pub out: PathBuf,
+    /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
+    #[arg(long, value_name = "N")]
+    pub vocab_size: Option<usize>,
+    /// Slots kept free for later at fixed ids behind the special tokens
+    #[arg(long, value_name = "N")]
+    pub reserved: Option<usize>,
+    /// Text trained on; more is sampled down to this
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub sample_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct TokenizeArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The files to write, without their suffixes .bin and .idx
+    #[arg(short, long, value_name = "PREFIX")]
+    pub out: PathBuf,
+    /// The tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: PathBuf,
+    /// Leave out the end-of-document token
+    #[arg(long)]
+    pub no_eod: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BinidxCommand {
+    /// Counts, dtype and sizes
+    Info {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print documents as token ids, or as text
+    Cat {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// Decode with this tokenizer.json
+        #[arg(long, value_name = "FILE")]
+        tokenizer: Option<PathBuf>,
+        /// First document, from 0
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        from: usize,
+        /// Documents printed
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
+    },
+    /// Check structure, pointers, token ids and document ends; exit status 1 if something is wrong
+    Verify {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// Check token ids against this tokenizer.json
+        #[arg(long, value_name = "FILE")]
+        tokenizer: Option<PathBuf>,
+        /// Each document must end with this token
+        #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
+        eod: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A run folder, a file of documents, a tokenizer.json, or PREFIX of .bin/.idx
+    pub path: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Documents printed
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    /// Take N documents from all over the input instead of its first ones (reads all of it)
+    #[arg(long, value_name = "N", conflicts_with = "limit")]
+    pub sample: Option<usize>,
+    /// Only documents whose field has this value; may be repeated
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub r#where: Vec<String>,
+    /// Fields printed beside the text
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Characters of each text; 0 for all of it
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub chars: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct StagesArgs {
+    /// The stage
+    pub name: Option<String>,
+    /// The JSON schema of a recipe, for editors
+    #[arg(long, conflicts_with = "name")]
+    pub schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The run folder
+    #[arg(value_name = "RUN_DIR")]
+    pub run: Option<PathBuf>,
+    /// The document, as `doc_id` in `dropped/` and the report give it
+    #[arg(value_name = "DOC_ID", required_unless_present = "text", conflicts_with = "text")]
+    pub doc_id: Option<u64>,
+    /// Explain this text file (`-` for standard input) instead, by the run's recipe or the rules of `clean`
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run folder
+    #[arg(value_name = "RUN_DIR")]
+    pub run: PathBuf,
+    /// The page [default: RUN_DIR/report.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Reads `512`, `64MiB`, `8GiB`, `1.5 GB`.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "ki" | "kib" => 1 << 10,
+        "m" | "mb" => 1_000_000,
+        "mi" | "mib" => 1 << 20,
+        "g" | "gb" => 1_000_000_000,
+        "gi" | "gib" => 1 << 30,
+        "t" | "tb" => 1_000_000_000_000,
+        "ti" | "tib" => 1 << 40,
+        other => return Err(format!("`{other}` is no unit of bytes: use KiB, MiB, GiB or TiB")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is no size: write 512MiB or 8GiB"))?;
+    Ok((number * factor as f64) as u64)
+}
+
+/// A name of a plain enum, through serde, with the names there are in the message.
+fn parse_name<T: serde::de::DeserializeOwned>(text: &str, names: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| format!("there are {names}"))
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    parse_name(text, "jsonl, parquet, arrow, text, text-file, yuan")
+}
+
+fn parse_output_format(text: &str) -> Result<OutputFormat, String> {
+    parse_name(text, "jsonl.zst, jsonl.gz, jsonl, parquet")
+}
+
+fn parse_on_bad_record(text: &str) -> Result<OnBadRecord, String> {
+    parse_name(&text.replace('-', "_"), "stop, set-aside")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_in_powers_of_two_and_of_ten() {
+        assert_eq!(parse_bytes("8GiB"), Ok(8 << 30));
+        assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
+        assert_eq!(parse_bytes("12"), Ok(12));
+        assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
+    }
+}

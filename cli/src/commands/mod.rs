@@ -1,0 +1,55 @@
+//! The commands.
+
+pub mod demo;
+pub mod explain;
+pub mod look;
+pub mod plan;
+pub mod run;
+pub mod tokens;
+
+use std::path::Path;
+
+/// What the sizes of a run come to by default.
+pub fn threads(global: &crate::args::Global) -> usize {
+    global.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+}
+
+/// The memory budget: what was asked for, else half of what the machine has.
+pub fn memory(global: &crate::args::Global) -> u64 {
+    global.memory.unwrap_or_else(|| machine_memory().map_or(2 << 30, |bytes| bytes / 2)).max(64 << 20)
+}
+
+/// The machine's memory, or the container's if that is less.
+fn machine_memory() -> Option<u64> {
+    let information = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = information.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let machine = line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10;
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|limit| limit.trim().parse::<u64>().ok());
+    Some(limit.map_or(machine, |limit| limit.min(machine)))
+}
+
+/// Prints text on stdout; a reader that left early is no failure.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Says something to the person at the terminal.
+#[expect(clippy::print_stderr, reason = "this is where people are spoken to")]
+pub fn say(global: &crate::args::Global, text: &str) {
+    if !global.quiet {
+        eprintln!("{}", text.trim_end());
+    }
+}
+
+/// A path with something behind its name: `tokens` and `.run` make `tokens.run`.
+pub fn beside(path: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,139 @@
+//! `run`, `clean`, `dedup`: a recipe, written down or put together from flags.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use indicatif::HumanDuration;
+use yuan_pipeline::{Error, Progress, RunOptions, Summary};
+
+use super::{memory, say, threads};
+use crate::Done;
+use crate::args::{CleanArgs, DedupArgs, DedupMethod, Global, ResumeArgs, RunArgs};
+use crate::progress::shown;
+use crate::recipe::{Recipe, StageConfig, base_of};
+use crate::{report, summary};
+
+pub fn run(args: &RunArgs, global: &Global) -> anyhow::Result<Done> {
+    let recipe = Recipe::read(&args.recipe, &args.set)?;
+    execute(&recipe, &base_of(&args.recipe), &args.out, &args.resume, global)
+}
+
+pub fn clean(args: &CleanArgs, global: &Global) -> anyhow::Result<Done> {
+    let language = yuan_filters::LanguageId { keep: args.lang.clone(), ..Default::default() };
+    let mut stages = clean_stages();
+    stages[1] = StageConfig::LanguageId(language);
+    let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages };
+    execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// The stages of `clean`.
+pub fn clean_stages() -> Vec<StageConfig> {
+    vec![
+        StageConfig::Normalize(Default::default()),
+        StageConfig::LanguageId(Default::default()),
+        StageConfig::GopherRepetition(Default::default()),
+        StageConfig::GopherQuality(Default::default()),
+    ]
+}
+
+pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
+    let methods: &[DedupMethod] =
+        if args.method.is_empty() { &[DedupMethod::Exact, DedupMethod::Minhash] } else { &args.method };
+    let stages = methods
+        .iter()
+        .map(|method| match method {
+            DedupMethod::Exact => StageConfig::Exact(Default::default()),
+            DedupMethod::Minhash => StageConfig::Minhash(Default::default()),
+        })
+        .collect();
+    let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages };
+    execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// Runs a recipe in a folder, then prints the summary and writes the report.
+pub fn execute(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, global: &Global) -> anyhow::Result<Done> {
+    let start = Instant::now();
+    let summary = engine(recipe, base, folder, resume, global)?;
+    say(global, &summary::text(&summary));
+    if summary.kept.documents == 0 && summary.finished {
+        say(global, "warning: no document came through");
+    }
+    let page = report::write(&summary, &folder.join("report.html"))?;
+    let done = if summary.finished { "done" } else { "stopped where you asked" };
+    say(global, &format!("{done} in {}; {} and {}", HumanDuration(start.elapsed()), folder.join("out").display(), page.display()));
+    Ok(ending(&summary, folder, global))
+}
+
+/// Exit status 3, with a word, if records were set aside.
+pub fn ending(summary: &Summary, folder: &Path, global: &Global) -> Done {
+    let set_aside: u64 = summary.set_aside.iter().map(|(_, tally)| tally.documents).sum();
+    if set_aside == 0 {
+        return Done::All;
+    }
+    say(global, &format!("{set_aside} records were set aside: see {}", folder.join("set_aside").display()));
+    Done::SetAside
+}
+
+/// Runs a recipe in a folder.
+pub fn engine(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, global: &Global) -> anyhow::Result<Summary> {
+    let plan = recipe.plan(base, folder)?;
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let threads = threads(global);
+    // The tokenizer trainer draws on this pool; a second call in one process finds it made.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let options = RunOptions {
+        threads,
+        memory: memory(global),
+        keep_work: resume.keep_work,
+        from: resume.from.clone(),
+        until: resume.until.clone(),
+    };
+    let cancelled = cancel_on_signals()?;
+    let progress = Progress::default();
+    // A file has its recipe's bytes kept beside it, so that `explain` can rebuild the stages.
+    let written = write_recipe(recipe, base, folder);
+    shown(global, &progress, || yuan_pipeline::run(&plan, &options, &progress, &cancelled))?;
+    written?;
+    Ok(Summary::read(folder)?)
+}
+
+/// The recipe as run, with every default spelt out and paths that stand by themselves.
+fn write_recipe(recipe: &Recipe, base: &Path, folder: &Path) -> anyhow::Result<()> {
+    let mut recipe = recipe.clone();
+    for path in &mut recipe.input.paths {
+        if path != "-" {
+            *path = absolute(Path::new(path)).to_string_lossy().into_owned();
+        }
+    }
+    for stage in &mut recipe.stages {
+        if let StageConfig::Tokenize(tokenize) = stage
+            && !tokenize.tokenizer.as_os_str().is_empty()
+        {
+            tokenize.tokenizer = absolute(&base.join(&tokenize.tokenizer));
+        }
+    }
+    let text = toml::to_string(&recipe).context("the recipe as run")?;
+    let path = folder.join("recipe.toml");
+    // An unfinished run of another recipe is refused later: its recipe must stay.
+    if !path.exists() || Summary::read(folder).is_err() {
+        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The first Ctrl-C asks workers to finish their units; a second ends the process at once.
+fn cancel_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, cancelled.clone())?;
+        signal_hook::flag::register(signal, cancelled.clone())?;
+    }
+    Ok(cancelled)
+}

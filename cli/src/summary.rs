@@ -1,0 +1,124 @@
+//! The summary of a run, for people and for scripts.
+
+use std::fmt::Write as _;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
+use yuan_pipeline::{Summary, Tally};
+
+/// The funnel as text: what came in, what each step took out and why, what is left.
+pub fn text(summary: &Summary) -> String {
+    let mut out = String::new();
+    let total = summary.read.documents;
+    let bar = |documents: u64| {
+        let width = if total == 0 { 0 } else { (documents * 28).div_ceil(total) as usize };
+        "█".repeat(width)
+    };
+    let mut left = total;
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{:<20} {:>10} documents {:>11}  {}", "read", HumanCount(left), HumanBytes(summary.read.bytes), bar(left));
+    let set_aside: u64 = summary.set_aside.iter().map(|(_, tally)| tally.documents).sum();
+    if set_aside > 0 {
+        left -= set_aside;
+        let _ = writeln!(out, "{:<20} {:>10} set aside                {}", "", format!("−{}", HumanCount(set_aside)), bar(left));
+    }
+    for step in &summary.steps {
+        let dropped = step.dropped_total();
+        left -= dropped.documents;
+        if dropped.documents == 0 {
+            let _ = writeln!(out, "{:<20} {:>10}{}", step.name, "·", note(step).map_or_else(String::new, |note| format!(" {note}")));
+            continue;
+        }
+        let reasons: Vec<String> =
+            step.dropped.iter().take(3).map(|(reason, tally)| format!("{} {reason}", HumanCount(tally.documents))).collect();
+        let more = if step.dropped.len() > 3 { ", …" } else { "" };
+        let _ = writeln!(
+            out,
+            "{:<20} {:>10} {:<22}  {}\n{:>20}   {}{more}",
+            step.name,
+            format!("−{}", HumanCount(dropped.documents)),
+            format!("documents {:>10}", format!("−{}", HumanBytes(dropped.bytes))),
+            bar(left),
+            "",
+            reasons.join(", "),
+        );
+    }
+    let _ = writeln!(
+        out,
+        "{:<20} {:>10} documents {:>11}  {:.1} % of the text",
+        "kept",
+        HumanCount(summary.kept.documents),
+        HumanBytes(summary.kept.bytes).to_string(),
+        100.0 * summary.kept.bytes as f64 / summary.read.bytes.max(1) as f64
+    );
+    if !summary.languages.is_empty() {
+        let languages: Vec<String> = summary
+            .languages
+            .iter()
+            .take(8)
+            .map(|(language, tally)| format!("{language} {}", HumanBytes(tally.bytes)))
+            .collect();
+        let more = summary.languages.len().saturating_sub(8);
+        let more = if more > 0 { format!(", {more} more") } else { String::new() };
+        let _ = writeln!(out, "{:<20} {}{more}", "languages", languages.join(", "));
+    }
+    out
+}
+
+/// What a step that drops nothing did, in a few words.
+fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
+    let tokens = step.tally("tokens");
+    if tokens.documents > 0 && step.name.starts_with("tokenize") {
+        return Some(format!("{} tokens", HumanCount(tokens.documents)));
+    }
+    let normalized = step.tally("normalized");
+    (normalized.documents > 0).then(|| format!("{} texts changed", HumanCount(normalized.documents)))
+}
+
+fn tally(tally: &Tally) -> Value {
+    json!({ "documents": tally.documents, "bytes": tally.bytes })
+}
+
+/// The summary as JSON.
+pub fn json(summary: &Summary) -> Value {
+    let steps: Vec<Value> = summary
+        .steps
+        .iter()
+        .map(|step| {
+            let dropped: serde_json::Map<String, Value> =
+                step.dropped.iter().map(|(reason, count)| (reason.clone(), tally(count))).collect();
+            let counts: Vec<Value> = step
+                .tallies
+                .iter()
+                .map(|(kind, key, count)| json!({ "kind": kind, "key": key, "documents": count.documents, "bytes": count.bytes }))
+                .collect();
+            let config: Value = serde_json::from_str(&step.config).unwrap_or_default();
+            json!({
+                "name": step.name, "config": config, "dropped": dropped, "counts": counts,
+                "seconds": step.times.iter().map(|(_, nanoseconds)| *nanoseconds as f64 / 1e9).sum::<f64>(),
+            })
+        })
+        .collect();
+    let files: Vec<Value> = summary
+        .files
+        .iter()
+        .map(|file| {
+            json!({ "kind": file.kind, "path": file.path.to_string_lossy(), "documents": file.documents, "bytes": file.bytes, "xxh3": file.xxh3 })
+        })
+        .collect();
+    let by_name = |list: &[(String, Tally)]| -> serde_json::Map<String, Value> {
+        list.iter().map(|(name, count)| (name.clone(), tally(count))).collect()
+    };
+    json!({
+        "finished": summary.finished,
+        "input_files": summary.inputs.documents,
+        "input_bytes": summary.inputs.bytes,
+        "read": tally(&summary.read),
+        "set_aside": by_name(&summary.set_aside),
+        "steps": steps,
+        "kept": tally(&summary.kept),
+        "languages": by_name(&summary.languages),
+        "files": files,
+        "sweep_seconds": summary.sweep_seconds,
+    })
+}
