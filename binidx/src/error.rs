@@ -1,0 +1,93 @@
+//! What can be wrong with a dataset or with what is to be written into one.
+
+use std::path::{Path, PathBuf};
+
+use crate::DType;
+
+/// The result of everything fallible in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of reading, writing or joining datasets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "write", "rename"…
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file of a dataset is not what it should be.
+    #[error("`{}` is malformed at `{field}`: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The part of the file, by the name it has in the crate's table.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A token id is too large for the dtype.
+    #[error("token id {token} at position {position} does not fit in {dtype}")]
+    TokenRange {
+        /// The id.
+        token: u32,
+        /// Its place in the sequence.
+        position: usize,
+        /// The dtype of the dataset.
+        dtype: DType,
+    },
+    /// A sequence has more tokens than an `i32` counts.
+    #[error("a sequence of {tokens} tokens is too long: the format counts to 2147483647")]
+    SequenceLength {
+        /// Its tokens.
+        tokens: usize,
+    },
+    /// The lengths given for a document do not add up to its tokens.
+    #[error("the sequence lengths of a document add up to {lengths}, its tokens are {tokens}")]
+    DocumentLength {
+        /// The sum of the lengths given.
+        lengths: usize,
+        /// The tokens given.
+        tokens: usize,
+    },
+    /// Datasets to be joined do not fit together.
+    #[error("cannot join `{}`: {problem}", path.display())]
+    Join {
+        /// The prefix of the dataset that does not fit.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] in waiting: `.map_err(Error::io("read", path))`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    pub(crate) fn malformed(
+        path: impl AsRef<Path>,
+        field: &'static str,
+        problem: impl std::fmt::Display,
+    ) -> Self {
+        Self::Malformed {
+            path: path.as_ref().to_path_buf(),
+            field,
+            problem: problem.to_string(),
+        }
+    }
+}

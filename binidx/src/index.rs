@@ -1,0 +1,245 @@
+//! The `.idx` file: which bytes of the `.bin` file are which sequence, and which sequences a document.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use crate::{DType, Error, Result};
+
+/// The first nine bytes of an index.
+pub(crate) const MAGIC: [u8; 9] = *b"MMIDIDX\0\0";
+/// The only version there is.
+pub(crate) const VERSION: u64 = 1;
+/// Bytes before the first array.
+pub(crate) const HEADER_BYTES: usize = 34;
+
+/// A file's bytes. Kept apart from `Mmap` because a file without bytes cannot be mapped everywhere.
+pub(crate) struct Mapping(Option<Mmap>);
+
+impl Mapping {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
+            return Ok(Self(None));
+        }
+        // SAFETY: the map is read as plain bytes, by copy; datasets are replaced by rename, never
+        // changed in place, so the mapped file keeps its length.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
+        Ok(Self(Some(map)))
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// A mapped `.idx` file whose header fits its size. The arrays are read by copy, so their alignment is
+/// of no matter; their values are only checked where they are used and by [`verify`](crate::verify).
+pub struct Index {
+    map: Mapping,
+    path: PathBuf,
+    dtype: DType,
+    sequences: usize,
+    boundaries: usize,
+    multimodal: bool,
+}
+
+impl Index {
+    /// Maps the `.idx` file at `path`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or magic, version, dtype code, counts, size or the ends of the
+    /// document array are wrong.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let map = Mapping::open(path)?;
+        let wrong = |field, problem: String| Error::malformed(path, field, problem);
+        if map.len() < HEADER_BYTES {
+            return Err(wrong(
+                "header",
+                format!("{} bytes, a header has {HEADER_BYTES}", map.len()),
+            ));
+        }
+        if map[..9] != MAGIC {
+            return Err(wrong(
+                "magic",
+                "not `MMIDIDX`: no Megatron index, or a legacy `TNTIDX` one".into(),
+            ));
+        }
+        let number =
+            |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("eight bytes"));
+        if number(9) != VERSION {
+            return Err(wrong("version", format!("{}, not {VERSION}", number(9))));
+        }
+        let dtype = DType::from_code(map[17])
+            .ok_or_else(|| wrong("dtype", format!("code {}, known are 1 to 8", map[17])))?;
+        let (sequences, boundaries) = (number(18), number(26));
+        // 128 bits hold the size for any two counts of 64.
+        let arrays = HEADER_BYTES as u128 + 12 * u128::from(sequences) + 8 * u128::from(boundaries);
+        let multimodal = match map.len() as u128 {
+            size if size == arrays => false,
+            size if size == arrays + u128::from(sequences) => true,
+            size => {
+                return Err(wrong(
+                    "size",
+                    format!(
+                        "{size} bytes, but {sequences} sequences and {boundaries} document boundaries take {arrays}"
+                    ),
+                ));
+            }
+        };
+        let index = Self {
+            path: path.to_path_buf(),
+            dtype,
+            // The file's size has shown that both counts fit into memory.
+            sequences: sequences as usize,
+            boundaries: boundaries as usize,
+            multimodal,
+            map,
+        };
+        match (
+            index.document_index(0),
+            index.document_index(index.boundaries.wrapping_sub(1)),
+        ) {
+            (Some(0), Some(last)) if last == sequences as i64 => Ok(index),
+            (Some(0), Some(0)) if boundaries == 1 => Ok(index),
+            (first, last) => Err(Error::malformed(
+                path,
+                "document_indices",
+                format!(
+                    "runs from {} to {}, not from 0 to the {sequences} sequences",
+                    first.map_or("nothing".into(), |value| value.to_string()),
+                    last.map_or("nothing".into(), |value| value.to_string()),
+                ),
+            )),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// The number type of the tokens.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Sequences.
+    pub fn sequence_count(&self) -> usize {
+        self.sequences
+    }
+
+    /// Documents. Where [none are marked](Self::marks_documents), every sequence is one.
+    pub fn document_count(&self) -> usize {
+        if self.marks_documents() {
+            self.boundaries - 1
+        } else {
+            self.sequences
+        }
+    }
+
+    /// Whether documents are marked at all: Yuan's preprocessor leaves the array at `[0]`.
+    pub fn marks_documents(&self) -> bool {
+        self.boundaries > 1 || self.sequences == 0
+    }
+
+    /// Whether there is a mode for each sequence.
+    pub fn is_multimodal(&self) -> bool {
+        self.multimodal
+    }
+
+    /// Tokens of a sequence, as written: a damaged file may have a negative number here.
+    pub fn sequence_length(&self, sequence: usize) -> Option<i32> {
+        (sequence < self.sequences)
+            .then(|| i32::from_le_bytes(self.bytes(HEADER_BYTES + 4 * sequence)))
+    }
+
+    /// The first byte of a sequence in the `.bin` file, as written.
+    pub fn sequence_pointer(&self, sequence: usize) -> Option<i64> {
+        (sequence < self.sequences).then(|| {
+            i64::from_le_bytes(self.bytes(HEADER_BYTES + 4 * self.sequences + 8 * sequence))
+        })
+    }
+
+    /// An entry of the document array, as written.
+    pub fn document_index(&self, boundary: usize) -> Option<i64> {
+        (boundary < self.boundaries).then(|| {
+            i64::from_le_bytes(self.bytes(HEADER_BYTES + 12 * self.sequences + 8 * boundary))
+        })
+    }
+
+    /// The mode of a sequence, in a multimodal set.
+    pub fn sequence_mode(&self, sequence: usize) -> Option<i8> {
+        (self.multimodal && sequence < self.sequences).then(|| {
+            self.map[HEADER_BYTES + 12 * self.sequences + 8 * self.boundaries + sequence] as i8
+        })
+    }
+
+    /// All sequence lengths, as written.
+    pub fn sequence_lengths(&self) -> impl Iterator<Item = i32> {
+        (0..self.sequences).filter_map(|sequence| self.sequence_length(sequence))
+    }
+
+    /// All sequence pointers, as written.
+    pub fn sequence_pointers(&self) -> impl Iterator<Item = i64> {
+        (0..self.sequences).filter_map(|sequence| self.sequence_pointer(sequence))
+    }
+
+    /// The document array, as written.
+    pub fn document_indices(&self) -> impl Iterator<Item = i64> {
+        (0..self.boundaries).filter_map(|boundary| self.document_index(boundary))
+    }
+
+    /// The sequences of a document.
+    ///
+    /// # Errors
+    /// If there is no such document or its boundaries do not lie in order within the sequences.
+    pub fn document(&self, document: usize) -> Result<std::ops::Range<usize>> {
+        if document >= self.document_count() {
+            return Err(Error::malformed(
+                &self.path,
+                "document_indices",
+                format!(
+                    "no document {document}, there are {}",
+                    self.document_count()
+                ),
+            ));
+        }
+        if !self.marks_documents() {
+            return Ok(document..document + 1);
+        }
+        let bound = |at| {
+            self.document_index(at)
+                .and_then(|value| usize::try_from(value).ok())
+        };
+        match (bound(document), bound(document + 1)) {
+            (Some(start), Some(end)) if start <= end && end <= self.sequences => Ok(start..end),
+            _ => Err(Error::malformed(
+                &self.path,
+                "document_indices",
+                format!(
+                    "document {document} does not lie within the {} sequences",
+                    self.sequences
+                ),
+            )),
+        }
+    }
+
+    fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.map[at..at + N]
+            .try_into()
+            .expect("the file's size was checked against its counts")
+    }
+}
