@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Have we seen this document before?
+//!
+//! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
+//! compares whole texts, [`Minhash`] finds near-duplicates. The stages name the document that is kept instead
+//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards.
+//!
+//! | step | files |
+//! |---|---|
+//! | text → tokens → shingles | `text.rs`, `shingle.rs` |
+//! | shingles → signature → band keys | `minhash.rs`, its inner loop `lanes.rs` |
+//! | keys of a work unit → partial file | `exact.rs`, `near.rs` (the passes), `files.rs` (the format) |
+//! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
+//! | duplicates → marked documents | `duplicates.rs` |
+
+mod cluster;
+mod document_set;
+mod duplicates;
+mod exact;
+mod files;
+mod lanes;
+mod minhash;
+mod near;
+mod parameters;
+mod shingle;
+mod text;
+mod union_find;
+
+pub use duplicates::{Duplicates, keeper_of};
+pub use exact::{Exact, ExactKey};
+pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
+pub use near::{Minhash, Signer};
+pub use shingle::{Shingles, shingle_hashes, token_hashes};

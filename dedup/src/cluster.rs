@@ -1,0 +1,347 @@
+//! From partial files to the documents to drop, in bounded memory.
+//!
+//! Keys are hashes, so they are cut into ranges that fit in memory; each thread collects a range from all partial files
+//! (each is sorted: one read a file), sorts it, and links the documents of a key to the first of them. Links are spilled,
+//! linked documents noted in a bitmap; then union-find over these documents alone. Costs: one read of the partial files;
+//! at most half of the memory for the ranges, later about ⅛ byte for each document of the corpus and 8 bytes for each
+//! linked one. The outcome depends on nothing but the set of (key, `doc_id`) pairs.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use yuan_pipeline::{Context, Error, Result};
+
+use crate::document_set::{DocumentSet, NumberedDocuments};
+use crate::files::{Format, Kind, Partial, Record, Writer};
+use crate::union_find::Components;
+
+/// Records below which cutting the work does not pay.
+const SMALL: u64 = 1 << 16;
+
+/// Clusters the documents of `partials` that share a key, and writes all but the first of each cluster, with the first
+/// as keeper, to `outcome`.
+pub(crate) fn reduce<const WORDS: usize>(
+    partials: &[PathBuf],
+    format: Format,
+    outcome: &Path,
+    context: &Context<'_>,
+) -> Result<()> {
+    let links = Links::<WORDS> {
+        partials,
+        format,
+        context,
+        documents: Mutex::default(),
+    };
+    let (link_files, documents) = links.find()?;
+    let components = connect(&link_files, &documents, format, context)?;
+    write_duplicates(&documents, &components, format, outcome, context)
+}
+
+/// The first half: which documents share a key.
+struct Links<'a, const WORDS: usize> {
+    partials: &'a [PathBuf],
+    format: Format,
+    context: &'a Context<'a>,
+    /// The documents that are linked with another.
+    documents: Mutex<DocumentSet>,
+}
+
+impl<const WORDS: usize> Links<'_, WORDS> {
+    /// Files of links and the documents in them.
+    fn find(self) -> Result<(Vec<PathBuf>, NumberedDocuments)> {
+        let records = self.partials.iter().try_fold(0, |sum, path| {
+            self.context.check()?;
+            Ok::<_, Error>(sum + Partial::<WORDS>::open(path, self.format)?.records())
+        })?;
+        let threads = if records < SMALL {
+            1
+        } else {
+            self.context.threads.max(1)
+        };
+        let capacity =
+            (self.context.memory / 2 / threads as u64 / size_of::<Record<WORDS>>() as u64)
+                .max(1024);
+        // Ranges differ in size by chance, and by copies: most should fit at the first attempt.
+        let cuts = records.div_ceil(capacity / 4 * 3).max(if threads > 1 {
+            2 * threads as u64
+        } else {
+            1
+        });
+        let boundary = |cut: u64| ((u128::from(cut) << 64) / u128::from(cuts)) as u64;
+        let range = |cut: u64| (boundary(cut), boundary(cut + 1).wrapping_sub(1));
+        let ranges: Vec<(u64, u64)> = (0..cuts).map(range).collect();
+
+        let files: Vec<PathBuf> = (0..threads)
+            .map(|thread| self.context.scratch.join(format!("links-{thread}")))
+            .collect();
+        in_parallel(files.len(), |thread, next| {
+            let mut links = Writer::create(&files[thread])?;
+            let mut buffer = Vec::new();
+            while let Some(&range) = ranges.get(next()) {
+                self.link_range(range, capacity, &mut buffer, &mut links)?;
+            }
+            links.finish(self.link_format())
+        })?;
+        let documents = self
+            .documents
+            .into_inner()
+            .expect("no holder of the documents panics");
+        check_memory(&documents, self.format, self.context)?;
+        Ok((files, documents.numbered()))
+    }
+
+    fn link_format(&self) -> Format {
+        Format {
+            kind: Kind::Links,
+            ..self.format
+        }
+    }
+
+    /// Links the documents of the keys in a range, by halves if its records do not fit.
+    fn link_range(
+        &self,
+        range: (u64, u64),
+        capacity: u64,
+        records: &mut Vec<Record<WORDS>>,
+        links: &mut Writer,
+    ) -> Result<()> {
+        let mut left = vec![range];
+        while let Some((first, last)) = left.pop() {
+            let mut slices: Vec<Range<u64>> = Vec::with_capacity(self.partials.len());
+            for path in self.partials {
+                self.context.check()?;
+                slices.push(Partial::<WORDS>::open(path, self.format)?.range(first, last)?);
+            }
+            let size: u64 = slices.iter().map(|slice| slice.end - slice.start).sum();
+            if size > capacity && first == last {
+                self.link_crowd(&slices, links)?;
+            } else if size > capacity {
+                let middle = first + (last - first) / 2;
+                left.extend([(middle + 1, last), (first, middle)]);
+            } else {
+                records.clear();
+                self.read(&slices, |record| {
+                    records.push(record);
+                    Ok(())
+                })?;
+                records.sort_unstable();
+                self.link_sorted(records, links)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        slices: &[Range<u64>],
+        mut take: impl FnMut(Record<WORDS>) -> Result<()>,
+    ) -> Result<()> {
+        for (path, slice) in self
+            .partials
+            .iter()
+            .zip(slices)
+            .filter(|(_, slice)| !slice.is_empty())
+        {
+            self.context.check()?;
+            Partial::open(path, self.format)?.read(slice.clone(), &mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Links each document to the first that has its key.
+    fn link_sorted(&self, records: &[Record<WORDS>], links: &mut Writer) -> Result<()> {
+        let groups = || records.chunk_by(|one, other| one.key == other.key);
+        // Documents are distinct within a key, unless a shard was given twice.
+        let members = |group: &[Record<WORDS>]| {
+            group.last().map(|last| last.doc_id) != group.first().map(|first| first.doc_id)
+        };
+        for group in groups().filter(|group| members(group)) {
+            group[1..]
+                .iter()
+                .try_for_each(|member| links.pair(member.doc_id, group[0].doc_id))?;
+        }
+        let mut documents = self.documents();
+        groups()
+            .filter(|group| members(group))
+            .flatten()
+            .for_each(|record| documents.insert(record.doc_id));
+        Ok(())
+    }
+
+    /// The same for keys too frequent to fit in memory: the first document met stands for the first.
+    fn link_crowd(&self, slices: &[Range<u64>], links: &mut Writer) -> Result<()> {
+        let mut firsts: HashMap<[u64; WORDS], u64> = HashMap::new();
+        self.read(slices, |record| match firsts.entry(record.key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(record.doc_id);
+                Ok(())
+            }
+            Entry::Occupied(first) => {
+                let mut documents = self.documents();
+                documents.insert(*first.get());
+                documents.insert(record.doc_id);
+                links.pair(record.doc_id, *first.get())
+            }
+        })
+    }
+
+    fn documents(&self) -> MutexGuard<'_, DocumentSet> {
+        self.documents
+            .lock()
+            .expect("no holder of the documents panics")
+    }
+}
+
+/// Runs `work(thread, next)` on so many threads, where `next` gives each of them the next free piece of work. The first
+/// error stops all threads at their next piece.
+fn in_parallel(
+    threads: usize,
+    work: impl Fn(usize, &dyn Fn() -> usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let next = || {
+        if failed.load(Ordering::Relaxed) {
+            usize::MAX
+        } else {
+            taken.fetch_add(1, Ordering::Relaxed)
+        }
+    };
+    let run = |thread| {
+        let result = work(thread, &next);
+        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+        result
+    };
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (1..threads)
+            .map(|thread| scope.spawn(move || run(thread)))
+            .collect();
+        let first = run(0);
+        let join = |handle: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        handles.into_iter().map(join).fold(first, Result::and)
+    })
+}
+
+/// # Errors
+/// If finding the components of these documents takes more memory than there is.
+fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) -> Result<()> {
+    let members = documents.len();
+    let needed = documents.bytes() + 8 * members;
+    let problem = if u32::try_from(members).is_err() {
+        format!(
+            "{members} documents have a duplicate, more than {} cannot be clustered at once",
+            u32::MAX
+        )
+    } else if needed > context.memory {
+        format!(
+            "clustering {members} documents that have a duplicate takes {needed} bytes, {} are allowed",
+            context.memory
+        )
+    } else {
+        return Ok(());
+    };
+    let gibibytes = needed.div_ceil(1 << 30);
+    let hint = format!(
+        "allow more memory (`--memory {gibibytes}GiB`), or remove exact duplicates first (step `exact`)"
+    );
+    Err(Error::Stage {
+        stage: format.stage.into(),
+        problem,
+        hint: Some(hint),
+    })
+}
+
+/// The second half: which documents are connected by links.
+fn connect(
+    link_files: &[PathBuf],
+    documents: &NumberedDocuments,
+    format: Format,
+    context: &Context<'_>,
+) -> Result<Components> {
+    let number = |doc_id| documents.number(doc_id) as u32;
+    let components = Components::new(documents.len() as u32);
+    in_parallel(link_files.len(), |_, next| {
+        while let Some(path) = link_files.get(next()) {
+            let mut links = Partial::<1>::open(
+                path,
+                Format {
+                    kind: Kind::Links,
+                    ..format
+                },
+            )?;
+            let all = 0..links.records();
+            let mut count = 0_u64;
+            links.read(
+                all,
+                |Record {
+                     key: [member],
+                     doc_id: first,
+                 }| {
+                    components.unite(number(member), number(first));
+                    count += 1;
+                    if count.is_multiple_of(SMALL) {
+                        context.check()
+                    } else {
+                        Ok(())
+                    }
+                },
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(components)
+}
+
+fn write_duplicates(
+    documents: &NumberedDocuments,
+    components: &Components,
+    format: Format,
+    outcome: &Path,
+    context: &Context<'_>,
+) -> Result<()> {
+    let mut file = Writer::create(outcome)?;
+    let mut sizes = vec![0_u32; documents.len() as usize];
+    for (doc_id, number) in documents.iter().zip(0_u32..) {
+        if u64::from(number).is_multiple_of(SMALL) {
+            context.check()?;
+        }
+        let root = components.root(number);
+        sizes[root as usize] += 1;
+        if root != number {
+            file.pair(doc_id, documents.doc_id(root.into()))?;
+        }
+    }
+    file.finish(Format {
+        kind: Kind::Duplicates,
+        ..format
+    })?;
+
+    let mut clusters = [0_u64; 32];
+    let mut duplicates = 0;
+    for &size in sizes.iter().filter(|&&size| size > 0) {
+        clusters[size.ilog2() as usize] += 1;
+        duplicates += u64::from(size) - 1;
+    }
+    for (count, power) in clusters
+        .into_iter()
+        .zip(0_u32..)
+        .filter(|&(count, _)| count > 0)
+    {
+        let least = 1_u64 << power;
+        context.tally(
+            "cluster_size",
+            format!("{least}-{}", 2 * least - 1),
+            count,
+            0,
+        );
+    }
+    context.tally("duplicates", format.stage, duplicates, 0);
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The outcome of a deduplication pass, and the stage that acts on it.
+
+use std::fs::File;
+use std::path::Path;
+
+use memmap2::Mmap;
+use yuan_pipeline::{Batch, Detail, Error, Reason, Result, Stage, Verdict};
+
+use crate::files::{Format, HEADER_BYTES, Kind, number};
+
+const RECORD_BYTES: usize = 16;
+
+/// The documents to drop, each with the document that is kept for it: a file of (`doc_id`, `doc_id` of the keeper) in
+/// the order of the first, mapped into memory.
+pub struct Duplicates {
+    file: Mmap,
+}
+
+impl Duplicates {
+    /// Opens the outcome of an `exact` or `minhash` pass, whatever its parameters.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is something else.
+    pub fn open(outcome: &Path) -> Result<Self> {
+        Self::checked(outcome, |header| Format {
+            stage: "dedup",
+            kind: Kind::Duplicates,
+            parameters: header.get(16..24).map_or(0, number),
+        })
+    }
+
+    /// Opens an outcome that must be of this format.
+    pub(crate) fn of_format(outcome: &Path, format: Format) -> Result<Self> {
+        Self::checked(outcome, |_| Format {
+            kind: Kind::Duplicates,
+            ..format
+        })
+    }
+
+    fn checked(outcome: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
+        let file = File::open(outcome).map_err(Error::io("read", outcome))?;
+        // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
+        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", outcome))?;
+        let header = &file[..file.len().min(HEADER_BYTES)];
+        format(header).check(outcome, header, file.len() as u64, RECORD_BYTES)?;
+        Ok(Self { file })
+    }
+
+    /// The number of documents to drop.
+    pub fn len(&self) -> usize {
+        (self.file.len() - HEADER_BYTES) / RECORD_BYTES
+    }
+
+    /// Whether there is nothing to drop.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn record(&self, index: usize) -> (u64, u64) {
+        let bytes = &self.file[HEADER_BYTES + index * RECORD_BYTES..];
+        (number(bytes), number(&bytes[8..]))
+    }
+
+    /// All documents to drop, with their keepers, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        (0..self.len()).map(|index| self.record(index))
+    }
+
+    /// The document that is kept for this one; `None` if this one stays. O(log duplicates).
+    pub fn keeper_of(&self, doc_id: u64) -> Option<u64> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.record(middle) {
+                (duplicate, keeper) if duplicate == doc_id => return Some(keeper),
+                (duplicate, _) if duplicate < doc_id => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        None
+    }
+}
+
+/// The document that is kept for `doc_id` according to the outcome of an `exact` or `minhash` pass; `None` if it stays.
+///
+/// # Errors
+/// If the file cannot be read or is something else.
+pub fn keeper_of(outcome: &Path, doc_id: u64) -> Result<Option<u64>> {
+    Ok(Duplicates::open(outcome)?.keeper_of(doc_id))
+}
+
+/// Drops the documents that an outcome names.
+pub(crate) struct DropDuplicates {
+    pub duplicates: Duplicates,
+    pub code: &'static str,
+}
+
+impl Stage for DropDuplicates {
+    fn process(&self, batch: Batch) -> Result<Batch> {
+        batch.judge(
+            |document| match self.duplicates.keeper_of(document.doc_id()) {
+                Some(keeper) => Verdict::Drop(Reason {
+                    code: self.code,
+                    detail: Detail::Document(keeper),
+                }),
+                None => Verdict::Keep,
+            },
+        )
+    }
+}
