@@ -123,6 +123,10 @@ impl Pass for WriteBinidx {
         std::fs::write(outcome, json).map_err(Error::io("write", outcome))
     }
 
+    fn ends_in_stage(&self) -> bool {
+        false
+    }
+
     fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         Ok(None)
     }

@@ -242,10 +242,10 @@ pub struct TrainTokenizerArgs {
     pub out: PathBuf,
     /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
     #[arg(long, value_name = "N")]
-    pub vocab_size: Option<usize>,
+    pub vocab_size: Option<u32>,
     /// Slots kept free for later at fixed ids behind the special tokens
     #[arg(long, value_name = "N")]
-    pub reserved: Option<usize>,
+    pub reserved: Option<u32>,
     /// Text trained on; more is sampled down to this
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub sample_bytes: Option<u64>,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Columns, Error, Input, Output, Plan, Stage, Step, Work};
@@ -34,15 +35,10 @@ pub enum StageConfig {
     GopherRepetition(yuan_filters::GopherRepetition),
     Exact(yuan_dedup::Exact),
     Minhash(yuan_dedup::Minhash),
-    TrainTokenizer(yuan_tokenizer::TrainTokenizer),
+    TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
     Tokenize(yuan_tokenizer::TokenizeConfig),
     WriteBinidx(yuan_binidx::WriteBinidx),
 }
-
-/// The tokenizer file that a run trains, inside its folder.
-pub const TOKENIZER: &str = "tokenizer.json";
-/// The name of the token files of a run, inside `out/`.
-pub const PREFIX: &str = "tokens";
 
 impl StageConfig {
     /// Its name in a recipe.
@@ -60,10 +56,10 @@ impl StageConfig {
         }
     }
 
-    /// The step; paths in it start at `base`, what it writes goes to `folder`.
-    fn step(&self, base: &Path, folder: &Path) -> Result<Step, Error> {
+    /// The step; `trained` is the tokenizer that an earlier step of the run writes.
+    fn step(&self, base: &Path, folder: &Path, trained: Option<&Path>) -> Result<Step, Error> {
         let mut config = self.clone();
-        config.place(base, folder);
+        config.place(base, folder, trained);
         let settings = serde_json::to_value(self).expect("settings are plain values");
         let work = match config {
             Self::Normalize(stage) => Work::Stage(Arc::new(stage)),
@@ -75,38 +71,35 @@ impl StageConfig {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }
-            Self::TrainTokenizer(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
-            Self::Tokenize(config) => Work::Deferred {
-                columns: Columns::default().adding("tokens", yuan_tokenizer::tokens_type()),
+            Self::TrainTokenizer(config) => Work::Pass(Arc::new(config.build()?)),
+            Self::Tokenize(config) if Some(config.tokenizer.as_path()) == trained => Work::Deferred {
+                columns: Columns::default().adding("tokens", tokens_type()),
                 build: Box::new(move || config.build().map(|stage| Arc::new(stage) as Arc<dyn Stage>)),
             },
+            Self::Tokenize(config) => Work::Stage(Arc::new(config.build()?)),
             Self::WriteBinidx(pass) => Work::Pass(Arc::new(pass)),
         };
         let config = settings.as_object().and_then(|object| object.values().next()).cloned().unwrap_or_default();
         Ok(Step { name: self.name().into(), config, version: 1, work })
     }
 
-    /// Fills in where things are.
-    fn place(&mut self, base: &Path, folder: &Path) {
+    /// Fills in where things are: what a run writes is in its folder, what it reads starts at `base`.
+    fn place(&mut self, base: &Path, folder: &Path, trained: Option<&Path>) {
         match self {
-            Self::TrainTokenizer(train) => {
-                train.out = if train.out.as_os_str().is_empty() { folder.join(TOKENIZER) } else { folder.join(&train.out) };
-            }
+            Self::TrainTokenizer(train) => train.output = folder.join(&train.output),
             Self::Tokenize(tokenize) => {
-                let given = &tokenize.tokenizer;
-                tokenize.tokenizer = if given.as_os_str().is_empty() { folder.join(TOKENIZER) } else { base.join(given) };
+                let in_run = folder.join(&tokenize.tokenizer);
+                let made_here = trained == Some(in_run.as_path());
+                tokenize.tokenizer = if made_here { in_run } else { base.join(&tokenize.tokenizer) };
             }
-            Self::WriteBinidx(write) => {
-                let given = &write.prefix;
-                let name = if given.as_os_str().is_empty() { Path::new(PREFIX) } else { given };
-                write.prefix = folder.join("out").join(name);
-            }
+            Self::WriteBinidx(write) => write.prefix = folder.join("out").join(&write.prefix),
             _ => {}
         }
     }
+}
+
+fn tokens_type() -> DataType {
+    DataType::LargeList(Arc::new(Field::new("item", DataType::UInt32, false)))
 }
 
 impl Recipe {
@@ -133,26 +126,14 @@ impl Recipe {
 
     /// The plan for a run in `folder`; paths of stages start at `base`.
     pub fn plan(&self, base: &Path, folder: &Path) -> Result<Plan, Error> {
-        let mut trains = false;
+        let mut trained: Option<PathBuf> = None;
+        let mut steps = Vec::new();
         for stage in &self.stages {
-            match stage {
-                StageConfig::TrainTokenizer(_) => trains = true,
-                StageConfig::Tokenize(tokenize) if tokenize.tokenizer.as_os_str().is_empty() && !trains => {
-                    return Err(Error::Plan {
-                        problem: "`tokenize` has no tokenizer".into(),
-                        hint: Some("name one with `tokenizer = \"tokenizer.json\"`, or put `train_tokenizer` before it".into()),
-                    });
-                }
-                StageConfig::Tokenize(tokenize) if !tokenize.tokenizer.as_os_str().is_empty() => {
-                    // What can fail early fails before the first document is read.
-                    let mut early = tokenize.clone();
-                    early.tokenizer = base.join(&tokenize.tokenizer);
-                    early.build()?;
-                }
-                _ => {}
+            steps.push(stage.step(base, folder, trained.as_deref())?);
+            if let StageConfig::TrainTokenizer(train) = stage {
+                trained = Some(folder.join(&train.output));
             }
         }
-        let mut steps = self.stages.iter().map(|stage| stage.step(base, folder)).collect::<Result<Vec<_>, _>>()?;
         let mut seen: Vec<String> = Vec::new();
         for step in &mut steps {
             let times = seen.iter().filter(|name| **name == step.name).count();

@@ -34,7 +34,7 @@ pub fn catalogue() -> Vec<Entry> {
         entry::<yuan_filters::GopherRepetition>("gopher_repetition", "judges", "reads `language` if it is there"),
         entry::<yuan_dedup::Exact>("exact", "judges, sees the whole corpus", "-"),
         entry::<yuan_dedup::Minhash>("minhash", "judges, sees the whole corpus", "-"),
-        entry::<yuan_tokenizer::TrainTokenizer>("train_tokenizer", "sees the whole corpus, writes tokenizer.json", "-"),
+        entry::<yuan_tokenizer::TrainTokenizerConfig>("train_tokenizer", "sees the whole corpus, writes tokenizer.json", "-"),
         entry::<yuan_tokenizer::TokenizeConfig>("tokenize", "annotates", "adds `tokens`"),
         entry::<yuan_binidx::WriteBinidx>("write_binidx", "sees the whole corpus, writes .bin and .idx", "reads `tokens`"),
     ]

@@ -168,6 +168,14 @@ impl Batch {
         self.marks.iter().enumerate().filter(|(_, mark)| mark.is_none()).map(|(row, _)| Document { batch: self, row })
     }
 
+    /// The batch with every mark taken off, so that a stage can be asked about documents that another dropped.
+    #[must_use]
+    pub fn without_marks(mut self) -> Self {
+        self.marks.fill(None);
+        self.live = self.rows();
+        self
+    }
+
     /// Why the row was marked; `None` if it was not.
     pub fn reason(&self, row: usize) -> Option<&Reason> {
         self.marks[row].as_ref().map(|mark| &mark.reason)

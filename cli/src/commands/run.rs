@@ -108,9 +108,10 @@ fn write_recipe(recipe: &Recipe, base: &Path, folder: &Path) -> anyhow::Result<(
             *path = absolute(Path::new(path)).to_string_lossy().into_owned();
         }
     }
+    let trains = recipe.stages.iter().any(|stage| matches!(stage, StageConfig::TrainTokenizer(_)));
     for stage in &mut recipe.stages {
         if let StageConfig::Tokenize(tokenize) = stage
-            && !tokenize.tokenizer.as_os_str().is_empty()
+            && !trains
         {
             tokenize.tokenizer = absolute(&base.join(&tokenize.tokenizer));
         }
