@@ -34,7 +34,7 @@ fn page(summary: &Summary) -> anyhow::Result<String> {
     let mut out = String::new();
     let name = summary.folder.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy());
     let name = escape(&name);
-    let tokens: u64 = summary.steps.iter().filter(|step| step.name.starts_with("tokenize")).map(|step| step.tally("tokens").documents).sum();
+    let tokens: u64 = summary.steps.iter().filter(|step| step.name.starts_with("tokenize")).map(|step| step.tally("tokens").bytes).sum();
     let seconds: f64 = summary.sweep_seconds.iter().sum();
     write!(
         out,

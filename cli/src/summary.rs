@@ -67,12 +67,16 @@ pub fn text(summary: &Summary) -> String {
 
 /// What a step that drops nothing did, in a few words.
 fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
-    let tokens = step.tally("tokens");
-    if tokens.documents > 0 && step.name.starts_with("tokenize") {
-        return Some(format!("{} tokens", HumanCount(tokens.documents)));
+    let tokens = step.tally("tokens").bytes;
+    if tokens > 0 {
+        return Some(format!("{} tokens", HumanCount(tokens)));
     }
-    let normalized = step.tally("normalized");
-    (normalized.documents > 0).then(|| format!("{} texts changed", HumanCount(normalized.documents)))
+    let sample = step.tally("sample").bytes;
+    if sample > 0 {
+        return Some(format!("learnt from {}", HumanBytes(sample)));
+    }
+    let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
+    changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))
 }
 
 fn tally(tally: &Tally) -> Value {
