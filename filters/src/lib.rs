@@ -5,3 +5,12 @@ pub use language::{Identified, LanguageId, identify};
 
 mod normalize;
 pub use normalize::{IdeographicSpace, Normalize, UnicodeForm};
+
+mod lines;
+mod rules;
+pub use rules::{
+    GopherQuality, GopherRepetition, Profile, QualityMeasures, QualityOverrides, RepetitionMeasures, RepetitionOverrides,
+};
+
+mod words;
+pub use words::{EnglishWords, Language, Span, Words};
