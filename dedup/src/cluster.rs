@@ -30,12 +30,7 @@ pub(crate) fn reduce<const WORDS: usize>(
     outcome: &Path,
     context: &Context<'_>,
 ) -> Result<()> {
-    let links = Links::<WORDS> {
-        partials,
-        format,
-        context,
-        documents: Mutex::default(),
-    };
+    let links = Links::<WORDS> { partials, format, context, documents: Mutex::default() };
     let (link_files, documents) = links.find()?;
     let components = connect(&link_files, &documents, format, context)?;
     write_duplicates(&documents, &components, format, outcome, context)
@@ -57,27 +52,16 @@ impl<const WORDS: usize> Links<'_, WORDS> {
             self.context.check()?;
             Ok::<_, Error>(sum + Partial::<WORDS>::open(path, self.format)?.records())
         })?;
-        let threads = if records < SMALL {
-            1
-        } else {
-            self.context.threads.max(1)
-        };
-        let capacity =
-            (self.context.memory / 2 / threads as u64 / size_of::<Record<WORDS>>() as u64)
-                .max(1024);
+        let threads = if records < SMALL { 1 } else { self.context.threads.max(1) };
+        let capacity = (self.context.memory / 2 / threads as u64 / size_of::<Record<WORDS>>() as u64).max(1024);
         // Ranges differ in size by chance, and by copies: most should fit at the first attempt.
-        let cuts = records.div_ceil(capacity / 4 * 3).max(if threads > 1 {
-            2 * threads as u64
-        } else {
-            1
-        });
+        let cuts = records.div_ceil(capacity / 4 * 3).max(if threads > 1 { 2 * threads as u64 } else { 1 });
         let boundary = |cut: u64| ((u128::from(cut) << 64) / u128::from(cuts)) as u64;
         let range = |cut: u64| (boundary(cut), boundary(cut + 1).wrapping_sub(1));
         let ranges: Vec<(u64, u64)> = (0..cuts).map(range).collect();
 
-        let files: Vec<PathBuf> = (0..threads)
-            .map(|thread| self.context.scratch.join(format!("links-{thread}")))
-            .collect();
+        let files: Vec<PathBuf> =
+            (0..threads).map(|thread| self.context.scratch.join(format!("links-{thread}"))).collect();
         in_parallel(files.len(), |thread, next| {
             let mut links = Writer::create(&files[thread])?;
             let mut buffer = Vec::new();
@@ -86,19 +70,13 @@ impl<const WORDS: usize> Links<'_, WORDS> {
             }
             links.finish(self.link_format())
         })?;
-        let documents = self
-            .documents
-            .into_inner()
-            .expect("no holder of the documents panics");
+        let documents = self.documents.into_inner().expect("no holder of the documents panics");
         check_memory(&documents, self.format, self.context)?;
         Ok((files, documents.numbered()))
     }
 
     fn link_format(&self) -> Format {
-        Format {
-            kind: Kind::Links,
-            ..self.format
-        }
+        Format { kind: Kind::Links, ..self.format }
     }
 
     /// Links the documents of the keys in a range, by halves if its records do not fit.
@@ -135,17 +113,8 @@ impl<const WORDS: usize> Links<'_, WORDS> {
         Ok(())
     }
 
-    fn read(
-        &self,
-        slices: &[Range<u64>],
-        mut take: impl FnMut(Record<WORDS>) -> Result<()>,
-    ) -> Result<()> {
-        for (path, slice) in self
-            .partials
-            .iter()
-            .zip(slices)
-            .filter(|(_, slice)| !slice.is_empty())
-        {
+    fn read(&self, slices: &[Range<u64>], mut take: impl FnMut(Record<WORDS>) -> Result<()>) -> Result<()> {
+        for (path, slice) in self.partials.iter().zip(slices).filter(|(_, slice)| !slice.is_empty()) {
             self.context.check()?;
             Partial::open(path, self.format)?.read(slice.clone(), &mut take)?;
         }
@@ -156,19 +125,13 @@ impl<const WORDS: usize> Links<'_, WORDS> {
     fn link_sorted(&self, records: &[Record<WORDS>], links: &mut Writer) -> Result<()> {
         let groups = || records.chunk_by(|one, other| one.key == other.key);
         // Documents are distinct within a key, unless a shard was given twice.
-        let members = |group: &[Record<WORDS>]| {
-            group.last().map(|last| last.doc_id) != group.first().map(|first| first.doc_id)
-        };
+        let members =
+            |group: &[Record<WORDS>]| group.last().map(|last| last.doc_id) != group.first().map(|first| first.doc_id);
         for group in groups().filter(|group| members(group)) {
-            group[1..]
-                .iter()
-                .try_for_each(|member| links.pair(member.doc_id, group[0].doc_id))?;
+            group[1..].iter().try_for_each(|member| links.pair(member.doc_id, group[0].doc_id))?;
         }
         let mut documents = self.documents();
-        groups()
-            .filter(|group| members(group))
-            .flatten()
-            .for_each(|record| documents.insert(record.doc_id));
+        groups().filter(|group| members(group)).flatten().for_each(|record| documents.insert(record.doc_id));
         Ok(())
     }
 
@@ -190,25 +153,16 @@ impl<const WORDS: usize> Links<'_, WORDS> {
     }
 
     fn documents(&self) -> MutexGuard<'_, DocumentSet> {
-        self.documents
-            .lock()
-            .expect("no holder of the documents panics")
+        self.documents.lock().expect("no holder of the documents panics")
     }
 }
 
 /// Runs `work(thread, next)` on so many threads, where `next` gives each of them the next free piece of work. The first
 /// error stops all threads at their next piece.
-fn in_parallel(
-    threads: usize,
-    work: impl Fn(usize, &dyn Fn() -> usize) -> Result<()> + Sync,
-) -> Result<()> {
+fn in_parallel(threads: usize, work: impl Fn(usize, &dyn Fn() -> usize) -> Result<()> + Sync) -> Result<()> {
     let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let next = || {
-        if failed.load(Ordering::Relaxed) {
-            usize::MAX
-        } else {
-            taken.fetch_add(1, Ordering::Relaxed)
-        }
+        if failed.load(Ordering::Relaxed) { usize::MAX } else { taken.fetch_add(1, Ordering::Relaxed) }
     };
     let run = |thread| {
         let result = work(thread, &next);
@@ -216,14 +170,10 @@ fn in_parallel(
         result
     };
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (1..threads)
-            .map(|thread| scope.spawn(move || run(thread)))
-            .collect();
+        let handles: Vec<_> = (1..threads).map(|thread| scope.spawn(move || run(thread))).collect();
         let first = run(0);
         let join = |handle: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            handle
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         handles.into_iter().map(join).fold(first, Result::and)
     })
@@ -235,10 +185,7 @@ fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) 
     let members = documents.len();
     let needed = documents.bytes() + 8 * members;
     let problem = if u32::try_from(members).is_err() {
-        format!(
-            "{members} documents have a duplicate, more than {} cannot be clustered at once",
-            u32::MAX
-        )
+        format!("{members} documents have a duplicate, more than {} cannot be clustered at once", u32::MAX)
     } else if needed > context.memory {
         format!(
             "clustering {members} documents that have a duplicate takes {needed} bytes, {} are allowed",
@@ -248,14 +195,9 @@ fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) 
         return Ok(());
     };
     let gibibytes = needed.div_ceil(1 << 30);
-    let hint = format!(
-        "allow more memory (`--memory {gibibytes}GiB`), or remove exact duplicates first (step `exact`)"
-    );
-    Err(Error::Stage {
-        stage: format.stage.into(),
-        problem,
-        hint: Some(hint),
-    })
+    let hint =
+        format!("allow more memory (`--memory {gibibytes}GiB`), or remove exact duplicates first (step `exact`)");
+    Err(Error::Stage { stage: format.stage.into(), problem, hint: Some(hint) })
 }
 
 /// The second half: which documents are connected by links.
@@ -269,30 +211,14 @@ fn connect(
     let components = Components::new(documents.len() as u32);
     in_parallel(link_files.len(), |_, next| {
         while let Some(path) = link_files.get(next()) {
-            let mut links = Partial::<1>::open(
-                path,
-                Format {
-                    kind: Kind::Links,
-                    ..format
-                },
-            )?;
+            let mut links = Partial::<1>::open(path, Format { kind: Kind::Links, ..format })?;
             let all = 0..links.records();
             let mut count = 0_u64;
-            links.read(
-                all,
-                |Record {
-                     key: [member],
-                     doc_id: first,
-                 }| {
-                    components.unite(number(member), number(first));
-                    count += 1;
-                    if count.is_multiple_of(SMALL) {
-                        context.check()
-                    } else {
-                        Ok(())
-                    }
-                },
-            )?;
+            links.read(all, |Record { key: [member], doc_id: first }| {
+                components.unite(number(member), number(first));
+                count += 1;
+                if count.is_multiple_of(SMALL) { context.check() } else { Ok(()) }
+            })?;
         }
         Ok(())
     })?;
@@ -318,10 +244,7 @@ fn write_duplicates(
             file.pair(doc_id, documents.doc_id(root.into()))?;
         }
     }
-    file.finish(Format {
-        kind: Kind::Duplicates,
-        ..format
-    })?;
+    file.finish(Format { kind: Kind::Duplicates, ..format })?;
 
     let mut clusters = [0_u64; 32];
     let mut duplicates = 0;
@@ -329,18 +252,9 @@ fn write_duplicates(
         clusters[size.ilog2() as usize] += 1;
         duplicates += u64::from(size) - 1;
     }
-    for (count, power) in clusters
-        .into_iter()
-        .zip(0_u32..)
-        .filter(|&(count, _)| count > 0)
-    {
+    for (count, power) in clusters.into_iter().zip(0_u32..).filter(|&(count, _)| count > 0) {
         let least = 1_u64 << power;
-        context.tally(
-            "cluster_size",
-            format!("{least}-{}", 2 * least - 1),
-            count,
-            0,
-        );
+        context.tally("cluster_size", format!("{least}-{}", 2 * least - 1), count, 0);
     }
     context.tally("duplicates", format.stage, duplicates, 0);
     Ok(())

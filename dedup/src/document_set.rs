@@ -16,10 +16,7 @@ pub(crate) struct DocumentSet {
 
 impl DocumentSet {
     pub(crate) fn insert(&mut self, doc_id: u64) {
-        let page = self
-            .pages
-            .entry(doc_id >> PAGE_BITS)
-            .or_insert_with(|| Box::new([0; WORDS]));
+        let page = self.pages.entry(doc_id >> PAGE_BITS).or_insert_with(|| Box::new([0; WORDS]));
         let (word, bit) = place(doc_id);
         page[word] |= bit;
     }
@@ -44,11 +41,7 @@ impl DocumentSet {
             .map(|(number, bits)| {
                 let first = members;
                 members += self::members(&bits);
-                NumberedPage {
-                    number,
-                    first,
-                    bits,
-                }
+                NumberedPage { number, first, bits }
             })
             .collect();
         NumberedDocuments { pages, members }
@@ -88,9 +81,7 @@ impl NumberedDocuments {
     /// # Panics
     /// If the document's page is not in the set.
     pub(crate) fn number(&self, doc_id: u64) -> u64 {
-        let page = self
-            .pages
-            .binary_search_by_key(&(doc_id >> PAGE_BITS), |page| page.number);
+        let page = self.pages.binary_search_by_key(&(doc_id >> PAGE_BITS), |page| page.number);
         let page = &self.pages[page.expect("only members are asked for")];
         let (word, bit) = place(doc_id);
         let before: u32 = page.bits[..word].iter().map(|word| word.count_ones()).sum();
@@ -117,8 +108,7 @@ impl NumberedDocuments {
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
         self.pages.iter().flat_map(|page| {
             page.bits.iter().zip(0_u64..).flat_map(move |(&word, at)| {
-                (0..word.count_ones())
-                    .map(move |n| page.number << PAGE_BITS | at << 6 | nth_bit(word, n))
+                (0..word.count_ones()).map(move |n| page.number << PAGE_BITS | at << 6 | nth_bit(word, n))
             })
         })
     }
@@ -138,10 +128,8 @@ mod tests {
 
     #[test]
     fn members_are_numbered_in_the_order_of_their_ids() {
-        let ids: Vec<u64> = (0..20_000_u64)
-            .map(|n| (n % 3) << 32 | (n * n * 7919 % 30_011))
-            .chain([u64::MAX, 0])
-            .collect();
+        let ids: Vec<u64> =
+            (0..20_000_u64).map(|n| (n % 3) << 32 | (n * n * 7919 % 30_011)).chain([u64::MAX, 0]).collect();
         let expected: BTreeSet<u64> = ids.iter().copied().collect();
         let mut set = DocumentSet::default();
         ids.iter().for_each(|&id| set.insert(id));

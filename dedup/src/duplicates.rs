@@ -31,10 +31,7 @@ impl Duplicates {
 
     /// Opens an outcome that must be of this format.
     pub(crate) fn of_format(outcome: &Path, format: Format) -> Result<Self> {
-        Self::checked(outcome, |_| Format {
-            kind: Kind::Duplicates,
-            ..format
-        })
+        Self::checked(outcome, |_| Format { kind: Kind::Duplicates, ..format })
     }
 
     fn checked(outcome: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
@@ -97,14 +94,9 @@ pub(crate) struct DropDuplicates {
 
 impl Stage for DropDuplicates {
     fn process(&self, batch: Batch) -> Result<Batch> {
-        batch.judge(
-            |document| match self.duplicates.keeper_of(document.doc_id()) {
-                Some(keeper) => Verdict::Drop(Reason {
-                    code: self.code,
-                    detail: Detail::Document(keeper),
-                }),
-                None => Verdict::Keep,
-            },
-        )
+        batch.judge(|document| match self.duplicates.keeper_of(document.doc_id()) {
+            Some(keeper) => Verdict::Drop(Reason { code: self.code, detail: Detail::Document(keeper) }),
+            None => Verdict::Keep,
+        })
     }
 }

@@ -52,11 +52,7 @@ impl Exact {
     }
 
     fn format(&self) -> Format {
-        Format {
-            stage: "exact",
-            kind: Kind::Keys,
-            parameters: hash_of(self),
-        }
+        Format { stage: "exact", kind: Kind::Keys, parameters: hash_of(self) }
     }
 }
 
@@ -73,9 +69,20 @@ fn normalize(text: &str, normalized: &mut String) {
             normalized.push_str(word);
             normalized[start..].make_ascii_lowercase();
         } else {
-            normalized.extend(word.chars().flat_map(char::to_lowercase));
+            for character in word.chars() {
+                if is_uncased(character) {
+                    normalized.push(character);
+                } else {
+                    normalized.extend(character.to_lowercase());
+                }
+            }
         }
     }
+}
+
+/// Whether the character is of the blocks from CJK radicals to Yi, which have no case: a short cut.
+fn is_uncased(character: char) -> bool {
+    ('\u{2e80}'..'\u{a640}').contains(&character)
 }
 
 impl Pass for Exact {
@@ -94,10 +101,7 @@ impl Pass for Exact {
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         let duplicates = Duplicates::of_format(outcome, self.format())?;
-        Ok(Some(Box::new(DropDuplicates {
-            duplicates,
-            code: "exact_duplicate",
-        })))
+        Ok(Some(Box::new(DropDuplicates { duplicates, code: "exact_duplicate" })))
     }
 }
 
@@ -113,10 +117,7 @@ impl Scan for ExactScan {
         for document in batch.documents() {
             if let Some(hash) = self.config.hash(document.text(), &mut self.buffer) {
                 let key = [(hash >> 64) as u64, hash as u64];
-                self.records.push(Record {
-                    key,
-                    doc_id: document.doc_id(),
-                });
+                self.records.push(Record { key, doc_id: document.doc_id() });
             }
         }
         Ok(())
@@ -156,12 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn the_uncased_blocks_have_no_case() {
+        let mut characters = ('\0'..=char::MAX).filter(|&character| is_uncased(character));
+        assert!(characters.all(|character| character.to_lowercase().eq([character])));
+    }
+
+    #[test]
     fn the_hash_is_xxh3_of_128_bits() {
         // XXH3_128bits of "a" as python-xxhash 3.8.2 gives it.
-        let hash = Exact {
-            key: ExactKey::Text,
-        }
-        .hash("a", &mut String::new());
+        let hash = Exact { key: ExactKey::Text }.hash("a", &mut String::new());
         assert_eq!(hash, Some(0xa96f_af70_5af1_6834_e6c6_32b6_1e96_4e1f));
     }
 }

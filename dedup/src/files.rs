@@ -57,13 +57,7 @@ impl Format {
     ///
     /// # Errors
     /// If it is a file of another kind or other parameters, or shorter or longer than its header says.
-    pub(crate) fn check(
-        self,
-        path: &Path,
-        header: &[u8],
-        file_bytes: u64,
-        record_bytes: usize,
-    ) -> Result<u64> {
+    pub(crate) fn check(self, path: &Path, header: &[u8], file_bytes: u64, record_bytes: usize) -> Result<u64> {
         let refuse = |problem: &str, hint: &str| Error::Stage {
             stage: self.stage.into(),
             problem: format!("`{}` {problem}", path.display()),
@@ -75,10 +69,7 @@ impl Format {
         }
         let expected = self.header(0);
         if header[8..16] != expected[8..16] {
-            return Err(refuse(
-                "is of another deduplication pass or format version",
-                damaged,
-            ));
+            return Err(refuse("is of another deduplication pass or format version", damaged));
         }
         if header[16..24] != expected[16..24] {
             return Err(refuse(
@@ -89,9 +80,8 @@ impl Format {
         let records = number(&header[24..]);
         let body = u128::from(records) * record_bytes as u128;
         if u128::from(file_bytes) != body + HEADER_BYTES as u128 {
-            let problem = format!(
-                "is damaged: its header tells of {records} records, its size of {file_bytes} bytes does not"
-            );
+            let problem =
+                format!("is damaged: its header tells of {records} records, its size of {file_bytes} bytes does not");
             return Err(refuse(&problem, damaged));
         }
         Ok(records)
@@ -114,16 +104,11 @@ impl<const WORDS: usize> Record<WORDS> {
     pub(crate) const BYTES: usize = (WORDS + 1) * 8;
 
     fn read(bytes: &[u8]) -> Self {
-        Self {
-            key: std::array::from_fn(|word| number(&bytes[word * 8..])),
-            doc_id: number(&bytes[WORDS * 8..]),
-        }
+        Self { key: std::array::from_fn(|word| number(&bytes[word * 8..])), doc_id: number(&bytes[WORDS * 8..]) }
     }
 
     fn write(&self, file: &mut impl Write) -> std::io::Result<()> {
-        self.key
-            .iter()
-            .try_for_each(|word| file.write_all(&word.to_le_bytes()))?;
+        self.key.iter().try_for_each(|word| file.write_all(&word.to_le_bytes()))?;
         file.write_all(&self.doc_id.to_le_bytes())
     }
 }
@@ -138,19 +123,13 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(Error::io("create", path))?;
-        let mut writer = Self {
-            path: path.into(),
-            file: BufWriter::with_capacity(1 << 16, file),
-            records: 0,
-        };
+        let mut writer = Self { path: path.into(), file: BufWriter::with_capacity(1 << 16, file), records: 0 };
         writer.write(&[0; HEADER_BYTES])?;
         Ok(writer)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(Error::io("write", &self.path))
+        self.file.write_all(bytes).map_err(Error::io("write", &self.path))
     }
 
     /// Appends a record that is a pair of numbers.
@@ -162,13 +141,8 @@ impl Writer {
 
     pub(crate) fn finish(mut self, format: Format) -> Result<()> {
         let header = format.header(self.records);
-        let finished = self
-            .file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(&header));
-        finished
-            .and_then(|()| self.file.flush())
-            .map_err(Error::io("write", &self.path))
+        let finished = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&header));
+        finished.and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))
     }
 }
 
@@ -182,9 +156,7 @@ pub(crate) fn write_partial<const WORDS: usize>(
     let mut file = BufWriter::new(File::create(path).map_err(Error::io("create", path))?);
     let mut write = || {
         file.write_all(&format.header(records.len() as u64))?;
-        records
-            .iter()
-            .try_for_each(|record| record.write(&mut file))?;
+        records.iter().try_for_each(|record| record.write(&mut file))?;
         file.flush()
     };
     write().map_err(Error::io("write", path))
@@ -203,17 +175,10 @@ impl<const WORDS: usize> Partial<WORDS> {
     pub(crate) fn open(path: &Path, format: Format) -> Result<Self> {
         let mut file = File::open(path).map_err(Error::io("read", path))?;
         let mut header = Vec::with_capacity(HEADER_BYTES);
-        Read::by_ref(&mut file)
-            .take(HEADER_BYTES as u64)
-            .read_to_end(&mut header)
-            .map_err(Error::io("read", path))?;
+        Read::by_ref(&mut file).take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(Error::io("read", path))?;
         let bytes = file.metadata().map_err(Error::io("read", path))?.len();
         let records = format.check(path, &header, bytes, Record::<WORDS>::BYTES)?;
-        Ok(Self {
-            path: path.into(),
-            file,
-            records,
-        })
+        Ok(Self { path: path.into(), file, records })
     }
 
     pub(crate) fn records(&self) -> u64 {
@@ -222,18 +187,13 @@ impl<const WORDS: usize> Partial<WORDS> {
 
     fn seek(&mut self, record: u64) -> Result<()> {
         let at = HEADER_BYTES as u64 + record * Record::<WORDS>::BYTES as u64;
-        self.file
-            .seek(SeekFrom::Start(at))
-            .map(drop)
-            .map_err(Error::io("read", &self.path))
+        self.file.seek(SeekFrom::Start(at)).map(drop).map_err(Error::io("read", &self.path))
     }
 
     fn first_word(&mut self, record: u64) -> Result<u64> {
         self.seek(record)?;
         let mut bytes = [0; 8];
-        self.file
-            .read_exact(&mut bytes)
-            .map_err(Error::io("read", &self.path))?;
+        self.file.read_exact(&mut bytes).map_err(Error::io("read", &self.path))?;
         Ok(number(&bytes))
     }
 
@@ -284,12 +244,8 @@ impl<const WORDS: usize> Partial<WORDS> {
         let mut buffer = vec![0; left.min(Record::<WORDS>::BYTES * (1 << 12))];
         while left > 0 {
             let bytes = left.min(buffer.len());
-            self.file
-                .read_exact(&mut buffer[..bytes])
-                .map_err(Error::io("read", &self.path))?;
-            buffer[..bytes]
-                .chunks_exact(Record::<WORDS>::BYTES)
-                .try_for_each(|bytes| take(Record::read(bytes)))?;
+            self.file.read_exact(&mut buffer[..bytes]).map_err(Error::io("read", &self.path))?;
+            buffer[..bytes].chunks_exact(Record::<WORDS>::BYTES).try_for_each(|bytes| take(Record::read(bytes)))?;
             left -= bytes;
         }
         Ok(())
@@ -300,11 +256,7 @@ impl<const WORDS: usize> Partial<WORDS> {
 mod tests {
     use super::*;
 
-    const FORMAT: Format = Format {
-        stage: "minhash",
-        kind: Kind::BandKeys,
-        parameters: 7,
-    };
+    const FORMAT: Format = Format { stage: "minhash", kind: Kind::BandKeys, parameters: 7 };
 
     fn record(key: u64, doc_id: u64) -> Record<1> {
         Record { key: [key], doc_id }
@@ -330,31 +282,13 @@ mod tests {
         let even = (0..100).map(|n| n * (u64::MAX / 100));
         let skewed = (0..200).map(|n| if n < 150 { 5 } else { u64::MAX - n });
         for keys in [even.collect::<Vec<_>>(), skewed.collect(), vec![], vec![9]] {
-            let mut records: Vec<_> = keys
-                .iter()
-                .zip(0..)
-                .map(|(&key, doc_id)| record(key, doc_id))
-                .collect();
+            let mut records: Vec<_> = keys.iter().zip(0..).map(|(&key, doc_id)| record(key, doc_id)).collect();
             write_partial(&path, FORMAT, &mut records).unwrap();
-            let bounds = [
-                0,
-                1,
-                5,
-                6,
-                9,
-                10,
-                u64::MAX / 3,
-                u64::MAX / 100 * 50,
-                u64::MAX - 160,
-                u64::MAX,
-            ];
+            let bounds = [0, 1, 5, 6, 9, 10, u64::MAX / 3, u64::MAX / 100 * 50, u64::MAX - 160, u64::MAX];
             for first in bounds {
                 for last in bounds.into_iter().filter(|&last| last >= first) {
-                    let expected: Vec<_> = records
-                        .iter()
-                        .copied()
-                        .filter(|record| (first..=last).contains(&record.key[0]))
-                        .collect();
+                    let expected: Vec<_> =
+                        records.iter().copied().filter(|record| (first..=last).contains(&record.key[0])).collect();
                     assert_eq!(read(&path, first, last), expected, "{first} to {last}");
                 }
             }
@@ -365,27 +299,10 @@ mod tests {
     fn a_file_of_something_else_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("partial");
-        let message = |format| {
-            Partial::<1>::open(&path, format)
-                .map(|_| ())
-                .unwrap_err()
-                .to_string()
-        };
+        let message = |format| Partial::<1>::open(&path, format).map(|_| ()).unwrap_err().to_string();
         write_partial(&path, FORMAT, &mut [record(1, 2)]).unwrap();
-        assert!(
-            message(Format {
-                parameters: 8,
-                ..FORMAT
-            })
-            .ends_with("partial` was made with other parameters")
-        );
-        assert!(
-            message(Format {
-                kind: Kind::Keys,
-                ..FORMAT
-            })
-            .contains("another deduplication pass")
-        );
+        assert!(message(Format { parameters: 8, ..FORMAT }).ends_with("partial` was made with other parameters"));
+        assert!(message(Format { kind: Kind::Keys, ..FORMAT }).contains("another deduplication pass"));
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(message(FORMAT).contains("is damaged: its header tells of 1 records"));

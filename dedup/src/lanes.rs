@@ -35,9 +35,7 @@ impl Width {
     fn is_here(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => {
-                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
-            }
+            Self::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Any => true,
@@ -45,18 +43,12 @@ impl Width {
     }
 
     fn widest() -> Self {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|width| width.is_here())
-            .expect("one needs nothing special")
+        Self::ALL.iter().copied().find(|width| width.is_here()).expect("one needs nothing special")
     }
 
     fn lower(self, multipliers: &[u64], addends: &[u64], shingles: &[u32], minima: &mut [u32]) {
         assert!(self.is_here(), "{self:?} on a processor without it");
-        let constants = multipliers
-            .chunks(GROUPS * LANES)
-            .zip(addends.chunks(GROUPS * LANES));
+        let constants = multipliers.chunks(GROUPS * LANES).zip(addends.chunks(GROUPS * LANES));
         for ((a, b), minima) in constants.zip(minima.chunks_mut(GROUPS * LANES)) {
             let (a, b, minima) = (groups(a), groups(b), minima.as_chunks_mut().0);
             match self {
@@ -66,11 +58,7 @@ impl Width {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the processor has the feature.
                 Self::Avx2 => unsafe { wide::lower_avx2(a, b, shingles, minima) },
-                Self::Any => a
-                    .iter()
-                    .zip(b)
-                    .zip(minima)
-                    .for_each(|((a, b), minima)| lower_any(a, b, shingles, minima)),
+                Self::Any => a.iter().zip(b).zip(minima).for_each(|((a, b), minima)| lower_any(a, b, shingles, minima)),
             }
         }
     }
@@ -120,22 +108,12 @@ mod wide {
     }
 
     #[target_feature(enable = "avx512f,avx512dq")]
-    pub(super) fn lower_avx512(
-        a: &[Group],
-        b: &[Group],
-        shingles: &[u32],
-        minima: &mut [[u32; LANES]],
-    ) {
+    pub(super) fn lower_avx512(a: &[Group], b: &[Group], shingles: &[u32], minima: &mut [[u32; LANES]]) {
         by_groups!(block_avx512, a, b, shingles, minima; 1 2 3 4 5 6 7);
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn lower_avx2(
-        a: &[Group],
-        b: &[Group],
-        shingles: &[u32],
-        minima: &mut [[u32; LANES]],
-    ) {
+    pub(super) fn lower_avx2(a: &[Group], b: &[Group], shingles: &[u32], minima: &mut [[u32; LANES]]) {
         by_groups!(block_avx2, a, b, shingles, minima; 1 2 3 4 5 6 7);
     }
 
@@ -177,9 +155,7 @@ mod wide {
         let load = |half: &[u64]| unsafe { _mm256_loadu_si256(half[..LANES / 2].as_ptr().cast()) };
         let halves = |group: &Group| [load(group), load(&group[LANES / 2..])];
         // Lane 2i of a group of 32-bit lanes belongs to permutation i, lane 2i + 1 to permutation i + 4.
-        let upper = |[even, odd]: [__m256i; 2]| {
-            _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd)
-        };
+        let upper = |[even, odd]: [__m256i; 2]| _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd);
         let (a, b) = (a.each_ref().map(halves), b.each_ref().map(halves));
         let high = a.map(upper);
         let mut lowest = [_mm256_set1_epi32(-1); GROUPS];
@@ -189,8 +165,7 @@ mod wide {
                 let carried: [_; 2] = std::array::from_fn(|half| {
                     _mm256_add_epi64(_mm256_mul_epu32(a[group][half], shingle), b[group][half])
                 });
-                let value =
-                    _mm256_add_epi32(upper(carried), _mm256_mullo_epi32(high[group], shingle));
+                let value = _mm256_add_epi32(upper(carried), _mm256_mullo_epi32(high[group], shingle));
                 lowest[group] = _mm256_min_epu32(lowest[group], value);
             }
         }
@@ -210,12 +185,7 @@ mod tests {
     /// Numbers that look random.
     fn numbers(count: usize, seed: u64) -> Vec<u64> {
         (1..=count as u64)
-            .map(|n| {
-                (n + seed)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .rotate_left(23)
-                    .wrapping_mul(n | 1)
-            })
+            .map(|n| (n + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(n | 1))
             .collect()
     }
 
@@ -224,30 +194,18 @@ mod tests {
         for permutations in [8, 24, 56, 64, 112, 256] {
             for count in [0, 1, 2, 7, 100] {
                 let (a, b) = (numbers(permutations, 1), numbers(permutations, 2));
-                let shingles: Vec<u32> = numbers(count, 3)
-                    .iter()
-                    .map(|&number| (number >> 32) as u32)
-                    .collect();
+                let shingles: Vec<u32> = numbers(count, 3).iter().map(|&number| (number >> 32) as u32).collect();
                 let value = |lane: usize, shingle: u128| {
                     let product = u128::from(a[lane]) * shingle + u128::from(b[lane]);
                     ((product % (1 << 64)) >> 32) as u32
                 };
                 let expected: Vec<u32> = (0..permutations)
-                    .map(|lane| {
-                        shingles
-                            .iter()
-                            .map(|&x| value(lane, x.into()))
-                            .min()
-                            .unwrap_or(u32::MAX)
-                    })
+                    .map(|lane| shingles.iter().map(|&x| value(lane, x.into())).min().unwrap_or(u32::MAX))
                     .collect();
                 for &width in Width::ALL.iter().filter(|width| width.is_here()) {
                     let mut minima = vec![u32::MAX; permutations];
                     width.lower(&a, &b, &shingles, &mut minima);
-                    assert_eq!(
-                        minima, expected,
-                        "{width:?}, {permutations} permutations, {count} shingles"
-                    );
+                    assert_eq!(minima, expected, "{width:?}, {permutations} permutations, {count} shingles");
                 }
             }
         }

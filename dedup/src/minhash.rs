@@ -24,11 +24,7 @@ impl Permutations {
         let mut state = seed;
         let mut draw = |_| (splitmix64(&mut state), splitmix64(&mut state));
         let (multipliers, addends) = (0..count.next_multiple_of(LANES)).map(&mut draw).unzip();
-        Self {
-            count,
-            multipliers,
-            addends,
-        }
+        Self { count, multipliers, addends }
     }
 
     /// The signature of a document with these shingles: one minimum for each permutation, `u32::MAX` if there are
@@ -48,14 +44,11 @@ impl Permutations {
 /// If `rows_per_band` is 0.
 pub fn band_keys(minima: &[u32], rows_per_band: usize) -> impl Iterator<Item = u64> {
     let mut bytes = Vec::with_capacity(rows_per_band * 4);
-    minima
-        .chunks_exact(rows_per_band)
-        .zip(0_u64..)
-        .map(move |(rows, band)| {
-            bytes.clear();
-            bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
-            xxh3_64_with_seed(&bytes, band)
-        })
+    minima.chunks_exact(rows_per_band).zip(0_u64..).map(move |(rows, band)| {
+        bytes.clear();
+        bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
+        xxh3_64_with_seed(&bytes, band)
+    })
 }
 
 /// The Jaccard similarity of two documents as their signatures have it: the fraction of equal minima, in [0, 1]. Its
@@ -64,15 +57,8 @@ pub fn band_keys(minima: &[u32], rows_per_band: usize) -> impl Iterator<Item = u
 /// # Panics
 /// If the signatures differ in length or are empty.
 pub fn estimated_similarity(one: &[u32], other: &[u32]) -> f64 {
-    assert!(
-        one.len() == other.len() && !one.is_empty(),
-        "signatures of one kind, not empty"
-    );
-    one.iter()
-        .zip(other)
-        .filter(|(one, other)| one == other)
-        .count() as f64
-        / one.len() as f64
+    assert!(one.len() == other.len() && !one.is_empty(), "signatures of one kind, not empty");
+    one.iter().zip(other).filter(|(one, other)| one == other).count() as f64 / one.len() as f64
 }
 
 /// The probability that two documents of this Jaccard similarity share a band: 1 − (1 − sʳ)ᵇ, the S-curve of Leskovec,
@@ -99,14 +85,7 @@ mod tests {
         // The first numbers for seed 1234567, as Rosetta Code lists them for Vigna's algorithm.
         let mut state = 1_234_567;
         let numbers: [u64; 3] = std::array::from_fn(|_| splitmix64(&mut state));
-        assert_eq!(
-            numbers,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
@@ -130,21 +109,12 @@ mod tests {
     #[test]
     fn the_s_curve_of_the_defaults() {
         // What the FineWeb paper (arXiv:2406.17557) states for 14 bands of 8 rows: 56, 77, 92 and 98.8 per cent.
-        for (similarity, probability, rounding) in [
-            (0.7, 0.56, 0.01),
-            (0.75, 0.77, 0.01),
-            (0.8, 0.92, 0.01),
-            (0.85, 0.988, 0.001),
-        ] {
+        for (similarity, probability, rounding) in
+            [(0.7, 0.56, 0.01), (0.75, 0.77, 0.01), (0.8, 0.92, 0.01), (0.85, 0.988, 0.001)]
+        {
             let error = candidate_probability(similarity, 14, 8) - probability;
             assert!(error.abs() < rounding, "{similarity}: off by {error}");
         }
-        assert_eq!(
-            (
-                candidate_probability(0.0, 14, 8),
-                candidate_probability(1.0, 14, 8)
-            ),
-            (0.0, 1.0)
-        );
+        assert_eq!((candidate_probability(0.0, 14, 8), candidate_probability(1.0, 14, 8)), (0.0, 1.0));
     }
 }

@@ -46,13 +46,7 @@ pub struct Minhash {
 
 impl Default for Minhash {
     fn default() -> Self {
-        Self {
-            ngram: 5,
-            bands: 14,
-            rows_per_band: 8,
-            seed: 1,
-            shingles: Shingles::Auto,
-        }
+        Self { ngram: 5, bands: 14, rows_per_band: 8, seed: 1, shingles: Shingles::Auto }
     }
 }
 
@@ -63,11 +57,7 @@ impl Minhash {
     /// Names the field that does not.
     pub fn validate(&self) -> Result<()> {
         let refuse = |problem: String| Err(Error::stage("minhash", problem));
-        for (field, value) in [
-            ("ngram", self.ngram),
-            ("bands", self.bands),
-            ("rows_per_band", self.rows_per_band),
-        ] {
+        for (field, value) in [("ngram", self.ngram), ("bands", self.bands), ("rows_per_band", self.rows_per_band)] {
             if value == 0 {
                 return refuse(format!("`{field}` is 0, it must be at least 1"));
             }
@@ -89,21 +79,11 @@ impl Minhash {
         self.validate()?;
         let permutations = Permutations::new(self.bands * self.rows_per_band, self.seed);
         let (tokens, shingles, minima) = Default::default();
-        Ok(Signer {
-            config: self.clone(),
-            permutations,
-            tokens,
-            shingles,
-            minima,
-        })
+        Ok(Signer { config: self.clone(), permutations, tokens, shingles, minima })
     }
 
     fn format(&self) -> Format {
-        Format {
-            stage: "minhash",
-            kind: Kind::BandKeys,
-            parameters: hash_of(self),
-        }
+        Format { stage: "minhash", kind: Kind::BandKeys, parameters: hash_of(self) }
     }
 }
 
@@ -137,11 +117,7 @@ impl Signer {
         if self.signature(text).is_some() {
             band_keys(&self.minima, self.config.rows_per_band).for_each(take);
         } else if !self.tokens.is_empty() {
-            let bytes: Vec<u8> = self
-                .tokens
-                .iter()
-                .flat_map(|token| token.to_le_bytes())
-                .collect();
+            let bytes: Vec<u8> = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
             std::iter::once(xxh3_64_with_seed(&bytes, SHORT)).for_each(take);
         }
     }
@@ -149,11 +125,7 @@ impl Signer {
 
 impl Pass for Minhash {
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
-        Ok(Box::new(MinhashScan {
-            signer: self.signer()?,
-            partial: partial.into(),
-            records: Vec::new(),
-        }))
+        Ok(Box::new(MinhashScan { signer: self.signer()?, partial: partial.into(), records: Vec::new() }))
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
@@ -162,10 +134,7 @@ impl Pass for Minhash {
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         let duplicates = Duplicates::of_format(outcome, self.format())?;
-        Ok(Some(Box::new(DropDuplicates {
-            duplicates,
-            code: "near_duplicate",
-        })))
+        Ok(Some(Box::new(DropDuplicates { duplicates, code: "near_duplicate" })))
     }
 }
 
@@ -179,18 +148,12 @@ impl Scan for MinhashScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             let doc_id = document.doc_id();
-            self.signer.keys(document.text(), |key| {
-                self.records.push(Record { key: [key], doc_id })
-            });
+            self.signer.keys(document.text(), |key| self.records.push(Record { key: [key], doc_id }));
         }
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        write_partial(
-            &self.partial,
-            self.signer.config.format(),
-            &mut self.records,
-        )
+        write_partial(&self.partial, self.signer.config.format(), &mut self.records)
     }
 }

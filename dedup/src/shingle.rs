@@ -45,16 +45,11 @@ pub fn shingle_hashes(tokens: &[u64], ngram: usize, hashes: &mut Vec<u32>) {
     // A polynomial over the tokens' hashes, so that a step costs the same for any `ngram`.
     let leaving = (0..ngram).fold(1_u64, |power, _| power.wrapping_mul(ROLL));
     let (first, rest) = tokens.split_at(ngram);
-    let mut rolling = first.iter().fold(0_u64, |sum, &token| {
-        sum.wrapping_mul(ROLL).wrapping_add(token)
-    });
+    let mut rolling = first.iter().fold(0_u64, |sum, &token| sum.wrapping_mul(ROLL).wrapping_add(token));
     hashes.reserve(rest.len() + 1);
     hashes.push((mix(rolling) >> 32) as u32);
     hashes.extend(rest.iter().zip(tokens).map(|(&enters, &leaves)| {
-        rolling = rolling
-            .wrapping_mul(ROLL)
-            .wrapping_add(enters)
-            .wrapping_sub(leaves.wrapping_mul(leaving));
+        rolling = rolling.wrapping_mul(ROLL).wrapping_add(enters).wrapping_sub(leaves.wrapping_mul(leaving));
         (mix(rolling) >> 32) as u32
     }));
 }
@@ -84,20 +79,13 @@ fn finish(hash: u64, length: usize) -> u64 {
 fn word_at(bytes: &[u8], at: usize) -> u64 {
     match bytes.get(at..at + 8) {
         Some(word) => u64::from_le_bytes(word.try_into().expect("eight bytes")),
-        None => bytes[at..]
-            .iter()
-            .rev()
-            .fold(0, |word, &byte| (word << 8) | u64::from(byte)),
+        None => bytes[at..].iter().rev().fold(0, |word, &byte| (word << 8) | u64::from(byte)),
     }
 }
 
 /// The first `length` bytes of a word, at most eight.
 fn first_bytes(word: u64, length: usize) -> u64 {
-    if length == 0 {
-        0
-    } else {
-        word & (u64::MAX >> (64 - 8 * length))
-    }
+    if length == 0 { 0 } else { word & (u64::MAX >> (64 - 8 * length)) }
 }
 
 /// How many bytes at the front of a word are ASCII letters and digits.
@@ -134,9 +122,7 @@ fn ascii_token(bytes: &[u8], start: usize) -> (u64, usize) {
 /// The hash of these bytes as one token.
 #[inline(always)]
 fn token_hash(bytes: &[u8]) -> u64 {
-    let hash = (0..bytes.len())
-        .step_by(8)
-        .fold(TOKEN, |hash, at| step(hash, word_at(bytes, at)));
+    let hash = (0..bytes.len()).step_by(8).fold(TOKEN, |hash, at| step(hash, word_at(bytes, at)));
     finish(hash, bytes.len())
 }
 
@@ -149,10 +135,7 @@ fn decode(bytes: &[u8], at: usize) -> (u32, usize) {
         0..0x80 => (first, 1),
         0x80..0xe0 => ((first & 0x1f) << 6 | next(1), 2),
         0xe0..0xf0 => ((first & 0xf) << 12 | next(1) << 6 | next(2), 3),
-        _ => (
-            (first & 7) << 18 | next(1) << 12 | next(2) << 6 | next(3),
-            4,
-        ),
+        _ => ((first & 7) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4),
     }
 }
 
@@ -181,10 +164,7 @@ fn push_tokens(text: &str, shingles: Shingles, composed: bool, hashes: &mut Vec<
             (Role::Separator, _) => {}
             (Role::Single, Shingles::Auto | Shingles::Characters) => {
                 single = start..at;
-                hashes.push(finish(
-                    step(TOKEN, first_bytes(word_at(bytes, start), length)),
-                    length,
-                ));
+                hashes.push(finish(step(TOKEN, first_bytes(word_at(bytes, start), length)), length));
             }
             (Role::Letter, Shingles::Characters) => {
                 single = start..at;
@@ -250,8 +230,8 @@ mod tests {
     fn words_are_runs_and_han_characters_stand_alone() {
         let text = "The quick_brown fox's 3.5 中文Rust语言、かな 한국 ÉTÉ";
         let expected = each(&[
-            "the", "quick", "brown", "fox", "s", "3", "5", "中", "文", "rust", "语", "言", "か",
-            "な", "한", "국", "été",
+            "the", "quick", "brown", "fox", "s", "3", "5", "中", "文", "rust", "语", "言", "か", "な", "한", "국",
+            "été",
         ]);
         assert_eq!(tokens(text, Shingles::Auto), expected);
     }
@@ -259,10 +239,7 @@ mod tests {
     #[test]
     fn the_other_kinds_take_all_scripts_alike() {
         assert_eq!(tokens("ab 中文c", Shingles::Words), each(&["ab", "中文c"]));
-        assert_eq!(
-            tokens("aB 中文c", Shingles::Characters),
-            each(&["a", "b", "中", "文", "c"])
-        );
+        assert_eq!(tokens("aB 中文c", Shingles::Characters), each(&["a", "b", "中", "文", "c"]));
     }
 
     #[test]
@@ -274,10 +251,7 @@ mod tests {
 
     #[test]
     fn case_and_composition_do_not_matter() {
-        assert_eq!(
-            tokens("CAFE\u{301} au lait", Shingles::Auto),
-            tokens("café AU Lait", Shingles::Auto)
-        );
+        assert_eq!(tokens("CAFE\u{301} au lait", Shingles::Auto), tokens("café AU Lait", Shingles::Auto));
     }
 
     #[test]
@@ -293,15 +267,8 @@ mod tests {
             for (at, around) in (0..8).flat_map(|at| [(at, b'x'), (at, b'7'), (at, b'G')]) {
                 let mut bytes = [around; 8];
                 bytes[at] = byte;
-                let expected = bytes
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_alphanumeric())
-                    .count();
-                assert_eq!(
-                    leading_alphanumeric(u64::from_le_bytes(bytes)),
-                    expected,
-                    "{bytes:?}"
-                );
+                let expected = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                assert_eq!(leading_alphanumeric(u64::from_le_bytes(bytes)), expected, "{bytes:?}");
             }
         }
     }
@@ -312,11 +279,7 @@ mod tests {
             let word = "aB3dE".repeat(8)[..length].to_owned() + "Z";
             for (before, after) in [("", ""), (" ", ". "), ("(", ")and more text")] {
                 let text = format!("{before}{word}{after}");
-                assert_eq!(
-                    tokens(&text, Shingles::Auto)[0],
-                    token_hash(word.to_lowercase().as_bytes()),
-                    "{text}"
-                );
+                assert_eq!(tokens(&text, Shingles::Auto)[0], token_hash(word.to_lowercase().as_bytes()), "{text}");
             }
             // The accent sends the word down the slow path.
             assert_eq!(
@@ -336,10 +299,7 @@ mod tests {
         let tokens: Vec<u64> = (1..50).map(mix).collect();
         for ngram in [1, 2, 5, 13] {
             let rolled = hash(&tokens, ngram);
-            let one_by_one: Vec<u32> = tokens
-                .windows(ngram)
-                .flat_map(|window| hash(window, ngram))
-                .collect();
+            let one_by_one: Vec<u32> = tokens.windows(ngram).flat_map(|window| hash(window, ngram)).collect();
             assert_eq!(rolled, one_by_one);
         }
         assert_ne!(hash(&[1, 2], 2), hash(&[2, 1], 2));

@@ -55,8 +55,8 @@ impl Class {
         } else {
             Role::Letter
         };
-        let composed = is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes
-            && canonical_combining_class(character) == 0;
+        let composed =
+            is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes && canonical_combining_class(character) == 0;
         Self(role as u8 | if composed { Self::COMPOSED } else { 0 })
     }
 }
@@ -71,9 +71,7 @@ impl Classes {
     pub(crate) fn get() -> Self {
         static PLANE_0: LazyLock<Box<[Class; 0x1_0000]>> = LazyLock::new(|| {
             let classes: Vec<_> = (0..0x1_0000).map(Class::looked_up).collect();
-            classes
-                .try_into()
-                .unwrap_or_else(|_| unreachable!("as many classes as code points"))
+            classes.try_into().unwrap_or_else(|_| unreachable!("as many classes as code points"))
         });
         Self { plane_0: &PLANE_0 }
     }
@@ -106,15 +104,8 @@ fn stands_alone(letter: char) -> bool {
 /// The text in normalisation form C; borrowed if it already is.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     let classes = Classes::get();
-    let quick = text.is_ascii()
-        || text
-            .chars()
-            .all(|character| classes.of(character.into()).is_composed());
-    if quick || is_nfc(text) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.nfc().collect())
-    }
+    let quick = text.is_ascii() || text.chars().all(|character| classes.of(character.into()).is_composed());
+    if quick || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 #[cfg(test)]
@@ -124,26 +115,12 @@ mod tests {
     #[test]
     fn roles_of_some_characters() {
         let roles = |text: &str| -> Vec<_> {
-            text.chars()
-                .map(|character| Classes::get().of(character.into()).role())
-                .collect()
+            text.chars().map(|character| Classes::get().of(character.into()).role()).collect()
         };
         assert!(roles("aZ9éжשب").iter().all(|&role| role == Role::Letter));
-        assert!(
-            roles("中𠀀々かナｶ한กກကខ")
-                .iter()
-                .all(|&role| role == Role::Single)
-        );
-        assert!(
-            roles(" _-.。，「…😀٪")
-                .iter()
-                .all(|&role| role == Role::Separator)
-        );
-        assert!(
-            roles("\u{301}\u{e35}\u{93f}")
-                .iter()
-                .all(|&role| role == Role::Mark)
-        );
+        assert!(roles("中𠀀々かナｶ한กກကខ").iter().all(|&role| role == Role::Single));
+        assert!(roles(" _-.。，「…😀٪").iter().all(|&role| role == Role::Separator));
+        assert!(roles("\u{301}\u{e35}\u{93f}").iter().all(|&role| role == Role::Mark));
     }
 
     #[test]

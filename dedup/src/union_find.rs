@@ -11,9 +11,7 @@ pub(crate) struct Components {
 impl Components {
     /// `count` numbers, each by itself.
     pub(crate) fn new(count: u32) -> Self {
-        Self {
-            parents: (0..count).map(AtomicU32::new).collect(),
-        }
+        Self { parents: (0..count).map(AtomicU32::new).collect() }
     }
 
     /// The smallest number connected with this one, as far as unions are done. Halves the path on its way.
@@ -27,12 +25,7 @@ impl Components {
             if grandparent != parent {
                 // If another thread was faster, its shortcut is as good.
                 let slot = &self.parents[number as usize];
-                let _ = slot.compare_exchange_weak(
-                    parent,
-                    grandparent,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
+                let _ = slot.compare_exchange_weak(parent, grandparent, Ordering::Relaxed, Ordering::Relaxed);
             }
             number = grandparent;
         }
@@ -47,10 +40,7 @@ impl Components {
                 return;
             }
             let slot = &self.parents[high as usize];
-            if slot
-                .compare_exchange(high, low, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            {
+            if slot.compare_exchange(high, low, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return;
             }
         }

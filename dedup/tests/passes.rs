@@ -1,5 +1,7 @@
 //! The passes as a whole, against slow oracles.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +16,8 @@ const MEMORY: u64 = 1 << 28;
 /// Words that look random: a generator of texts with known overlap.
 fn words(seed: u64) -> impl Iterator<Item = String> {
     (0..).map(move |n: u64| {
-        let number = (seed << 32 | n)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(31)
-            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let number =
+            (seed << 32 | n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         format!("w{:x}", number >> 40)
     })
 }
@@ -30,10 +30,7 @@ fn families(count: u64) -> Vec<String> {
         texts.push(original.join(" "));
         for copy in 0..family % 4 {
             let step = 7 + (family * 5 + copy * 11) as usize % 60;
-            let changed = original
-                .iter()
-                .enumerate()
-                .map(|(at, word)| if at % step == 3 { "changed" } else { word });
+            let changed = original.iter().enumerate().map(|(at, word)| if at % step == 3 { "changed" } else { word });
             texts.push(changed.collect::<Vec<_>>().join(" "));
         }
         if family % 5 == 0 {
@@ -41,18 +38,12 @@ fn families(count: u64) -> Vec<String> {
         }
     }
     // Copies apart from their originals.
-    (0..texts.len())
-        .map(|n| texts[n * 7919 % texts.len()].clone())
-        .collect()
+    (0..texts.len()).map(|n| texts[n * 7919 % texts.len()].clone()).collect()
 }
 
 /// Ids of documents in several files.
 fn with_ids(texts: &[String]) -> Vec<(u64, &str)> {
-    texts
-        .iter()
-        .zip(0..)
-        .map(|(text, n)| ((n / 500) << 32 | (n % 500), text.as_str()))
-        .collect()
+    texts.iter().zip(0..).map(|(text, n)| ((n / 500) << 32 | (n % 500), text.as_str())).collect()
 }
 
 /// Each document that shares a key with an earlier one, directly or not, with the smallest of its cluster.
@@ -69,24 +60,14 @@ fn naive_clusters<K: Ord>(documents: &[(u64, BTreeSet<K>)]) -> BTreeMap<u64, u64
         let next: Vec<u64> = documents
             .iter()
             .zip(&labels)
-            .map(|((_, keys), &label)| {
-                keys.iter()
-                    .map(|key| least[key])
-                    .min()
-                    .map_or(label, |least| least.min(label))
-            })
+            .map(|((_, keys), &label)| keys.iter().map(|key| least[key]).min().map_or(label, |least| least.min(label)))
             .collect();
         if next == labels {
             break;
         }
         labels = next;
     }
-    documents
-        .iter()
-        .map(|&(doc_id, _)| doc_id)
-        .zip(labels)
-        .filter(|(doc_id, label)| doc_id != label)
-        .collect()
+    documents.iter().map(|&(doc_id, _)| doc_id).zip(labels).filter(|(doc_id, label)| doc_id != label).collect()
 }
 
 fn keys_of<'a>(config: &Minhash, documents: &[(u64, &'a str)]) -> Vec<(u64, BTreeSet<u64>)> {
@@ -98,10 +79,7 @@ fn keys_of<'a>(config: &Minhash, documents: &[(u64, &'a str)]) -> Vec<(u64, BTre
         });
         keys
     };
-    documents
-        .iter()
-        .map(|&(doc_id, text)| (doc_id, keys(text)))
-        .collect()
+    documents.iter().map(|&(doc_id, text)| (doc_id, keys(text))).collect()
 }
 
 #[test]
@@ -112,11 +90,7 @@ fn minhash_drops_what_the_definition_of_a_cluster_says() {
     let config = Minhash::default();
     let outcome = run(&config, &documents, 5, MEMORY, 2, folder.path());
     let expected = naive_clusters(&keys_of(&config, &documents));
-    assert!(
-        expected.len() > 300,
-        "the texts have duplicates: {}",
-        expected.len()
-    );
+    assert!(expected.len() > 300, "the texts have duplicates: {}", expected.len());
     assert_eq!(outcome.dropped, expected);
     assert_eq!(outcome.codes, ["near_duplicate"]);
 }
@@ -135,11 +109,7 @@ fn exact_drops_what_a_set_of_texts_says() {
             expected.insert(doc_id, keeper);
         }
     }
-    assert!(
-        expected.len() > 50,
-        "the texts have duplicates: {}",
-        expected.len()
-    );
+    assert!(expected.len() > 50, "the texts have duplicates: {}", expected.len());
     assert_eq!(outcome.dropped, expected);
     assert_eq!(outcome.codes, ["exact_duplicate"]);
 }
@@ -153,17 +123,9 @@ fn the_outcome_depends_on_neither_units_nor_threads_nor_memory() {
     for pass in passes {
         let expected = run(pass, &documents, 1, MEMORY, 1, folder.path());
         // With 100 000 bytes, ranges must be cut; the bitmap of two files fits.
-        for (units, memory, threads) in [
-            (1, MEMORY, 8),
-            (3, 100_000, 1),
-            (40, MEMORY, 2),
-            (151, 100_000, 3),
-        ] {
+        for (units, memory, threads) in [(1, MEMORY, 8), (3, 100_000, 1), (40, MEMORY, 2), (151, 100_000, 3)] {
             let outcome = run(pass, &documents, units, memory, threads, folder.path());
-            assert!(
-                outcome.bytes == expected.bytes,
-                "{units} units, {memory} bytes, {threads} threads"
-            );
+            assert!(outcome.bytes == expected.bytes, "{units} units, {memory} bytes, {threads} threads");
         }
     }
 }
@@ -171,15 +133,8 @@ fn the_outcome_depends_on_neither_units_nor_threads_nor_memory() {
 #[test]
 fn a_key_that_fits_no_memory_is_followed_on_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let texts: Vec<String> = (0..5000)
-        .map(|n| {
-            if n % 10 == 0 {
-                format!("text {n}")
-            } else {
-                "the same".into()
-            }
-        })
-        .collect();
+    let texts: Vec<String> =
+        (0..5000).map(|n| if n % 10 == 0 { format!("text {n}") } else { "the same".into() }).collect();
     let documents = with_ids(&texts);
     let expected: BTreeMap<u64, u64> = documents
         .iter()
@@ -200,23 +155,10 @@ fn deduplicating_twice_is_deduplicating_once() {
     let documents = with_ids(&texts);
     for pass in [&Minhash::default() as &dyn Pass, &Exact::default()] {
         let first = run(pass, &documents, 3, MEMORY, 2, folder.path());
-        let kept: Vec<(u64, &str)> = documents
-            .iter()
-            .copied()
-            .filter(|(doc_id, _)| !first.dropped.contains_key(doc_id))
-            .collect();
-        assert!(
-            first
-                .dropped
-                .values()
-                .all(|keeper| !first.dropped.contains_key(keeper)),
-            "keepers stay"
-        );
-        assert!(
-            run(pass, &kept, 2, MEMORY, 2, folder.path())
-                .dropped
-                .is_empty()
-        );
+        let kept: Vec<(u64, &str)> =
+            documents.iter().copied().filter(|(doc_id, _)| !first.dropped.contains_key(doc_id)).collect();
+        assert!(first.dropped.values().all(|keeper| !first.dropped.contains_key(keeper)), "keepers stay");
+        assert!(run(pass, &kept, 2, MEMORY, 2, folder.path()).dropped.is_empty());
     }
 }
 
@@ -231,54 +173,26 @@ fn too_little_memory_is_named_with_what_is_needed() {
     scan.finish().unwrap();
     let cancelled = AtomicBool::new(false);
     let context = Context::new(1000, 1, folder.path().into(), &cancelled);
-    let error = config
-        .reduce(&[partial], &folder.path().join("outcome"), &context)
-        .unwrap_err();
+    let error = config.reduce(&[partial], &folder.path().join("outcome"), &context).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`minhash`: clustering 1000 documents that have a duplicate takes 9152 bytes, 1000 are allowed"
     );
-    assert!(
-        error
-            .hint()
-            .unwrap()
-            .starts_with("allow more memory (`--memory 1GiB`)")
-    );
+    assert!(error.hint().unwrap().starts_with("allow more memory (`--memory 1GiB`)"));
 }
 
 #[test]
 fn files_of_other_parameters_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    run(
-        &Minhash::default(),
-        &with_ids(&families(20)),
-        1,
-        MEMORY,
-        1,
-        folder.path(),
-    );
-    let other = Minhash {
-        bands: 20,
-        ..Minhash::default()
-    };
+    run(&Minhash::default(), &with_ids(&families(20)), 1, MEMORY, 1, folder.path());
+    let other = Minhash { bands: 20, ..Minhash::default() };
     let cancelled = AtomicBool::new(false);
     let context = Context::new(MEMORY, 1, folder.path().into(), &cancelled);
     let partial = folder.path().join("partial-1-0");
-    let error = other
-        .reduce(&[partial], &folder.path().join("other"), &context)
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("partial-1-0` was made with other parameters"),
-        "{error}"
-    );
+    let error = other.reduce(&[partial], &folder.path().join("other"), &context).unwrap_err();
+    assert!(error.to_string().ends_with("partial-1-0` was made with other parameters"), "{error}");
     let outcome = folder.path().join("outcome");
-    assert!(
-        other
-            .stage(&outcome)
-            .is_err_and(|error| error.to_string().contains("other parameters"))
-    );
+    assert!(other.stage(&outcome).is_err_and(|error| error.to_string().contains("other parameters")));
     assert!(Exact::default().stage(&outcome).is_err());
 }
 
@@ -290,36 +204,21 @@ fn keepers_can_be_looked_up_afterwards() {
     let run = run(&Minhash::default(), &documents, 2, MEMORY, 1, folder.path());
     let outcome = folder.path().join("outcome");
     for (doc_id, _) in documents {
-        assert_eq!(
-            keeper_of(&outcome, doc_id).unwrap(),
-            run.dropped.get(&doc_id).copied()
-        );
+        assert_eq!(keeper_of(&outcome, doc_id).unwrap(), run.dropped.get(&doc_id).copied());
     }
     let duplicates = Duplicates::open(&outcome).unwrap();
     assert!(duplicates.iter().eq(run.dropped.clone()));
-    assert_eq!(
-        (duplicates.len(), duplicates.is_empty()),
-        (run.dropped.len(), false)
-    );
+    assert_eq!((duplicates.len(), duplicates.is_empty()), (run.dropped.len(), false));
 }
 
 #[test]
 fn a_cancelled_reduction_stops() {
     let folder = tempfile::tempdir().unwrap();
-    run(
-        &Minhash::default(),
-        &with_ids(&families(20)),
-        1,
-        MEMORY,
-        1,
-        folder.path(),
-    );
+    run(&Minhash::default(), &with_ids(&families(20)), 1, MEMORY, 1, folder.path());
     let cancelled = AtomicBool::new(true);
     let context = Context::new(MEMORY, 1, folder.path().into(), &cancelled);
     let partials = [folder.path().join("partial-1-0")];
-    let error = Minhash::default()
-        .reduce(&partials, &folder.path().join("other"), &context)
-        .unwrap_err();
+    let error = Minhash::default().reduce(&partials, &folder.path().join("other"), &context).unwrap_err();
     assert_eq!(error.to_string(), "stopped");
 }
 
@@ -346,43 +245,21 @@ fn short_documents_are_duplicates_of_their_equals_alone() {
 #[test]
 fn the_estimate_of_a_signature_is_within_its_error_bound() {
     // 2048 minima: a standard error of at most √(¼ / 2048) = 0.011.
-    let config = Minhash {
-        ngram: 1,
-        bands: 256,
-        rows_per_band: 8,
-        ..Minhash::default()
-    };
+    let config = Minhash { ngram: 1, bands: 256, rows_per_band: 8, ..Minhash::default() };
     let mut signer = config.signer().unwrap();
     let mut errors = Vec::new();
-    for (case, shared, own) in [
-        (0, 400, 0),
-        (1, 300, 50),
-        (2, 200, 100),
-        (3, 100, 300),
-        (4, 10, 1000),
-        (5, 0, 500),
-        (6, 5, 1),
-    ] {
+    for (case, shared, own) in
+        [(0, 400, 0), (1, 300, 50), (2, 200, 100), (3, 100, 300), (4, 10, 1000), (5, 0, 500), (6, 5, 1)]
+    {
         let shared: Vec<String> = words(100 + case).take(shared).collect();
-        let one: BTreeSet<String> = shared
-            .iter()
-            .cloned()
-            .chain(words(200 + case).take(own))
-            .collect();
-        let other: BTreeSet<String> = shared
-            .iter()
-            .cloned()
-            .chain(words(300 + case).take(own))
-            .collect();
+        let one: BTreeSet<String> = shared.iter().cloned().chain(words(200 + case).take(own)).collect();
+        let other: BTreeSet<String> = shared.iter().cloned().chain(words(300 + case).take(own)).collect();
         let truth = one.intersection(&other).count() as f64 / one.union(&other).count() as f64;
         let text = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(" ");
         let signature = signer.signature(&text(&one)).unwrap().to_vec();
         let estimate = estimated_similarity(&signature, signer.signature(&text(&other)).unwrap());
         let standard_error = (truth * (1.0 - truth) / 2048.0).sqrt();
-        assert!(
-            (estimate - truth).abs() <= 4.0 * standard_error + 1e-12,
-            "{truth} estimated as {estimate}"
-        );
+        assert!((estimate - truth).abs() <= 4.0 * standard_error + 1e-12, "{truth} estimated as {estimate}");
         errors.push(estimate - truth);
     }
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;
@@ -394,33 +271,11 @@ fn parameters_that_make_no_sense_are_named() {
     let message = |config: Minhash| config.validate().unwrap_err().to_string();
     let config = Minhash::default;
     assert!(config().validate().is_ok());
+    assert_eq!(message(Minhash { ngram: 0, ..config() }), "`minhash`: `ngram` is 0, it must be at least 1");
+    assert_eq!(message(Minhash { bands: 0, ..config() }), "`minhash`: `bands` is 0, it must be at least 1");
+    assert!(message(Minhash { rows_per_band: 0, ..config() }).contains("`rows_per_band` is 0"));
     assert_eq!(
-        message(Minhash {
-            ngram: 0,
-            ..config()
-        }),
-        "`minhash`: `ngram` is 0, it must be at least 1"
-    );
-    assert_eq!(
-        message(Minhash {
-            bands: 0,
-            ..config()
-        }),
-        "`minhash`: `bands` is 0, it must be at least 1"
-    );
-    assert!(
-        message(Minhash {
-            rows_per_band: 0,
-            ..config()
-        })
-        .contains("`rows_per_band` is 0")
-    );
-    assert_eq!(
-        message(Minhash {
-            bands: 1000,
-            rows_per_band: 1000,
-            ..config()
-        }),
+        message(Minhash { bands: 1000, rows_per_band: 1000, ..config() }),
         "`minhash`: `bands` × `rows_per_band` is 1000 × 1000, it must be at most 65536"
     );
 }

@@ -1,5 +1,7 @@
 //! Runs a pass as the engine does: scan by units, reduce, stage.
 
+#![allow(dead_code, clippy::unwrap_used, reason = "helpers, not all of them for each test")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -17,10 +19,7 @@ pub struct Outcome {
 }
 
 pub fn batch(documents: &[(u64, &str)]) -> Batch {
-    let ids = documents
-        .iter()
-        .map(|&(doc_id, _)| doc_id)
-        .collect::<Vec<_>>();
+    let ids = documents.iter().map(|&(doc_id, _)| doc_id).collect::<Vec<_>>();
     let texts: Vec<&str> = documents.iter().map(|&(_, text)| text).collect();
     Batch::new(ids.into(), texts.into(), Riders::None).unwrap()
 }
@@ -40,9 +39,7 @@ pub fn run(
         .map(|(unit, documents)| {
             let partial = folder.join(format!("partial-{units}-{unit}"));
             let mut scan = pass.scan(&partial).unwrap();
-            documents
-                .chunks(100)
-                .for_each(|documents| scan.batch(&batch(documents)).unwrap());
+            documents.chunks(100).for_each(|documents| scan.batch(&batch(documents)).unwrap());
             scan.finish().unwrap();
             partial
         })
@@ -53,28 +50,19 @@ pub fn run(
     let outcome = folder.join("outcome");
     pass.reduce(&partials, &outcome, &context).unwrap();
 
-    let stage = pass
-        .stage(&outcome)
-        .unwrap()
-        .expect("a deduplication ends in a stage");
+    let stage = pass.stage(&outcome).unwrap().expect("a deduplication ends in a stage");
     let mut codes = Vec::new();
     let mut dropped = BTreeMap::new();
     for documents in documents.chunks(100) {
         let batch = stage.process(batch(documents)).unwrap();
         for (row, &(doc_id, _)) in documents.iter().enumerate() {
             if let Some(reason) = batch.reason(row) {
-                let Detail::Document(keeper) = reason.detail else {
-                    panic!("{reason:?} names no document")
-                };
+                let Detail::Document(keeper) = reason.detail else { panic!("{reason:?} names no document") };
                 codes.push(reason.code);
                 dropped.insert(doc_id, keeper);
             }
         }
     }
     codes.dedup();
-    Outcome {
-        bytes: std::fs::read(outcome).unwrap(),
-        dropped,
-        codes,
-    }
+    Outcome { bytes: std::fs::read(outcome).unwrap(), dropped, codes }
 }
