@@ -4,8 +4,10 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use yuan_filters::identify;
 
-const ENGLISH: &str = "The kernel keeps a list of pages that were read but not changed, so that it can drop them first. ";
-const CHINESE: &str = "内核维护着一个列表，记录那些被读取但没有修改过的页面，以便在内存不足时首先丢弃它们（page cache）。";
+const ENGLISH: &str =
+    "The kernel keeps a list of pages that were read but not changed, so that it can drop them first. ";
+const CHINESE: &str =
+    "内核维护着一个列表，记录那些被读取但没有修改过的页面，以便在内存不足时首先丢弃它们（page cache）。";
 const RUSSIAN: &str = "Ядро хранит список страниц, которые были прочитаны, но не изменены, чтобы удалить их первыми. ";
 
 fn main() {
@@ -22,15 +24,11 @@ fn document(sentence: &str) -> String {
 #[divan::bench(args = [ENGLISH, CHINESE, RUSSIAN])]
 fn ours(bencher: Bencher, sentence: &str) {
     let text = document(sentence);
-    bencher
-        .counter(BytesCount::of_str(&text))
-        .bench(|| identify(divan::black_box(&text), 4096));
+    bencher.counter(BytesCount::of_str(&text)).bench(|| identify(divan::black_box(&text), 4096));
 }
 
 #[divan::bench(args = [ENGLISH, CHINESE, RUSSIAN])]
 fn whatlang(bencher: Bencher, sentence: &str) {
     let text = document(sentence);
-    bencher
-        .counter(BytesCount::of_str(&text))
-        .bench(|| whatlang::detect(divan::black_box(&text)));
+    bencher.counter(BytesCount::of_str(&text)).bench(|| whatlang::detect(divan::black_box(&text)));
 }

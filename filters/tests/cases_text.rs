@@ -28,45 +28,28 @@ fn no_config() -> toml::Value {
 fn check<S: Stage + DeserializeOwned>(table: &str, outcome: impl Fn(&Batch) -> String) {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).join(table);
     let text = std::fs::read_to_string(path).expect("the case table");
-    let mut tables: std::collections::BTreeMap<String, Vec<Case>> =
-        toml::from_str(&text).expect("a case table");
+    let mut tables: std::collections::BTreeMap<String, Vec<Case>> = toml::from_str(&text).expect("a case table");
     let cases = tables.remove("case").expect("cases");
     for case in &cases {
-        let stage: S = case
-            .config
-            .clone()
-            .try_into()
-            .unwrap_or_else(|error| panic!("`{}`: {error}", case.name));
-        let batch = stage
-            .process(Batch::of_texts(&[&case.text]))
-            .expect("processed");
+        let stage: S = case.config.clone().try_into().unwrap_or_else(|error| panic!("`{}`: {error}", case.name));
+        let batch = stage.process(Batch::of_texts(&[&case.text])).expect("processed");
         let reason = batch.reason(0).map(|reason| reason.code);
         assert_eq!(reason, case.drop.as_deref(), "`{}`", case.name);
         if let Some(expected) = &case.expected {
             assert_eq!(&outcome(&batch), expected, "`{}`", case.name);
         }
-        assert!(
-            case.expected.is_some() || case.drop.is_some(),
-            "`{}` expects nothing",
-            case.name
-        );
+        assert!(case.expected.is_some() || case.drop.is_some(), "`{}` expects nothing", case.name);
     }
 }
 
 #[test]
 fn normalize() {
-    check::<Normalize>("normalize.toml", |batch| {
-        batch.document(0).text().to_owned()
-    });
+    check::<Normalize>("normalize.toml", |batch| batch.document(0).text().to_owned());
 }
 
 #[test]
 fn language_id() {
     check::<LanguageId>("language_id.toml", |batch| {
-        batch
-            .document(0)
-            .str("language")
-            .expect("a language")
-            .into_owned()
+        batch.document(0).str("language").expect("a language").into_owned()
     });
 }

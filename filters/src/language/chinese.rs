@@ -33,10 +33,7 @@ pub(super) fn variant<'a>(texts: impl Iterator<Item = &'a str>) -> &'static str 
     let kinds = &**KINDS;
     let (mut all, mut simplified, mut traditional, mut cantonese) = (0_u32, 0_u32, 0_u32, 0_u32);
     for character in texts.flat_map(str::chars) {
-        let Some(kind) = (character as usize)
-            .checked_sub(0x4e00)
-            .and_then(|place| kinds.get(place))
-        else {
+        let Some(kind) = (character as usize).checked_sub(0x4e00).and_then(|place| kinds.get(place)) else {
             continue;
         };
         all += 1;
@@ -74,11 +71,7 @@ mod tests {
     fn the_tables_are_disjoint() {
         let simplified = include_str!("simplified_only.txt").trim_end();
         let traditional = include_str!("traditional_only.txt").trim_end();
-        assert!(
-            simplified
-                .chars()
-                .all(|character| !traditional.contains(character))
-        );
+        assert!(simplified.chars().all(|character| !traditional.contains(character)));
         assert!(simplified.chars().count() > 2000 && traditional.chars().count() > 3000);
     }
 }

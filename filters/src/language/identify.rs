@@ -39,38 +39,22 @@ pub fn identify(text: &str, sample_bytes: usize) -> Identified {
     let shares = Shares::of(windows(text, sample_bytes));
     let total = shares.total();
     if total == 0.0 {
-        return Identified {
-            language: "und",
-            score: 0.0,
-        };
+        return Identified { language: "und", score: 0.0 };
     }
-    let (han, kana, hangul) = (
-        shares.letters(Script::Han),
-        shares.letters(Script::Kana),
-        shares.letters(Script::Hangul),
-    );
-    let east_asian: f32 = [Script::Han, Script::Kana, Script::Hangul]
-        .iter()
-        .map(|script| shares.weight(*script))
-        .sum();
+    let (han, kana, hangul) =
+        (shares.letters(Script::Han), shares.letters(Script::Kana), shares.letters(Script::Hangul));
+    let east_asian: f32 = [Script::Han, Script::Kana, Script::Hangul].iter().map(|script| shares.weight(*script)).sum();
     let (script, weight) = ALL
         .into_iter()
         .filter(|script| !matches!(script, Script::Han | Script::Kana | Script::Hangul))
         .map(|script| (script, shares.weight(script)))
-        .fold((Script::Han, east_asian), |best, next| {
-            if next.1 > best.1 { next } else { best }
-        });
+        .fold((Script::Han, east_asian), |best, next| if next.1 > best.1 { next } else { best });
     let part = (sample_bytes / CLASSIFIED_FRACTION).max(MIN_CLASSIFIED_BYTES.min(sample_bytes));
     let (language, probability) = match script {
-        Script::Han
-            if hangul as f32 >= KOREAN_MIN_HANGUL_FRACTION * (hangul + han) as f32
-                && hangul > kana =>
-        {
+        Script::Han if hangul as f32 >= KOREAN_MIN_HANGUL_FRACTION * (hangul + han) as f32 && hangul > kana => {
             ("ko", 1.0)
         }
-        Script::Han if kana as f32 >= JAPANESE_MIN_KANA_FRACTION * (kana + han) as f32 => {
-            ("ja", 1.0)
-        }
+        Script::Han if kana as f32 >= JAPANESE_MIN_KANA_FRACTION * (kana + han) as f32 => ("ja", 1.0),
         Script::Han => (chinese::variant(windows(text, part)), 1.0),
         Script::Latin => among(Alphabet::Latin, text, sample_bytes, part),
         Script::Cyrillic => among(Alphabet::Cyrillic, text, sample_bytes, part),
@@ -78,17 +62,13 @@ pub fn identify(text: &str, sample_bytes: usize) -> Identified {
         Script::Devanagari => ask_whatlang(text, part).unwrap_or(("hi", 1.0)),
         script => (only_language(script), 1.0),
     };
-    Identified {
-        language,
-        score: weight / total * probability,
-    }
+    Identified { language, score: weight / total * probability }
 }
 
 /// One of the languages of an alphabet; another one if the text does not look like ours and whatlang is sure.
 fn among(alphabet: Alphabet, text: &str, sample_bytes: usize, part: usize) -> (&'static str, f32) {
     // In a mixed text the part may miss all letters of the alphabet.
-    let guess = classify(windows(text, part), alphabet)
-        .or_else(|| classify(windows(text, sample_bytes), alphabet));
+    let guess = classify(windows(text, part), alphabet).or_else(|| classify(windows(text, sample_bytes), alphabet));
     let Some(guess) = guess else {
         return ("und", 0.0);
     };
@@ -96,17 +76,13 @@ fn among(alphabet: Alphabet, text: &str, sample_bytes: usize, part: usize) -> (&
     if guess.probability >= SURE_PROBABILITY && guess.foreign_fraction <= MAX_FOREIGN_FRACTION {
         return ours;
     }
-    ask_whatlang(text, part)
-        .filter(|theirs| theirs.0 != guess.language)
-        .unwrap_or(ours)
+    ask_whatlang(text, part).filter(|theirs| theirs.0 != guess.language).unwrap_or(ours)
 }
 
 /// What whatlang is sure of, if it is a language that our table does not have.
 fn ask_whatlang(text: &str, sample_bytes: usize) -> Option<(&'static str, f32)> {
     let sample: String = windows(text, sample_bytes).collect();
-    let info = Detector::new()
-        .detect(&sample)
-        .filter(whatlang::Info::is_reliable)?;
+    let info = Detector::new().detect(&sample).filter(whatlang::Info::is_reliable)?;
     Some((outside_code(info.lang())?, info.confidence() as f32))
 }
 
@@ -175,11 +151,7 @@ fn only_language(script: Script) -> &'static str {
 /// The whole text, or windows of it that hold about `bytes` together: the first at its start, the last at its
 /// end, the others evenly between.
 fn windows(text: &str, bytes: usize) -> impl Iterator<Item = &str> {
-    let (count, size) = if text.len() <= bytes {
-        (1, text.len())
-    } else {
-        (WINDOWS, bytes / WINDOWS)
-    };
+    let (count, size) = if text.len() <= bytes { (1, text.len()) } else { (WINDOWS, bytes / WINDOWS) };
     let room = text.len() - size;
     (0..count).map(move |window| {
         let start = boundary(text, room * window / (count - 1).max(1));
@@ -189,10 +161,7 @@ fn windows(text: &str, bytes: usize) -> impl Iterator<Item = &str> {
 
 /// The last character boundary up to `at`.
 fn boundary(text: &str, at: usize) -> usize {
-    (0..=at)
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0)
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 #[cfg(test)]

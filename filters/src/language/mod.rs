@@ -41,11 +41,7 @@ pub struct LanguageId {
 
 impl Default for LanguageId {
     fn default() -> Self {
-        Self {
-            keep: Vec::new(),
-            min_score: 0.2,
-            sample_bytes: 4096,
-        }
+        Self { keep: Vec::new(), min_score: 0.2, sample_bytes: 4096 }
     }
 }
 
@@ -58,27 +54,18 @@ impl LanguageId {
     /// Whether documents of this language and score stay.
     pub fn judge(&self, language: &str, score: f32) -> Verdict {
         if !self.keeps(language) {
-            return Verdict::Drop(Reason {
-                code: "language_not_kept",
-                detail: Detail::Text(language.to_owned()),
-            });
+            return Verdict::Drop(Reason { code: "language_not_kept", detail: Detail::Text(language.to_owned()) });
         }
         // A text without letters has no score to speak of: whether it stays is for `keep` to say.
         if score < self.min_score && language != "und" {
-            return Verdict::drop(
-                "low_language_score",
-                f64::from(score),
-                f64::from(self.min_score),
-            );
+            return Verdict::drop("low_language_score", f64::from(score), f64::from(self.min_score));
         }
         Verdict::Keep
     }
 
     fn keeps(&self, language: &str) -> bool {
         let matches = |kept: &String| {
-            language
-                .strip_prefix(kept.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            language.strip_prefix(kept.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         };
         self.keep.is_empty() || self.keep.iter().any(matches)
     }
@@ -86,9 +73,7 @@ impl LanguageId {
 
 impl Stage for LanguageId {
     fn columns(&self) -> Columns {
-        Columns::default()
-            .adding("language", DataType::LargeUtf8)
-            .adding("language_score", DataType::Float32)
+        Columns::default().adding("language", DataType::LargeUtf8).adding("language_score", DataType::Float32)
     }
 
     fn process(&self, batch: Batch) -> Result<Batch> {
@@ -103,14 +88,8 @@ impl Stage for LanguageId {
             scores.append_option(identified.map(|identified| identified.score));
         }
         batch
-            .annotate(
-                Field::new("language", DataType::LargeUtf8, true),
-                Arc::new(languages.finish()),
-            )?
-            .annotate(
-                Field::new("language_score", DataType::Float32, true),
-                Arc::new(scores.finish()),
-            )?
+            .annotate(Field::new("language", DataType::LargeUtf8, true), Arc::new(languages.finish()))?
+            .annotate(Field::new("language_score", DataType::Float32, true), Arc::new(scores.finish()))?
             .judge(|document| match found[document.row()] {
                 Some(identified) => self.judge(identified.language, identified.score),
                 None => Verdict::Keep,

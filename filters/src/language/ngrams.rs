@@ -16,8 +16,8 @@ const SPACE: u16 = b' ' as u16;
 
 /// The languages told apart, in the order of the table's columns.
 const LANGUAGES: [&str; 23] = [
-    "cs", "da", "de", "en", "es", "fi", "fr", "hu", "id", "it", "ms", "nl", "pl", "pt", "ro", "sv",
-    "tr", "vi", "bg", "ru", "uk", "ar", "fa",
+    "cs", "da", "de", "en", "es", "fi", "fr", "hu", "id", "it", "ms", "nl", "pl", "pt", "ro", "sv", "tr", "vi", "bg",
+    "ru", "uk", "ar", "fa",
 ];
 
 /// Letters that none of the languages of their alphabet uses, but neighbours of theirs do.
@@ -50,16 +50,10 @@ impl Alphabet {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let (scale, rows) = include_bytes!("ngrams.bin")
-        .split_first_chunk()
-        .expect("the table begins with its scale");
+    let (scale, rows) = include_bytes!("ngrams.bin").split_first_chunk().expect("the table begins with its scale");
     let rows: &[[u8; COLUMNS]] = rows.as_chunks().0;
     assert_eq!(rows.len(), 1 << BUCKET_BITS, "the table was cut");
-    Table {
-        scale: f32::from_le_bytes(*scale),
-        rows,
-        letters: fold_table(),
-    }
+    Table { scale: f32::from_le_bytes(*scale), rows, letters: fold_table() }
 });
 
 struct Table {
@@ -77,12 +71,7 @@ struct Letter {
 }
 
 fn fold_table() -> Box<[Letter; 0x2000]> {
-    let mut letters = Box::new(
-        [Letter {
-            code: SPACE,
-            foreign: false,
-        }; 0x2000],
-    );
+    let mut letters = Box::new([Letter { code: SPACE, foreign: false }; 0x2000]);
     for code in 0..0x2000_u16 {
         let is_letter = matches!(code,
             0x41..=0x5a | 0x61..=0x7a | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..=0x24f | 0x1e00..=0x1eff
@@ -90,10 +79,7 @@ fn fold_table() -> Box<[Letter; 0x2000]> {
         let lower = char::from_u32(u32::from(code)).and_then(|letter| letter.to_lowercase().next());
         if let Some(lower) = lower.filter(|_| is_letter) {
             let folded = u16::try_from(lower as u32).unwrap_or(code);
-            letters[usize::from(code)] = Letter {
-                code: folded,
-                foreign: FOREIGN.contains(lower),
-            };
+            letters[usize::from(code)] = Letter { code: folded, foreign: FOREIGN.contains(lower) };
         }
     }
     letters
@@ -112,10 +98,7 @@ pub(super) struct Guess {
 /// The likeliest of our languages for the letters of one alphabet; letters of others count as spaces.
 ///
 /// Cost: four table rows a letter, no allocation.
-pub(super) fn classify<'a>(
-    texts: impl Iterator<Item = &'a str>,
-    alphabet: Alphabet,
-) -> Option<Guess> {
+pub(super) fn classify<'a>(texts: impl Iterator<Item = &'a str>, alphabet: Alphabet) -> Option<Guess> {
     let table = &*TABLE;
     let mut sums = Sums::default();
     let (mut letters, mut foreign) = (0_u32, 0_u32);
@@ -123,14 +106,8 @@ pub(super) fn classify<'a>(
         let mut word = Word::default();
         // The closing space ends the last word.
         for character in text.chars().chain([' ']) {
-            let letter = table
-                .letters
-                .get(character as usize)
-                .copied()
-                .unwrap_or(Letter {
-                    code: SPACE,
-                    foreign: false,
-                });
+            let letter =
+                table.letters.get(character as usize).copied().unwrap_or(Letter { code: SPACE, foreign: false });
             if letter.code != SPACE && Alphabet::of(letter.code) == alphabet {
                 letters += 1;
                 foreign += u32::from(letter.foreign);
@@ -146,14 +123,8 @@ pub(super) fn classify<'a>(
     let logits = sums.means(table.scale);
     let columns = alphabet.columns();
     let logits = &logits[columns.clone()];
-    let (best, top) = logits
-        .iter()
-        .copied()
-        .enumerate()
-        .fold(
-            (0, f32::MIN),
-            |best, next| if next.1 > best.1 { next } else { best },
-        );
+    let (best, top) =
+        logits.iter().copied().enumerate().fold((0, f32::MIN), |best, next| if next.1 > best.1 { next } else { best });
     let total: f32 = logits.iter().map(|logit| (logit - top).exp()).sum();
     Some(Guess {
         language: LANGUAGES[columns.start + best],
@@ -170,22 +141,14 @@ struct Word {
 
 impl Default for Word {
     fn default() -> Self {
-        Self {
-            hashes: [extend(0, SPACE), 0, 0, 0],
-            length: 1,
-        }
+        Self { hashes: [extend(0, SPACE), 0, 0, 0], length: 1 }
     }
 }
 
 impl Word {
     fn push(&mut self, code: u16, sums: &mut Sums, table: &Table) {
         let [one, two, three, _] = self.hashes;
-        self.hashes = [
-            extend(0, code),
-            extend(one, code),
-            extend(two, code),
-            extend(three, code),
-        ];
+        self.hashes = [extend(0, code), extend(one, code), extend(two, code), extend(three, code)];
         self.length += 1;
         // A space by itself tells nothing.
         let shortest = usize::from(code == SPACE);

@@ -44,8 +44,7 @@ pub(super) enum Script {
 const SCRIPTS: usize = Script::Other as usize + 1;
 
 /// The script, in blocks of 16 code points: finer than any boundary that matters here.
-static BLOCKS: LazyLock<Box<[Script]>> =
-    LazyLock::new(|| (0..0x1000_u32).map(|block| derive(block << 4)).collect());
+static BLOCKS: LazyLock<Box<[Script]>> = LazyLock::new(|| (0..0x1000_u32).map(|block| derive(block << 4)).collect());
 
 fn derive(code: u32) -> Script {
     use Script as S;
@@ -55,9 +54,7 @@ fn derive(code: u32) -> Script {
         0x0400..=0x052f | 0x2de0..=0x2dff | 0xa640..=0xa69f => S::Cyrillic,
         0x0530..=0x058f => S::Armenian,
         0x0590..=0x05ff => S::Hebrew,
-        0x0620..=0x06ff | 0x0750..=0x077f | 0x08a0..=0x08ff | 0xfb50..=0xfdff | 0xfe70..=0xfeff => {
-            S::Arabic
-        }
+        0x0620..=0x06ff | 0x0750..=0x077f | 0x08a0..=0x08ff | 0xfb50..=0xfdff | 0xfe70..=0xfeff => S::Arabic,
         0x0780..=0x07bf => S::Thaana,
         0x0900..=0x097f | 0xa8e0..=0xa8ff => S::Devanagari,
         0x0980..=0x09ff => S::Bengali,
@@ -80,15 +77,9 @@ fn derive(code: u32) -> Script {
         0x1800..=0x18af => S::Mongolian,
         0x2e80..=0x2fdf | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff => S::Han,
         0x3040..=0x30ff | 0x31f0..=0x31ff | 0xff60..=0xff9f => S::Kana,
-        0x07c0..=0x089f | 0x13a0..=0x177f | 0x18b0..=0x1c8f | 0x1cc0..=0x1cff | 0x2c00..=0x2c5f => {
-            S::Other
-        }
-        0x2c80..=0x2cff | 0x2d30..=0x2d7f | 0x3100..=0x312f | 0xa000..=0xa63f | 0xa6a0..=0xa6ff => {
-            S::Other
-        }
-        0xa800..=0xa8df | 0xa900..=0xa95f | 0xa980..=0xa9df | 0xaa00..=0xaa5f | 0xaa80..=0xaaff => {
-            S::Other
-        }
+        0x07c0..=0x089f | 0x13a0..=0x177f | 0x18b0..=0x1c8f | 0x1cc0..=0x1cff | 0x2c00..=0x2c5f => S::Other,
+        0x2c80..=0x2cff | 0x2d30..=0x2d7f | 0x3100..=0x312f | 0xa000..=0xa63f | 0xa6a0..=0xa6ff => S::Other,
+        0xa800..=0xa8df | 0xa900..=0xa95f | 0xa980..=0xa9df | 0xaa00..=0xaa5f | 0xaa80..=0xaaff => S::Other,
         0xabc0..=0xabff => S::Other,
         _ => S::None,
     }
@@ -141,10 +132,7 @@ fn count(text: &str, letters: &mut [u32; SCRIPTS]) {
                 while let Some(block) = bytes[at..].first_chunk::<16>()
                     && block.is_ascii()
                 {
-                    latin += block
-                        .iter()
-                        .map(|byte| u8::from(is_letter(byte)))
-                        .sum::<u8>() as u32;
+                    latin += block.iter().map(|byte| u8::from(is_letter(byte))).sum::<u8>() as u32;
                     at += 16;
                 }
                 while bytes.get(at).is_some_and(u8::is_ascii) {
@@ -158,10 +146,7 @@ fn count(text: &str, letters: &mut [u32; SCRIPTS]) {
                 at += 3;
             }
             _ => {
-                let character = text[at..]
-                    .chars()
-                    .next()
-                    .expect("`at` is inside the text, on a boundary");
+                let character = text[at..].chars().next().expect("`at` is inside the text, on a boundary");
                 letters[script_of(character) as usize] += 1;
                 at += character.len_utf8();
             }
@@ -179,10 +164,7 @@ fn script_of(character: char) -> Script {
         '・' | 'ー' | '゠' => Script::None,
         '々' | '〇' => Script::Han,
         '\u{20000}'..='\u{3ffff}' => Script::Han,
-        _ => BLOCKS
-            .get(character as usize >> 4)
-            .copied()
-            .unwrap_or(Script::None),
+        _ => BLOCKS.get(character as usize >> 4).copied().unwrap_or(Script::None),
     }
 }
 

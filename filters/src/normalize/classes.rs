@@ -22,11 +22,8 @@ pub(super) const NFC: u8 = 1 << 6;
 /// As [`NFC`], under NFKC.
 pub(super) const NFKC: u8 = 1 << 7;
 
-static BASIC_PLANE: LazyLock<Box<[u8]>> = LazyLock::new(|| {
-    (0..0x1_0000)
-        .map(|code| char::from_u32(code).map_or(0, derive))
-        .collect()
-});
+static BASIC_PLANE: LazyLock<Box<[u8]>> =
+    LazyLock::new(|| (0..0x1_0000).map(|code| char::from_u32(code).map_or(0, derive)).collect());
 
 /// The table behind [`class`], to be fetched once for each text.
 pub(super) fn basic_plane() -> &'static [u8] {
@@ -57,16 +54,8 @@ fn derive(character: char) -> u8 {
     };
     let alone = || std::iter::once(character);
     let orders = canonical_combining_class(character) != 0;
-    let nfc = if orders || is_nfc_quick(alone()) != IsNormalized::Yes {
-        NFC
-    } else {
-        0
-    };
-    let nfkc = if orders || is_nfkc_quick(alone()) != IsNormalized::Yes {
-        NFKC
-    } else {
-        0
-    };
+    let nfc = if orders || is_nfc_quick(alone()) != IsNormalized::Yes { NFC } else { 0 };
+    let nfkc = if orders || is_nfkc_quick(alone()) != IsNormalized::Yes { NFKC } else { 0 };
     cleaned | nfc | nfkc
 }
 

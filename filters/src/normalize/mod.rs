@@ -124,11 +124,7 @@ impl Normalize {
         if needs.layout || matches!(result, Cow::Owned(_)) {
             result = Cow::Owned(rewrite::lay_out(&result, self.layout()));
         }
-        if result == text {
-            Cow::Borrowed(text)
-        } else {
-            result
-        }
+        if result == text { Cow::Borrowed(text) } else { result }
     }
 
     fn is_surely_in_form(&self, text: &str) -> bool {
@@ -140,10 +136,7 @@ impl Normalize {
     }
 
     fn layout(&self) -> Layout {
-        Layout {
-            trim_line_ends: self.trim_line_ends,
-            max_blank_lines: self.max_blank_lines,
-        }
+        Layout { trim_line_ends: self.trim_line_ends, max_blank_lines: self.max_blank_lines }
     }
 
     fn classes(&self) -> u8 {
@@ -162,22 +155,13 @@ impl Normalize {
         [
             (self.unify_newlines, classes::NEWLINE),
             (self.unify_spaces, classes::SPACE),
-            (
-                self.ideographic_space != IdeographicSpace::Keep,
-                classes::IDEOGRAPHIC_SPACE,
-            ),
+            (self.ideographic_space != IdeographicSpace::Keep, classes::IDEOGRAPHIC_SPACE),
             (self.remove_controls, classes::CONTROL),
             (self.remove_invisible, classes::INVISIBLE),
-            (
-                self.fullwidth_alphanumerics || self.halfwidth_katakana,
-                classes::WIDTH,
-            ),
+            (self.fullwidth_alphanumerics || self.halfwidth_katakana, classes::WIDTH),
         ]
         .into_iter()
-        .fold(
-            0,
-            |all, (wanted, class)| if wanted { all | class } else { all },
-        )
+        .fold(0, |all, (wanted, class)| if wanted { all | class } else { all })
     }
 }
 
@@ -201,19 +185,15 @@ impl Stage for Normalize {
                 }
             }
         })?;
-        for (key, documents, bytes) in [
-            ("normalized", changed, changed_bytes),
-            ("with_replacement_character", damaged, damaged_bytes),
-        ] {
+        for (key, documents, bytes) in
+            [("normalized", changed, changed_bytes), ("with_replacement_character", damaged, damaged_bytes)]
+        {
             if documents > 0 {
                 batch.tally("normalize", key, documents, bytes);
             }
         }
         batch.judge(|document| match document.text().trim_start().is_empty() {
-            true => Verdict::Drop(Reason {
-                code: "empty_text",
-                detail: Detail::None,
-            }),
+            true => Verdict::Drop(Reason { code: "empty_text", detail: Detail::None }),
             false => Verdict::Keep,
         })
     }

@@ -4,8 +4,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, compose};
 
 use super::classes::{
-    CONTROL, IDEOGRAPHIC_SPACE, INVISIBLE, NEWLINE, SPACE, WIDTH, basic_plane, class,
-    is_pictograph, takes_joiners, wide_katakana,
+    CONTROL, IDEOGRAPHIC_SPACE, INVISIBLE, NEWLINE, SPACE, WIDTH, basic_plane, class, is_pictograph, takes_joiners,
+    wide_katakana,
 };
 use super::scan::Layout;
 use super::{IdeographicSpace, Normalize, UnicodeForm};
@@ -55,10 +55,7 @@ fn joins(character: char, before: &str, next: Option<char>) -> bool {
         return false;
     }
     // The letter, not the marks on it, whose order composition may change.
-    let last = before
-        .chars()
-        .rev()
-        .find(|last| canonical_combining_class(*last) == 0);
+    let last = before.chars().rev().find(|last| canonical_combining_class(*last) == 0);
     let (Some(last), next) = (last, next.unwrap_or(' ')) else {
         return false;
     };
@@ -76,11 +73,7 @@ fn narrow_or_widen(out: &mut String, character: char, config: &Normalize) {
         None if config.fullwidth_alphanumerics => narrow().unwrap_or(character),
         _ => character,
     };
-    match out
-        .chars()
-        .next_back()
-        .and_then(|last| Some((last, compose(last, replacement)?)))
-    {
+    match out.chars().next_back().and_then(|last| Some((last, compose(last, replacement)?))) {
         Some((last, composed)) if matches!(replacement, '\u{3099}' | '\u{309a}') => {
             out.truncate(out.len() - last.len_utf8());
             out.push(composed);
@@ -114,11 +107,7 @@ pub(super) fn lay_out(text: &str, layout: Layout) -> String {
                 out.push('\n');
             }
         }
-        let line = if layout.trim_line_ends {
-            line.trim_end_matches([' ', '\t', '\u{3000}'])
-        } else {
-            line
-        };
+        let line = if layout.trim_line_ends { line.trim_end_matches([' ', '\t', '\u{3000}']) } else { line };
         if !line.is_empty() {
             out.push_str(line);
             newlines = 0;

@@ -22,9 +22,7 @@ pub(super) struct Layout {
 
 /// Sixteen bytes, all of them printable ASCII: the compiler makes vector code of it on every CPU.
 fn is_printable(bytes: &[u8; 16]) -> bool {
-    bytes
-        .iter()
-        .fold(true, |all, byte| all & (byte.wrapping_sub(0x20) < 0x5f))
+    bytes.iter().fold(true, |all, byte| all & (byte.wrapping_sub(0x20) < 0x5f))
 }
 
 /// Collects the flags in `mask` of all characters, and what the layout needs.
@@ -55,28 +53,19 @@ pub(super) fn scan(text: &str, mask: u8, layout: Layout) -> Needs {
                 {
                     at += 16;
                 }
-                while bytes
-                    .get(at)
-                    .is_some_and(|byte| (b' '..=b'~').contains(byte))
-                {
+                while bytes.get(at).is_some_and(|byte| (b' '..=b'~').contains(byte)) {
                     at += 1;
                 }
             }
             // U+4000 to U+9FFF: ideographs of three bytes, none of which ever changes.
             0xe4..=0xe9 => {
                 at += 3;
-                while bytes
-                    .get(at)
-                    .is_some_and(|byte| (0xe4..=0xe9).contains(byte))
-                {
+                while bytes.get(at).is_some_and(|byte| (0xe4..=0xe9).contains(byte)) {
                     at += 3;
                 }
             }
             _ => {
-                let character = text[at..]
-                    .chars()
-                    .next()
-                    .expect("`at` is inside the text, on a boundary");
+                let character = text[at..].chars().next().expect("`at` is inside the text, on a boundary");
                 needs.classes |= class(table, character) & mask;
                 needs.replacement |= character == '\u{fffd}';
                 at += character.len_utf8();

@@ -26,11 +26,7 @@ fn form_only(form: UnicodeForm) -> Normalize {
 fn configs() -> Vec<Normalize> {
     let mut configs = Vec::new();
     for form in [UnicodeForm::Nfc, UnicodeForm::Nfkc, UnicodeForm::None] {
-        for ideographic_space in [
-            IdeographicSpace::Keep,
-            IdeographicSpace::Space,
-            IdeographicSpace::RemoveIndent,
-        ] {
+        for ideographic_space in [IdeographicSpace::Keep, IdeographicSpace::Space, IdeographicSpace::RemoveIndent] {
             for on in [true, false] {
                 configs.push(Normalize {
                     form,
@@ -56,16 +52,9 @@ fn slowly(config: &Normalize, text: &str) -> String {
 
 fn check_both_ways(config: &Normalize, text: &str) {
     let once = config.normalize(text);
-    assert_eq!(
-        once,
-        slowly(config, text),
-        "the quick check misled on {text:?} with {config:?}"
-    );
+    assert_eq!(once, slowly(config, text), "the quick check misled on {text:?} with {config:?}");
     let twice = config.normalize(&once);
-    assert!(
-        matches!(twice, Cow::Borrowed(_)),
-        "{text:?} gave {once:?}, then {twice:?} with {config:?}"
-    );
+    assert!(matches!(twice, Cow::Borrowed(_)), "{text:?} gave {once:?}, then {twice:?} with {config:?}");
 }
 
 fn shared(path: &str) -> Option<std::path::PathBuf> {
@@ -159,9 +148,7 @@ fn normalising_twice_is_normalising_once() {
     for round in 0..6000_u64 {
         let hash = |place: u64| xxh3_64_with_seed(&place.to_le_bytes(), round);
         let length = hash(u64::MAX) % 24;
-        let text: String = (0..length)
-            .map(|place| POOL[(hash(place) % POOL.len() as u64) as usize])
-            .collect();
+        let text: String = (0..length).map(|place| POOL[(hash(place) % POOL.len() as u64) as usize]).collect();
         check_both_ways(&configs[(round % configs.len() as u64) as usize], &text);
     }
 }
@@ -172,11 +159,8 @@ fn normalising_real_text_twice_is_normalising_it_once() {
         eprintln!("skipped: no ../shared/corpora/lang");
         return;
     };
-    for language in [
-        "ar", "bn", "cs", "fa", "he", "hi", "ja", "ko", "ta", "th", "vi", "zh", "zh_hant",
-    ] {
-        let file =
-            std::fs::File::open(folder.join(format!("{language}.txt.zst"))).expect("a corpus file");
+    for language in ["ar", "bn", "cs", "fa", "he", "hi", "ja", "ko", "ta", "th", "vi", "zh", "zh_hant"] {
+        let file = std::fs::File::open(folder.join(format!("{language}.txt.zst"))).expect("a corpus file");
         let text = String::from_utf8(zstd::decode_all(file).expect("zstd")).expect("UTF-8");
         let text: String = text.chars().take(20_000).collect();
         for config in configs() {
@@ -191,12 +175,7 @@ fn forms_agree_with_python_unicodedata() {
     let decode = |codes: &str| -> String {
         codes
             .split(' ')
-            .map(|code| {
-                u32::from_str_radix(code, 16)
-                    .ok()
-                    .and_then(char::from_u32)
-                    .expect("a code")
-            })
+            .map(|code| u32::from_str_radix(code, 16).ok().and_then(char::from_u32).expect("a code"))
             .collect()
     };
     let mut lines = 0;
@@ -205,11 +184,7 @@ fn forms_agree_with_python_unicodedata() {
         let mut cell = || cells.next().expect("three cells");
         let (text, nfc, nfkc) = (cell(), cell(), cell());
         assert_eq!(form_only(UnicodeForm::Nfc).normalize(&text), nfc, "{line}");
-        assert_eq!(
-            form_only(UnicodeForm::Nfkc).normalize(&text),
-            nfkc,
-            "{line}"
-        );
+        assert_eq!(form_only(UnicodeForm::Nfkc).normalize(&text), nfkc, "{line}");
         lines += 1;
     }
     assert!(lines > 500);
@@ -237,20 +212,9 @@ fn a_text_that_needs_nothing_is_not_copied() {
     let chinese = "　　第一章　总则\n\n　　为了规范（数据）处理活动，保障数据安全：制定本法。\n";
     let code = "def f(x):\n    if x:\n\treturn 'α'\n\n\ndef g():\n    pass\n";
     let persian = "می‌خواهم کتاب‌ها را بخوانم";
-    for text in [
-        chinese,
-        code,
-        persian,
-        "한국어",
-        "Việt Nam",
-        "カタカナ ｶﾀｶﾅ",
-        "👩‍❤️‍👨",
-        "",
-    ] {
-        assert!(
-            matches!(Normalize::default().normalize(text), Cow::Borrowed(_)),
-            "{text}"
-        );
+    for text in [chinese, code, persian, "한국어", "Việt Nam", "カタカナ ｶﾀｶﾅ", "👩‍❤️‍👨", ""]
+    {
+        assert!(matches!(Normalize::default().normalize(text), Cow::Borrowed(_)), "{text}");
     }
 }
 
@@ -258,10 +222,7 @@ fn a_text_that_needs_nothing_is_not_copied() {
 fn the_scan_sees_what_stands_at_any_offset() {
     for offset in 0..40 {
         let text = format!("{}\u{7f}{}", "x".repeat(offset), "y".repeat(40 - offset));
-        assert_eq!(
-            Normalize::default().normalize(&text),
-            text.replace('\u{7f}', "")
-        );
+        assert_eq!(Normalize::default().normalize(&text), text.replace('\u{7f}', ""));
         let text = format!("{} \n{}", "x".repeat(offset), "y".repeat(40 - offset));
         assert_eq!(Normalize::default().normalize(&text), text.replace(' ', ""));
     }
@@ -273,26 +234,14 @@ fn the_stage_rewrites_drops_and_counts() {
     let batch = Normalize::default().process(batch).expect("processed");
     let texts: Vec<&str> = batch.documents().map(|document| document.text()).collect();
     assert_eq!(texts, ["clean", "A", "bad \u{fffd}"]);
-    assert_eq!(
-        batch.reason(2).map(|reason| reason.code),
-        Some("empty_text")
-    );
+    assert_eq!(batch.reason(2).map(|reason| reason.code), Some("empty_text"));
 }
 
 #[test]
 fn the_config_reads_what_it_writes() {
     let text = serde_json::to_string(&Normalize::default()).expect("JSON");
-    assert!(
-        text.contains(r#""form":"nfc""#) && text.contains(r#""ideographic_space":"keep""#),
-        "{text}"
-    );
-    assert_eq!(
-        serde_json::from_str::<Normalize>(&text).expect("a config"),
-        Normalize::default()
-    );
-    assert_eq!(
-        serde_json::from_str::<Normalize>("{}").expect("a config"),
-        Normalize::default()
-    );
+    assert!(text.contains(r#""form":"nfc""#) && text.contains(r#""ideographic_space":"keep""#), "{text}");
+    assert_eq!(serde_json::from_str::<Normalize>(&text).expect("a config"), Normalize::default());
+    assert_eq!(serde_json::from_str::<Normalize>("{}").expect("a config"), Normalize::default());
     assert!(serde_json::from_str::<Normalize>(r#"{"from": "nfc"}"#).is_err());
 }
