@@ -115,6 +115,10 @@ impl<'a> InputFeed<'a> {
                     self.note_end(number, units);
                     return Ok((Slot::Exhausted, None));
                 }
+                Some(unit) if unit.next_row > u64::from(u32::MAX) => {
+                    let problem = "it has more than 2³² records, which a `doc_id` cannot number: split it";
+                    return Err(Error::Plan { problem: format!("`{}`: {problem}", self.shards[shard].path.display()), hint: None });
+                }
                 Some(unit) if self.done[shard].contains(&unit.index) => units = unit.index + 1,
                 Some(unit) => {
                     self.note_cut(number, unit.index + 1);

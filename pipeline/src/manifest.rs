@@ -296,6 +296,15 @@ impl Manifest {
         })
     }
 
+    /// Kind and name of each output file of a sweep and those behind it.
+    pub(crate) fn file_names_from(&self, sweep: u32) -> Result<Vec<(String, String)>> {
+        self.run(|sql| {
+            sql.prepare("SELECT kind, name FROM files WHERE sweep >= ?")?
+                .query_map([sweep], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// Sums of a kind of count over a sweep: documents and bytes.
     pub(crate) fn sum(&self, sweep: u32, kind: &str) -> Result<Tally> {
         self.run(|sql| {

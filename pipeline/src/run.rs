@@ -80,6 +80,15 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
     Ok(())
 }
 
+/// The folder of a kind of output inside the run folder.
+pub(crate) fn output_folder(kind: &str) -> &'static str {
+    match kind {
+        sweep::DROPPED => "dropped",
+        sweep::SET_ASIDE => "set_aside",
+        _ => "out",
+    }
+}
+
 /// The step's name as the manifest and messages give it: repeated names are numbered.
 fn step_named(plan: &Plan, name: &str) -> Result<usize> {
     plan.steps.iter().position(|step| step.name == name).ok_or_else(|| Error::Plan {
@@ -150,17 +159,19 @@ fn claim(
                 hint: format!("run all of it again with `--from {first}` (and with `--keep-work`, to go back to any step next time)"),
             });
         }
+        // Files first: a kill in between leaves rows of files that are gone, and those are forgotten next time.
+        for (kind, name) in manifest.file_names_from(sweep)? {
+            let path = folder.root.join(output_folder(&kind)).join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(error)),
+                _ => {}
+            }
+        }
         manifest.forget_from(sweep)?;
         let mut stale = sweep;
         while folder.sweep(stale).is_dir() {
             remove_folder(&folder.sweep(stale))?;
             stale += 1;
-        }
-        for name in ["out", "dropped", "set_aside"] {
-            // Files of earlier sweeps stay only where they were not made anew.
-            if sweep == 0 || name == "out" {
-                remove_folder(&folder.root.join(name))?;
-            }
         }
     }
     if fresh || restart.is_some() {

@@ -9,7 +9,7 @@ use crate::input::{Input, Shard};
 use crate::manifest::{ENGINE, Manifest};
 use crate::plan::{Plan, Work, outcome};
 use crate::read::{self, Start};
-use crate::run::Folder;
+use crate::run::{Folder, output_folder};
 use crate::{Batch, Error, Result, Stage};
 
 /// A run as its folder tells it.
@@ -233,13 +233,8 @@ fn files(manifest: &Manifest) -> Result<Vec<FileSummary>> {
         sql.prepare("SELECT kind, name, documents, bytes, xxh3 FROM files ORDER BY kind, number")?
             .query_map([], |row| {
                 let kind: String = row.get(0)?;
-                let folder = match kind.as_str() {
-                    "dropped" => "dropped",
-                    "set-aside" => "set_aside",
-                    _ => "out",
-                };
                 Ok(FileSummary {
-                    path: Path::new(folder).join(row.get::<_, String>(1)?),
+                    path: Path::new(output_folder(&kind)).join(row.get::<_, String>(1)?),
                     kind,
                     documents: row.get::<_, i64>(2)? as u64,
                     bytes: row.get::<_, i64>(3)? as u64,

@@ -19,7 +19,7 @@ use crate::manifest::{Counts, ENGINE, Manifest, Sample, UnitRow};
 use crate::plan::{Plan, Sweep, Work};
 use crate::progress::Progress;
 use crate::read::{self, SetAside, Unit};
-use crate::run::{Folder, RunOptions};
+use crate::run::{Folder, RunOptions, output_folder};
 use crate::stage::Detail;
 use crate::write::{self, Dropped, JsonlPart, OutputFormat, PartWriter, WorkPart};
 use crate::{Batch, Error, Result, Scan, Stage};
@@ -28,8 +28,8 @@ use crate::{Batch, Error, Result, Scan, Stage};
 const SAMPLE_CHARS: usize = 400;
 /// The kinds of parts a unit may leave, with their folders in the run folder.
 pub(crate) const OUT: &str = "documents";
-const DROPPED: &str = "dropped";
-const SET_ASIDE: &str = "set-aside";
+pub(crate) const DROPPED: &str = "dropped";
+pub(crate) const SET_ASIDE: &str = "set-aside";
 
 /// What every worker of a sweep sees.
 pub(crate) struct Engine<'a> {
@@ -102,12 +102,12 @@ pub(crate) fn run(engine: &Engine<'_>, stages: &[(usize, Arc<dyn Stage>)], manif
     let mut frontier = Frontier::new(totals);
     let mut assemblers = Vec::new();
     let output = &engine.plan.output;
-    let mut kinds = vec![(DROPPED, OutputFormat::JsonlZst, "dropped"), (SET_ASIDE, OutputFormat::Jsonl, "set_aside")];
+    let mut kinds = vec![(DROPPED, OutputFormat::JsonlZst), (SET_ASIDE, OutputFormat::Jsonl)];
     if engine.writes_documents() {
-        kinds.push((OUT, output.format, "out"));
+        kinds.push((OUT, output.format));
     }
-    for (kind, format, folder) in kinds {
-        let folder = engine.folder.root.join(folder);
+    for (kind, format) in kinds {
+        let folder = engine.folder.root.join(output_folder(kind));
         let (mut assembler, taken) =
             Assembler::new(kind, engine.number, format, folder, engine.parts(), output.file_bytes, manifest)?;
         for unit in done.iter().filter(|unit| taken.is_none_or(|taken| (unit.shard, unit.unit) > taken)) {

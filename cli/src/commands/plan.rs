@@ -6,6 +6,7 @@ use std::path::Path;
 use indicatif::{HumanBytes, HumanCount};
 use yuan_pipeline::Work;
 
+use super::run::sound;
 use super::{memory, print, threads};
 use crate::Done;
 use crate::args::{Global, PlanArgs};
@@ -16,7 +17,7 @@ const EXPANSION: u64 = 4;
 
 pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
     let recipe = Recipe::read(&args.recipe, &args.set)?;
-    let plan = recipe.plan(&base_of(&args.recipe), Path::new("RUN"))?;
+    let plan = sound(recipe.plan(&base_of(&args.recipe), Path::new("RUN")))?;
     let sweeps = plan.sweeps()?;
     let shards = plan.input.shards()?;
     let bytes: u64 = shards.iter().map(|shard| shard.bytes).sum();

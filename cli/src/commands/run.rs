@@ -12,6 +12,7 @@ use yuan_pipeline::{Error, Progress, RunOptions, Summary};
 use super::{memory, say, threads};
 use crate::Done;
 use crate::args::{CleanArgs, DedupArgs, DedupMethod, Global, ResumeArgs, RunArgs};
+use crate::hints::usage;
 use crate::progress::shown;
 use crate::recipe::{Recipe, StageConfig, base_of};
 use crate::{report, summary};
@@ -79,7 +80,7 @@ pub fn ending(summary: &Summary, folder: &Path, global: &Global) -> Done {
 
 /// Runs a recipe in a folder.
 pub fn engine(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, global: &Global) -> anyhow::Result<Summary> {
-    let plan = recipe.plan(base, folder)?;
+    let plan = sound(recipe.plan(base, folder))?;
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let threads = threads(global);
     // The tokenizer trainer draws on this pool; a second call in one process finds it made.
@@ -93,11 +94,18 @@ pub fn engine(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, 
     };
     let cancelled = cancel_on_signals()?;
     let progress = Progress::default();
-    // A file has its recipe's bytes kept beside it, so that `explain` can rebuild the stages.
-    let written = write_recipe(recipe, base, folder);
+    // `explain` and `report` rebuild the stages from it, also of a run that was stopped.
+    if !folder.join("recipe.toml").exists() {
+        write_recipe(recipe, base, folder)?;
+    }
     shown(global, &progress, || yuan_pipeline::run(&plan, &options, &progress, &cancelled))?;
-    written?;
+    write_recipe(recipe, base, folder)?;
     Ok(Summary::read(folder)?)
+}
+
+/// A recipe that cannot be planned is a mistake of its writer: exit status 2.
+pub fn sound<T>(planned: Result<T, Error>) -> anyhow::Result<T> {
+    planned.map_err(|error| usage(error.to_string(), error.hint()))
 }
 
 /// The recipe as run, with every default spelt out and paths that stand by themselves.
@@ -118,10 +126,7 @@ fn write_recipe(recipe: &Recipe, base: &Path, folder: &Path) -> anyhow::Result<(
     }
     let text = toml::to_string(&recipe).context("the recipe as run")?;
     let path = folder.join("recipe.toml");
-    // An unfinished run of another recipe is refused later: its recipe must stay.
-    if !path.exists() || Summary::read(folder).is_err() {
-        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
-    }
+    std::fs::write(&path, text).map_err(Error::io("write", &path))?;
     Ok(())
 }
 
