@@ -30,8 +30,8 @@ pub struct LanguageId {
     /// for texts without letters. Default empty: all are kept.
     pub keep: Vec<String>,
     /// Least score kept, in [0, 1]: the share of letters in the language's script times the classifier's
-    /// probability. Default 0.2, which all but a few documents in a thousand pass (`tests/fixtures/language/MEASUREMENTS.md`); 0 keeps
-    /// all.
+    /// probability. Default 0.2, which all but a few real documents in ten thousand pass
+    /// (`tests/fixtures/language/MEASUREMENTS.md`); 0 keeps all.
     pub min_score: f32,
     /// Bytes of a document looked at, in sixteen windows spread evenly over it; shorter documents are read whole.
     /// Default 4096, which identifies documents as well as reading them whole does. What tells languages of

@@ -21,7 +21,7 @@ const LANGUAGES: [&str; 23] = [
 ];
 
 /// Letters that none of the languages of their alphabet uses, but neighbours of theirs do.
-const FOREIGN: &str = "əħġżķņļģīėųįŭĝĉĵŵŷðþłľĺŕđǆǉǌ ўјљњћђџѓќѕәғқңөұүһ ٹڈڑےںہھۓېۍځڅډړښڭۇۆۈەێڕ";
+const FOREIGN: &str = "əħġżķņļģīėųįŭĝĉĵŵŷðþłľĺŕǆǉǌ ўјљњћђџѓќѕәғқңөұүһ ٹڈڑےںہھۓېۍځڅډړښڭۇۆۈەێڕ";
 
 /// Scripts in which several of our languages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
