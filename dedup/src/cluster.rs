@@ -102,6 +102,7 @@ impl<const WORDS: usize> Links<'_, WORDS> {
                 left.extend([(middle + 1, last), (first, middle)]);
             } else {
                 records.clear();
+                records.reserve_exact(size as usize);
                 self.read(&slices, |record| {
                     records.push(record);
                     Ok(())
