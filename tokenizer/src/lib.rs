@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Which tokens a text is made of: training a byte-level BPE tokenizer, and encoding with it.
+//!
+//! A text becomes tokens in three steps. **Added tokens** (HTML tags, Chinese punctuation, and control
+//! tokens if asked) are cut out wherever they stand; what lies between is cut into **pieces** by a
+//! [pattern](pattern); and each piece's bytes are merged two by two, the rule learnt first going first
+//! (**byte-pair encoding**). Every text has tokens and decoding gives it back byte for byte.
+//!
+//! [`TrainTokenizer`] learns the merges and writes a `tokenizer.json` that Hugging Face `tokenizers` and
+//! `transformers` load; [`Tokenizer`] loads any such file; [`Tokenize`] adds the column `tokens`.
+//!
+//! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<reserved_0>`…, added
+//! tokens, the 256 byte symbols, merges. `vocab_size` counts them all.
+
+mod bpe;
+mod bytes;
+mod hash;
+mod huggingface;
+mod layout;
+mod pretokenize;
+mod sample;
+mod stage;
+mod tokenizer;
+mod train;
+mod train_bpe;
+
+pub use layout::{HTML_TAGS, PUNCTUATION, SPECIAL_TOKENS};
+pub use pretokenize::{Digits, pattern};
+pub use stage::{Tokenize, TokenizeConfig};
+pub use tokenizer::{Scratch, Tokenizer};
+pub use train::{TrainTokenizer, TrainTokenizerConfig};

@@ -1,0 +1,326 @@
+//! Byte-pair encoding of one piece: the rule learnt first is applied first, from the left.
+//!
+//! The rules are those of `tokenizers`' `BPE` model over byte symbols; so are the tokens.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::hash::{FixedHash, mix};
+
+/// Up to this many bytes a piece is merged by looking through all its pairs, above by a heap.
+const MAX_SCANNED_BYTES: usize = 96;
+/// The rank of a pair that no rule merges.
+const NO_RANK: u32 = u32::MAX;
+
+/// A rule: its rank, and the id of what it makes.
+#[derive(Clone, Copy)]
+struct Rule {
+    rank: u32,
+    product: u32,
+}
+
+const NO_RULE: Rule = Rule { rank: NO_RANK, product: 0 };
+
+/// The merges of a vocabulary.
+pub(crate) struct Bpe {
+    byte_ids: [u32; 256],
+    /// The rules for two bytes, by the bytes: most look-ups are among these.
+    byte_rules: Box<[Rule]>,
+    rules: RuleTable,
+    /// Tokens by their bytes, if a piece that is a token stays whole whatever the merges say.
+    whole: Option<HashMap<Box<[u8]>, u32, FixedHash>>,
+}
+
+/// Rules by pair of ids: open addressing, at most half full.
+struct RuleTable {
+    slots: Box<[(u64, Rule)]>,
+    mask: usize,
+}
+
+impl RuleTable {
+    fn new(rules: impl ExactSizeIterator<Item = (u64, Rule)>) -> Self {
+        let size = (rules.len() * 2).next_power_of_two().max(2);
+        let mut table = Self { slots: vec![(0, NO_RULE); size].into_boxed_slice(), mask: size - 1 };
+        for (key, rule) in rules {
+            let slot = table.slot(key);
+            table.slots[slot] = (key, rule);
+        }
+        table
+    }
+
+    /// Where the key is, or would be put.
+    fn slot(&self, key: u64) -> usize {
+        let mut slot = mix(key) as usize & self.mask;
+        while self.slots[slot].1.rank != NO_RANK && self.slots[slot].0 != key {
+            slot = (slot + 1) & self.mask;
+        }
+        slot
+    }
+
+    fn get(&self, left: u32, right: u32) -> Rule {
+        self.slots[self.slot(pair(left, right))].1
+    }
+}
+
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << 32 | u64::from(right)
+}
+
+/// What merging one piece needs, kept from piece to piece.
+#[derive(Default)]
+pub(crate) struct Merging {
+    ids: Vec<u32>,
+    rules: Vec<Rule>,
+    previous: Vec<u32>,
+    next: Vec<u32>,
+    queue: BinaryHeap<Reverse<(u32, u32, u32)>>,
+}
+
+impl Bpe {
+    /// From the ids of the bytes, and the rules `(left, right, product)` in rank order; a pair that
+    /// comes twice has its last rank, as with `tokenizers`.
+    pub(crate) fn new(
+        byte_ids: [u32; 256],
+        merges: &[(u32, u32, u32)],
+        whole: Option<HashMap<Box<[u8]>, u32, FixedHash>>,
+    ) -> Self {
+        let rules = RuleTable::new(merges.iter().enumerate().map(|(rank, (left, right, product))| {
+            (pair(*left, *right), Rule { rank: rank as u32, product: *product })
+        }));
+        let byte_rules =
+            (0..1 << 16).map(|pair: usize| rules.get(byte_ids[pair >> 8], byte_ids[pair & 0xff])).collect();
+        Self { byte_ids, byte_rules, rules, whole }
+    }
+
+    /// Appends the tokens of `piece` to `out`.
+    pub(crate) fn encode(&self, piece: &[u8], merging: &mut Merging, out: &mut Vec<u32>) {
+        if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(piece)) {
+            out.push(*id);
+            return;
+        }
+        merging.ids.clear();
+        merging.ids.extend(piece.iter().map(|byte| self.byte_ids[usize::from(*byte)]));
+        merging.rules.clear();
+        merging
+            .rules
+            .extend(piece.windows(2).map(|two| self.byte_rules[usize::from(two[0]) << 8 | usize::from(two[1])]));
+        if piece.len() <= MAX_SCANNED_BYTES {
+            self.merge_scanning(merging);
+            out.extend_from_slice(&merging.ids);
+        } else {
+            self.merge_queued(merging, out);
+        }
+    }
+
+    /// Quadratic, but without a data structure.
+    fn merge_scanning(&self, merging: &mut Merging) {
+        let (ids, rules) = (&mut merging.ids, &mut merging.rules);
+        loop {
+            let mut best = NO_RULE;
+            let mut at = 0;
+            for (place, rule) in rules.iter().enumerate() {
+                if rule.rank < best.rank {
+                    (best, at) = (*rule, place);
+                }
+            }
+            if best.rank == NO_RANK {
+                return;
+            }
+            ids[at] = best.product;
+            ids.remove(at + 1);
+            rules.remove(at);
+            if at > 0 {
+                rules[at - 1] = self.rules.get(ids[at - 1], ids[at]);
+            }
+            if at < rules.len() {
+                rules[at] = self.rules.get(ids[at], ids[at + 1]);
+            }
+        }
+    }
+
+    /// A linked list and a heap of candidate pairs, the stale ones passed over.
+    fn merge_queued(&self, merging: &mut Merging, out: &mut Vec<u32>) {
+        let Merging { ids, rules, previous, next, queue } = merging;
+        let length = ids.len() as u32;
+        const NONE: u32 = u32::MAX;
+        previous.clear();
+        previous.extend((0..length).map(|at| at.wrapping_sub(1)));
+        next.clear();
+        next.extend((1..length).chain([NONE]));
+        queue.clear();
+        queue.extend(
+            rules
+                .iter()
+                .enumerate()
+                .filter(|(_, rule)| rule.rank != NO_RANK)
+                .map(|(at, rule)| Reverse((rule.rank, at as u32, rule.product))),
+        );
+        while let Some(Reverse((rank, at, product))) = queue.pop() {
+            let right = next[at as usize];
+            // A symbol merged away has itself as the next one.
+            if right == at || right == NONE {
+                continue;
+            }
+            if self.rules.get(ids[at as usize], ids[right as usize]).rank != rank {
+                continue;
+            }
+            ids[at as usize] = product;
+            let after = next[right as usize];
+            next[right as usize] = right;
+            next[at as usize] = after;
+            if after != NONE {
+                previous[after as usize] = at;
+                let rule = self.rules.get(product, ids[after as usize]);
+                if rule.rank != NO_RANK {
+                    queue.push(Reverse((rule.rank, at, rule.product)));
+                }
+            }
+            let before = previous[at as usize];
+            if before != NONE {
+                let rule = self.rules.get(ids[before as usize], product);
+                if rule.rank != NO_RANK {
+                    queue.push(Reverse((rule.rank, before, rule.product)));
+                }
+            }
+        }
+        let mut at = 0;
+        while at != NONE {
+            out.push(ids[at as usize]);
+            at = next[at as usize];
+        }
+    }
+}
+
+/// Slots of a [`PieceCache`]: 4 MiB.
+const CACHE_SLOTS: usize = 1 << 16;
+
+/// The tokens of short pieces seen before: one cache line each, the newer piece replacing the older.
+pub(crate) struct PieceCache {
+    slots: Box<[Slot]>,
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Slot {
+    ids: [u32; Slot::MAX_IDS],
+    piece: [u8; Slot::MAX_BYTES],
+    bytes: u8,
+    tokens: u8,
+}
+
+impl Slot {
+    const MAX_IDS: usize = 8;
+    const MAX_BYTES: usize = 30;
+    const EMPTY: Self = Self { ids: [0; 8], piece: [0; 30], bytes: 0, tokens: 0 };
+}
+
+impl Default for PieceCache {
+    fn default() -> Self {
+        Self { slots: vec![Slot::EMPTY; CACHE_SLOTS].into_boxed_slice() }
+    }
+}
+
+impl PieceCache {
+    /// Appends the tokens of `piece`, which is not empty, to `out`; `encode` makes them if need be.
+    pub(crate) fn encode(&mut self, piece: &[u8], out: &mut Vec<u32>, encode: impl FnOnce(&mut Vec<u32>)) {
+        if piece.len() > Slot::MAX_BYTES {
+            return encode(out);
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(piece);
+        let slot = &mut self.slots[hash as usize % CACHE_SLOTS];
+        if usize::from(slot.bytes) == piece.len() && slot.piece[..piece.len()] == *piece {
+            out.extend_from_slice(&slot.ids[..usize::from(slot.tokens)]);
+            return;
+        }
+        let start = out.len();
+        encode(out);
+        let ids = &out[start..];
+        if ids.len() <= Slot::MAX_IDS {
+            slot.bytes = piece.len() as u8;
+            slot.tokens = ids.len() as u8;
+            slot.piece[..piece.len()].copy_from_slice(piece);
+            slot.ids[..ids.len()].copy_from_slice(ids);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rule of lowest rank anywhere, leftmost, until none applies.
+    fn slow(piece: &[u8], merges: &[(u32, u32, u32)]) -> Vec<u32> {
+        let mut ids: Vec<u32> = piece.iter().map(|byte| u32::from(*byte)).collect();
+        while let Some((at, product)) = merges.iter().find_map(|(left, right, product)| {
+            let at = ids.windows(2).position(|two| two == [*left, *right])?;
+            Some((at, *product))
+        }) {
+            ids.splice(at..at + 2, [product]);
+        }
+        ids
+    }
+
+    fn bpe(merges: &[(u32, u32, u32)]) -> Bpe {
+        Bpe::new(std::array::from_fn(|byte| byte as u32), merges, None)
+    }
+
+    #[test]
+    fn both_ways_of_merging_are_the_slow_way() {
+        // Rules over few symbols, so that they overlap in every way.
+        let merges = [
+            (97, 97, 300),
+            (97, 98, 301),
+            (300, 300, 302),
+            (98, 97, 303),
+            (301, 97, 304),
+            (300, 98, 305),
+            (302, 301, 306),
+            (303, 303, 307),
+            (97, 300, 308),
+            (305, 304, 309),
+        ];
+        let bpe = bpe(&merges);
+        let mut merging = Merging::default();
+        let mut state = 1_u64;
+        for length in (0..=40).chain([97, 200, 333]) {
+            for _ in 0..200 {
+                let piece: Vec<u8> = (0..length)
+                    .map(|_| {
+                        state = mix(state);
+                        b'a' + (state % 5 == 0) as u8 + (state % 31 == 0) as u8
+                    })
+                    .collect();
+                let expected = slow(&piece, &merges);
+                let mut out = Vec::new();
+                bpe.encode(&piece, &mut merging, &mut out);
+                assert_eq!(out, expected);
+                if length > 0 && length <= MAX_SCANNED_BYTES {
+                    merging.ids = piece.iter().map(|byte| u32::from(*byte)).collect();
+                    merging.rules =
+                        piece.windows(2).map(|two| bpe.rules.get(u32::from(two[0]), u32::from(two[1]))).collect();
+                    out.clear();
+                    bpe.merge_queued(&mut merging, &mut out);
+                    assert_eq!(out, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_seen_before_has_the_same_tokens() {
+        let mut cache = PieceCache::default();
+        for round in 0..2 {
+            for length in 1..40_u8 {
+                let piece = vec![length; usize::from(length)];
+                let mut out = vec![7];
+                let mut asked = false;
+                cache.encode(&piece, &mut out, |out| {
+                    asked = true;
+                    out.extend(piece.iter().map(|byte| u32::from(*byte)));
+                });
+                assert_eq!(out.len(), 1 + piece.len());
+                assert_eq!(asked, round == 0 || length > 8, "{length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `tokenizer.json`, the file that Hugging Face `tokenizers` reads and writes.
+
+use std::collections::{HashMap, HashSet};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::bpe::Bpe;
+use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
+use crate::hash::FixedHash;
+use crate::layout::Layout;
+use crate::pretokenize::{Digits, Splitter, pattern};
+use crate::train_bpe::Merges;
+
+/// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the pattern, byte level.
+pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -> Value {
+    let named = layout.special.iter().map(|token| (token, true));
+    let named = named.chain(layout.added.iter().map(|token| (token, false)));
+    let added: Vec<Value> = (0..)
+        .zip(named)
+        .map(|(id, (content, special)): (u32, _)| {
+            json!({
+                "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": special,
+            })
+        })
+        .collect();
+    let symbols: Vec<String> = merges.tokens.iter().map(|token| to_symbols(token)).collect();
+    let vocab: serde_json::Map<String, Value> =
+        layout.special.iter().chain(&layout.added).chain(&symbols).cloned().zip((0_u32..).map(Value::from)).collect();
+    let merges: Vec<[&str; 2]> =
+        merges.rules.iter().map(|(left, right)| [&*symbols[*left as usize], &*symbols[*right as usize]]).collect();
+    let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex });
+    json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": added,
+        "normalizer": null,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                { "type": "Split", "pattern": { "Regex": pattern(digits) }, "behavior": "Isolated", "invert": false },
+                byte_level(false),
+            ],
+        },
+        "post_processor": null,
+        "decoder": byte_level(true),
+        "model": {
+            "type": "BPE",
+            "dropout": null,
+            "unk_token": null,
+            "continuing_subword_prefix": null,
+            "end_of_word_suffix": null,
+            "fuse_unk": false,
+            "byte_fallback": false,
+            "ignore_merges": false,
+            "vocab": vocab,
+            "merges": merges,
+        },
+    })
+}
+
+/// `tokenizer_config.json`, with which `transformers` loads the folder; decoding there gives the text back
+/// only with the clean-up of spaces off.
+pub(crate) fn tokenizer_config_json(special: &[String]) -> Value {
+    let mut config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": false,
+        "add_prefix_space": false,
+    });
+    for (role, token) in
+        [("eos_token", "<eod>"), ("pad_token", "<pad>"), ("sep_token", "<sep>"), ("mask_token", "<mask>")]
+    {
+        if special.iter().any(|known| known == token) {
+            config[role] = token.into();
+        }
+    }
+    config
+}
+
+#[derive(Deserialize)]
+struct File {
+    truncation: Option<Value>,
+    padding: Option<Value>,
+    #[serde(default)]
+    added_tokens: Vec<AddedToken>,
+    normalizer: Option<Value>,
+    pre_tokenizer: Option<Value>,
+    post_processor: Option<Value>,
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct AddedToken {
+    id: u32,
+    content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    #[serde(default)]
+    normalized: bool,
+    #[serde(default)]
+    special: bool,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    dropout: Option<f64>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    ignore_merges: bool,
+    vocab: HashMap<String, u32>,
+    merges: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Rule {
+    Pair(String, String),
+    Joined(String),
+}
+
+impl Rule {
+    fn pair(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Pair(left, right) => Some((left, right)),
+            Self::Joined(both) => both.split_once(' '),
+        }
+    }
+}
+
+/// What a byte-level BPE tokenizer does to a text, without Hugging Face's machinery.
+pub(crate) struct Direct {
+    pub added: Option<AhoCorasick>,
+    /// Of each pattern of `added`: the id, and whether it is special.
+    pub added_ids: Vec<(u32, bool)>,
+    pub splitter: Splitter,
+    pub bpe: Bpe,
+}
+
+impl Direct {
+    /// From a `tokenizer.json`, if it says no more than added tokens, pattern, byte level and BPE: files of
+    /// ours do, and those of GPT-4's, Llama 3's and DeepSeek's kind.
+    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
+        let file: File = serde_json::from_slice(json).ok()?;
+        let model = &file.model;
+        let empty = |affix: &Option<String>| affix.as_deref().is_none_or(str::is_empty);
+        // A byte-level post-processor only touches offsets.
+        let post_processed = file.post_processor.as_ref().is_some_and(|step| step["type"] != "ByteLevel");
+        let plain = model.kind.as_deref() == Some("BPE")
+            && model.dropout.is_none_or(|dropout| dropout == 0.0)
+            && empty(&model.continuing_subword_prefix)
+            && empty(&model.end_of_word_suffix)
+            && file.truncation.is_none()
+            && file.padding.is_none()
+            && file.normalizer.is_none()
+            && !post_processed
+            && file.added_tokens.iter().all(|token| {
+                // Normalised tokens would be matched after the others.
+                !(token.single_word || token.lstrip || token.rstrip || token.normalized)
+            });
+        if !plain {
+            return None;
+        }
+        let added_ids: Vec<(u32, bool)> = file.added_tokens.iter().map(|token| (token.id, token.special)).collect();
+        let contents = file.added_tokens.iter().map(|token| &token.content);
+        Some(Self {
+            added: matcher(contents)?,
+            splitter: Splitter::new(split_pattern(file.pre_tokenizer.as_ref()?)?).ok()?,
+            bpe: bpe(model, &added_ids)?,
+            added_ids,
+        })
+    }
+}
+
+/// Finds tokens in a text: the leftmost, of these the longest.
+pub(crate) fn matcher<'a>(tokens: impl ExactSizeIterator<Item = &'a String>) -> Option<Option<AhoCorasick>> {
+    if tokens.len() == 0 {
+        return Some(None);
+    }
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(tokens)
+        .ok()
+        .map(Some)
+}
+
+/// The pattern of a `Split` followed by a `ByteLevel` that does nothing but spell bytes.
+fn split_pattern(pre_tokenizer: &Value) -> Option<&str> {
+    let [split, byte_level] = pre_tokenizer["pretokenizers"].as_array()?.as_slice() else {
+        return None;
+    };
+    let plain = split["type"] == "Split"
+        && split["behavior"] == "Isolated"
+        && split["invert"] == false
+        && byte_level["type"] == "ByteLevel"
+        && byte_level["add_prefix_space"] == false
+        && byte_level["use_regex"] == false;
+    plain.then(|| split["pattern"]["Regex"].as_str()).flatten()
+}
+
+fn bpe(model: &Model, added: &[(u32, bool)]) -> Option<Bpe> {
+    let mut byte_ids = [0; 256];
+    for (id, symbol) in byte_ids.iter_mut().zip(BYTE_CHARS.iter()) {
+        *id = *model.vocab.get(symbol.encode_utf8(&mut [0; 4]) as &str)?;
+    }
+    let merges: Vec<(u32, u32, u32)> = model
+        .merges
+        .iter()
+        .map(|rule| {
+            let (left, right) = rule.pair()?;
+            let product = *model.vocab.get(&[left, right].concat())?;
+            Some((*model.vocab.get(left)?, *model.vocab.get(right)?, product))
+        })
+        .collect::<Option<_>>()?;
+    // Text must not merge into a control token.
+    let special: HashSet<u32> = added.iter().filter(|(_, special)| *special).map(|(id, _)| *id).collect();
+    if merges.iter().any(|(_, _, product)| special.contains(product)) {
+        return None;
+    }
+    let whole: Option<HashMap<Box<[u8]>, u32, FixedHash>> = model.ignore_merges.then(|| {
+        model
+            .vocab
+            .iter()
+            .filter(|(_, id)| !special.contains(id))
+            .filter_map(|(token, id)| Some((from_symbols(token)?.into_boxed_slice(), *id)))
+            .collect()
+    });
+    Some(Bpe::new(byte_ids, &merges, whole))
+}

@@ -1,0 +1,215 @@
+//! A loaded tokenizer: text to ids and back.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use aho_corasick::AhoCorasick;
+use xxhash_rust::xxh3::xxh3_64;
+use yuan_pipeline::{Error, Result};
+
+use crate::bpe::{Merging, PieceCache};
+use crate::huggingface::{Direct, matcher};
+
+/// A tokenizer from a Hugging Face `tokenizer.json`.
+///
+/// Texts are encoded without the tokens of a template, and what looks like a control token in a text,
+/// `<eod>` say, is text: no document can end itself or begin a turn. [`Tokenizer::parsing_special`] changes
+/// that. Ids are those of `tokenizers` with `encode_special_tokens` set accordingly; byte-level BPE
+/// tokenizers without a normaliser take a [direct](Tokenizer::is_direct) way to the same ids.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    direct: Option<Direct>,
+    parse_special: bool,
+    /// Special tokens by name, and what finds them in a text.
+    special: Vec<(String, u32)>,
+    special_matcher: Option<AhoCorasick>,
+    vocab_size: u32,
+    fingerprint: String,
+    path: PathBuf,
+}
+
+/// What encoding needs beside the tokenizer: one for each thread, kept from text to text.
+#[derive(Default)]
+pub struct Scratch {
+    merging: Merging,
+    cache: PieceCache,
+}
+
+impl Tokenizer {
+    /// Loads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read or `tokenizers` cannot make a tokenizer of it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let json = std::fs::read(path).map_err(Error::io("read", path))?;
+        let inner = tokenizers::Tokenizer::from_bytes(&json).map_err(|problem| Error::Stage {
+            stage: "tokenize".into(),
+            problem: format!("`{}` is no tokenizer: {problem}", path.display()),
+            hint: Some(
+                "name a `tokenizer.json` of Hugging Face `tokenizers`, or make one with `yuan-data train-tokenizer`"
+                    .into(),
+            ),
+        })?;
+        let added = inner.get_added_tokens_decoder();
+        let mut special: Vec<(String, u32)> =
+            added.iter().filter(|(_, token)| token.special).map(|(id, token)| (token.content.clone(), *id)).collect();
+        special.sort_unstable_by_key(|(_, id)| *id);
+        let direct = Direct::from_json(&json).filter(|direct| {
+            // `tokenizers` gives ids of its own to added tokens whose ids leave a gap.
+            direct.added_ids.iter().all(|(id, _)| added.contains_key(id)) && direct.added_ids.len() == added.len()
+        });
+        let mut tokenizer = Self {
+            special_matcher: matcher(special.iter().map(|(token, _)| token)).flatten(),
+            vocab_size: inner.get_vocab(true).values().max().map_or(0, |id| id + 1),
+            fingerprint: format!("{:016x}", xxh3_64(&json)),
+            path: path.to_path_buf(),
+            parse_special: false,
+            special,
+            direct,
+            inner,
+        };
+        tokenizer.inner.set_encode_special_tokens(true);
+        Ok(tokenizer)
+    }
+
+    /// Whether control tokens written out in a text become control tokens. Off at first.
+    #[must_use]
+    pub fn parsing_special(mut self, parse_special: bool) -> Self {
+        self.parse_special = parse_special;
+        // The name is theirs: "encode special tokens" as text, that is.
+        self.inner.set_encode_special_tokens(!parse_special);
+        self
+    }
+
+    /// The file it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// XXH3-64 of the file, in hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// One more than the largest id.
+    pub fn vocab_size(&self) -> u32 {
+        self.vocab_size
+    }
+
+    /// The id of a token by its name: `<eod>`, or `Ġthe` in a byte-level vocabulary.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The name of a token.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The control tokens with their ids, in the order of the ids.
+    pub fn special_tokens(&self) -> &[(String, u32)] {
+        &self.special
+    }
+
+    /// All tokens with their ids, in the order of the ids.
+    pub fn vocabulary(&self) -> Vec<(String, u32)> {
+        let vocabulary: HashMap<String, u32> = self.inner.get_vocab(true);
+        let mut vocabulary: Vec<_> = vocabulary.into_iter().collect();
+        vocabulary.sort_unstable_by_key(|(_, id)| *id);
+        vocabulary
+    }
+
+    /// Whether texts are encoded without Hugging Face's machinery, many times as fast.
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// The tokens of a text.
+    ///
+    /// # Errors
+    /// If the model cannot encode it: a word-level one, say, without a token for the unknown.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        self.encode_into(text, &mut Scratch::default(), &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Appends the tokens of a text to `ids`; for many texts, with one scratch for each thread.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_into(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<()> {
+        match &self.direct {
+            Some(direct) => direct.encode(text, self.parse_special, scratch, ids),
+            None => ids.extend(self.encode_by_library(text)?),
+        }
+        Ok(())
+    }
+
+    /// The text of these tokens, control tokens by their names, nothing cleaned up.
+    ///
+    /// # Errors
+    /// If an id is none of the vocabulary, or the decoder fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        if let Some(id) = ids.iter().find(|id| self.inner.id_to_token(**id).is_none()) {
+            return Err(self.failed(format!("no token has id {id}")));
+        }
+        self.inner.decode(ids, false).map_err(|problem| self.failed(problem))
+    }
+
+    fn failed(&self, problem: impl std::fmt::Display) -> Error {
+        Error::stage("tokenize", format!("`{}`: {problem}", self.path.display()))
+    }
+
+    fn encode_by_library(&self, text: &str) -> Result<Vec<u32>> {
+        let encode = |text: &str| -> Result<Vec<u32>> {
+            let encoding = self.inner.encode_fast(text, false).map_err(|problem| self.failed(problem))?;
+            Ok(encoding.get_ids().to_vec())
+        };
+        let ids = encode(text)?;
+        if self.parse_special {
+            return Ok(ids);
+        }
+        // A model may hold a control token as an ordinary piece and find it in the text all the same.
+        // Such a text is encoded in parts that each hold less than the token's name.
+        let named = self.special_matcher.iter().flat_map(|matcher| matcher.find_iter(text));
+        let named: Vec<(usize, u32)> =
+            named.map(|found| (found.start(), self.special[found.pattern().as_usize()].1)).collect();
+        if !named.iter().any(|(_, special)| ids.contains(special)) {
+            return Ok(ids);
+        }
+        let mut ids = Vec::new();
+        let mut done = 0;
+        for (start, _) in named {
+            let first = text[start..].chars().next().map_or(0, char::len_utf8);
+            ids.extend(encode(&text[done..start + first])?);
+            done = start + first;
+        }
+        ids.extend(encode(&text[done..])?);
+        Ok(ids)
+    }
+}
+
+impl Direct {
+    fn encode(&self, text: &str, parse_special: bool, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let mut done = 0;
+        for found in self.added.iter().flat_map(|added| added.find_iter(text)) {
+            let (id, special) = self.added_ids[found.pattern().as_usize()];
+            if special && !parse_special {
+                continue;
+            }
+            self.encode_between(&text[done..found.start()], scratch, ids);
+            ids.push(id);
+            done = found.end();
+        }
+        self.encode_between(&text[done..], scratch, ids);
+    }
+
+    fn encode_between(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let Scratch { merging, cache } = scratch;
+        self.splitter.split(text, |piece| {
+            cache.encode(piece.as_bytes(), ids, |ids| self.bpe.encode(piece.as_bytes(), merging, ids));
+        });
+    }
+}
