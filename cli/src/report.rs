@@ -154,7 +154,7 @@ fn languages(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
 }
 
 fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
-    let (read, kept) = &summary.lengths;
+    let (read, kept) = (&summary.lengths_read, &summary.lengths_kept);
     if read.is_empty() {
         return Ok(());
     }

@@ -25,7 +25,7 @@ pub enum Riders {
     /// Plain text: nothing.
     None,
     /// JSON records, as their own bytes.
-    Json(JsonRiders),
+    Json(Box<JsonRiders>),
     /// Typed columns of a Parquet or Arrow file.
     Columns(ColumnRiders),
 }
@@ -68,11 +68,11 @@ impl Riders {
         let filter = |array: &dyn Array| arrow_select::filter::filter(array, keep);
         Ok(match self {
             Self::None => Self::None,
-            Self::Json(json) => Self::Json(JsonRiders {
+            Self::Json(json) => Self::Json(Box::new(JsonRiders {
                 envelope: filter(&json.envelope)?.as_binary().clone(),
                 text_at: filter(&json.text_at)?.as_primitive().clone(),
                 spelling: filter(&json.spelling)?.as_binary().clone(),
-            }),
+            })),
             Self::Columns(riders) => Self::Columns(ColumnRiders {
                 schema: riders.schema.clone(),
                 text_index: riders.text_index,
@@ -146,11 +146,11 @@ impl Riders {
             let missing = || arrow_schema::ArrowError::SchemaError("a JSON record lacks a part".into());
             let text_at = record.column_by_name(TEXT_AT).ok_or_else(missing)?;
             let spelling = record.column_by_name(SPELLING).ok_or_else(missing)?;
-            return Ok(Self::Json(JsonRiders {
+            return Ok(Self::Json(Box::new(JsonRiders {
                 envelope: envelope.as_binary().clone(),
                 text_at: text_at.as_primitive::<UInt64Type>().clone(),
                 spelling: spelling.as_binary().clone(),
-            }));
+            })));
         }
         let Some(text_index) = metadata.get(TEXT_INDEX).and_then(|index| index.parse::<usize>().ok()) else {
             return Ok(Self::None);

@@ -29,8 +29,10 @@ pub struct Summary {
     pub steps: Vec<StepSummary>,
     /// Documents that came through, and bytes of their text.
     pub kept: Tally,
-    /// Documents by power of two of their characters, before and after.
-    pub lengths: (Vec<(u32, Tally)>, Vec<(u32, Tally)>),
+    /// Documents read by the bits of their number of characters: 0 for none, n for 2ⁿ⁻¹ to 2ⁿ − 1.
+    pub lengths_read: Vec<(u32, Tally)>,
+    /// Documents that came through, likewise.
+    pub lengths_kept: Vec<(u32, Tally)>,
     /// Documents that came through by language.
     pub languages: Vec<(String, Tally)>,
     /// Files written: kind, name inside the run folder, documents, bytes.
@@ -161,7 +163,8 @@ impl Summary {
             set_aside: of_engine("set_aside", Some(0)),
             steps: steps(&manifest, &counts)?,
             kept: sum(of_engine("kept", Some(last_sweep)).iter().map(|(_, tally)| tally)),
-            lengths: (lengths("length_read"), lengths("length_kept")),
+            lengths_read: lengths("length_read"),
+            lengths_kept: lengths("length_kept"),
             languages,
             files: files(&manifest)?,
             sweep_seconds: manifest.run(|sql| {

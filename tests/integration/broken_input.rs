@@ -200,7 +200,7 @@ fn a_disk_that_fills() {
     std::fs::create_dir(&disk).expect("made");
     let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1536k", "tmpfs"]).arg(&disk).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("skipped: a small disk needs the right to mount one");
+        eprintln!("skipped: a small disk needs the right to mount one");
         return;
     }
     let ran = dir.run(&["dedup", "a.jsonl", "-o", "disk/run", "--quiet"]);

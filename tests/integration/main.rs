@@ -1,5 +1,7 @@
 //! The real binary on real documents. One module for each question; `support` makes folders and runs commands.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod broken_input;
 mod commands;
 mod formats;

@@ -223,11 +223,11 @@ impl<'a> BatchBuilder<'a> {
         let texts = self.texts.finish();
         let riders = match &mut self.json {
             None => Riders::None,
-            Some(json) => Riders::Json(JsonRiders {
+            Some(json) => Riders::Json(Box::new(JsonRiders {
                 envelope: json.envelope.finish(),
                 text_at: json.text_at.finish(),
                 spelling: json.spelling.finish(),
-            }),
+            })),
         };
         self.rows = 0;
         self.text_bytes = 0;

@@ -13,11 +13,8 @@ use crate::{Error, Result};
 /// One document a line; blank lines are no documents. In Yuan's format a lone carriage return ends a line too
 /// and `<n>` is a newline.
 pub(super) fn parse_lines(bytes: &[u8], first_row: u64, yuan: bool, builder: &mut BatchBuilder<'_>) -> Result<()> {
-    let mut row = first_row;
     let mut unescaped = String::new();
-    for line in split_lines(bytes, yuan) {
-        let this = row;
-        row += 1;
+    for (this, line) in (first_row..).zip(split_lines(bytes, yuan)) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
