@@ -14,9 +14,7 @@ fn main() {
 }
 
 fn tokens() -> Vec<u32> {
-    (0..DOCUMENT_TOKENS as u32)
-        .map(|token| token.wrapping_mul(2_654_435_761) >> 16)
-        .collect()
+    (0..DOCUMENT_TOKENS as u32).map(|token| token.wrapping_mul(2_654_435_761) >> 16).collect()
 }
 
 #[divan::bench(args = [DType::U16, DType::I32])]

@@ -16,31 +16,19 @@ use crate::{Error, Reader, Result, Writer, Written};
 /// If there is nothing to join, a set differs from the first in its dtype, is multimodal or is damaged.
 pub fn concat<P: AsRef<Path>>(parts: &[P], prefix: impl AsRef<Path>) -> Result<Written> {
     let prefix = prefix.as_ref();
-    let join = |part: &Path, problem: &str| Error::Join {
-        path: part.to_path_buf(),
-        problem: problem.into(),
-    };
-    let first = parts
-        .first()
-        .ok_or_else(|| join(prefix, "no dataset was given to join"))?;
+    let join = |part: &Path, problem: &str| Error::Join { path: part.to_path_buf(), problem: problem.into() };
+    let first = parts.first().ok_or_else(|| join(prefix, "no dataset was given to join"))?;
     let mut writer = Writer::create(prefix, Reader::open(first)?.index().dtype())?;
     for part in parts {
         let part = part.as_ref();
         let reader = Reader::open(part)?;
         let index = reader.index();
         if index.dtype() != writer.dtype() {
-            let problem = format!(
-                "it holds {}, the first dataset {}",
-                index.dtype(),
-                writer.dtype()
-            );
+            let problem = format!("it holds {}, the first dataset {}", index.dtype(), writer.dtype());
             return Err(join(part, &problem));
         }
         if index.is_multimodal() {
-            return Err(join(
-                part,
-                "it is multimodal, and modes are read but not written",
-            ));
+            return Err(join(part, "it is multimodal, and modes are read but not written"));
         }
         for document in 0..reader.document_count() {
             for sequence in index.document(document)? {

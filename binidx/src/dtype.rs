@@ -30,16 +30,7 @@ pub enum DType {
 
 impl DType {
     /// In the order of their codes, from 1.
-    const ALL: [Self; 8] = [
-        Self::U8,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::F64,
-        Self::F32,
-        Self::U16,
-    ];
+    const ALL: [Self; 8] = [Self::U8, Self::I8, Self::I16, Self::I32, Self::I64, Self::F64, Self::F32, Self::U16];
 
     /// The type of a code, if there is one.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -92,43 +83,23 @@ impl DType {
     pub fn encode(self, tokens: &[u32], bytes: &mut Vec<u8>) -> Result<()> {
         let max = self.max_token();
         if let Some(position) = tokens.iter().position(|token| *token > max) {
-            return Err(Error::TokenRange {
-                token: tokens[position],
-                position,
-                dtype: self,
-            });
+            return Err(Error::TokenRange { token: tokens[position], position, dtype: self });
         }
         bytes.reserve(tokens.len() * self.bytes());
         match self {
             Self::U8 | Self::I8 => bytes.extend(tokens.iter().map(|token| *token as u8)),
             Self::I16 | Self::U16 => {
-                bytes.extend(
-                    tokens
-                        .iter()
-                        .flat_map(|token| (*token as u16).to_le_bytes()),
-                );
+                bytes.extend(tokens.iter().flat_map(|token| (*token as u16).to_le_bytes()));
             }
             Self::I32 => bytes.extend(tokens.iter().flat_map(|token| token.to_le_bytes())),
             Self::I64 => {
-                bytes.extend(
-                    tokens
-                        .iter()
-                        .flat_map(|token| i64::from(*token).to_le_bytes()),
-                );
+                bytes.extend(tokens.iter().flat_map(|token| i64::from(*token).to_le_bytes()));
             }
             Self::F32 => {
-                bytes.extend(
-                    tokens
-                        .iter()
-                        .flat_map(|token| (*token as f32).to_le_bytes()),
-                );
+                bytes.extend(tokens.iter().flat_map(|token| (*token as f32).to_le_bytes()));
             }
             Self::F64 => {
-                bytes.extend(
-                    tokens
-                        .iter()
-                        .flat_map(|token| f64::from(*token).to_le_bytes()),
-                );
+                bytes.extend(tokens.iter().flat_map(|token| f64::from(*token).to_le_bytes()));
             }
         }
         Ok(())
@@ -137,9 +108,7 @@ impl DType {
     /// The token of exactly [`Self::bytes`] bytes; fractions are cut off.
     pub(crate) fn decode(self, bytes: &[u8]) -> i64 {
         fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-            bytes
-                .try_into()
-                .expect("the caller cuts tokens of the dtype's size")
+            bytes.try_into().expect("the caller cuts tokens of the dtype's size")
         }
         match self {
             Self::U8 => i64::from(bytes[0]),
@@ -176,11 +145,7 @@ mod tests {
     #[test]
     fn a_code_comes_back_from_its_type() {
         for code in 0..=u8::MAX {
-            assert_eq!(
-                DType::from_code(code).is_some(),
-                (1..=8).contains(&code),
-                "{code}"
-            );
+            assert_eq!(DType::from_code(code).is_some(), (1..=8).contains(&code), "{code}");
             if let Some(dtype) = DType::from_code(code) {
                 assert_eq!(dtype.code(), code);
             }
@@ -193,17 +158,11 @@ mod tests {
             let max = dtype.max_token();
             let mut bytes = Vec::new();
             dtype.encode(&[0, 1, max], &mut bytes).unwrap();
-            let back: Vec<i64> = bytes
-                .chunks_exact(dtype.bytes())
-                .map(|token| dtype.decode(token))
-                .collect();
+            let back: Vec<i64> = bytes.chunks_exact(dtype.bytes()).map(|token| dtype.decode(token)).collect();
             assert_eq!(back, [0, 1, i64::from(max)], "{dtype}");
             if let Some(next) = max.checked_add(1) {
                 let error = dtype.encode(&[0, next], &mut bytes).unwrap_err();
-                assert!(
-                    matches!(error, Error::TokenRange { position: 1, .. }),
-                    "{error}"
-                );
+                assert!(matches!(error, Error::TokenRange { position: 1, .. }), "{error}");
             }
         }
     }

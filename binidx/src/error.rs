@@ -67,27 +67,12 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`] in waiting: `.map_err(Error::io("read", path))`.
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl AsRef<Path>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 
-    pub(crate) fn malformed(
-        path: impl AsRef<Path>,
-        field: &'static str,
-        problem: impl std::fmt::Display,
-    ) -> Self {
-        Self::Malformed {
-            path: path.as_ref().to_path_buf(),
-            field,
-            problem: problem.to_string(),
-        }
+    pub(crate) fn malformed(path: impl AsRef<Path>, field: &'static str, problem: impl std::fmt::Display) -> Self {
+        Self::Malformed { path: path.as_ref().to_path_buf(), field, problem: problem.to_string() }
     }
 }

@@ -61,24 +61,17 @@ impl Index {
         let map = Mapping::open(path)?;
         let wrong = |field, problem: String| Error::malformed(path, field, problem);
         if map.len() < HEADER_BYTES {
-            return Err(wrong(
-                "header",
-                format!("{} bytes, a header has {HEADER_BYTES}", map.len()),
-            ));
+            return Err(wrong("header", format!("{} bytes, a header has {HEADER_BYTES}", map.len())));
         }
         if map[..9] != MAGIC {
-            return Err(wrong(
-                "magic",
-                "not `MMIDIDX`: no Megatron index, or a legacy `TNTIDX` one".into(),
-            ));
+            return Err(wrong("magic", "not `MMIDIDX`: no Megatron index, or a legacy `TNTIDX` one".into()));
         }
-        let number =
-            |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("eight bytes"));
+        let number = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("eight bytes"));
         if number(9) != VERSION {
             return Err(wrong("version", format!("{}, not {VERSION}", number(9))));
         }
-        let dtype = DType::from_code(map[17])
-            .ok_or_else(|| wrong("dtype", format!("code {}, known are 1 to 8", map[17])))?;
+        let dtype =
+            DType::from_code(map[17]).ok_or_else(|| wrong("dtype", format!("code {}, known are 1 to 8", map[17])))?;
         let (sequences, boundaries) = (number(18), number(26));
         // 128 bits hold the size for any two counts of 64.
         let arrays = HEADER_BYTES as u128 + 12 * u128::from(sequences) + 8 * u128::from(boundaries);
@@ -103,10 +96,7 @@ impl Index {
             multimodal,
             map,
         };
-        match (
-            index.document_index(0),
-            index.document_index(index.boundaries.wrapping_sub(1)),
-        ) {
+        match (index.document_index(0), index.document_index(index.boundaries.wrapping_sub(1))) {
             (Some(0), Some(last)) if last == sequences as i64 => Ok(index),
             (Some(0), Some(0)) if boundaries == 1 => Ok(index),
             (first, last) => Err(Error::malformed(
@@ -143,11 +133,7 @@ impl Index {
 
     /// Documents. Where [none are marked](Self::marks_documents), every sequence is one.
     pub fn document_count(&self) -> usize {
-        if self.marks_documents() {
-            self.boundaries - 1
-        } else {
-            self.sequences
-        }
+        if self.marks_documents() { self.boundaries - 1 } else { self.sequences }
     }
 
     /// Whether documents are marked at all: Yuan's preprocessor leaves the array at `[0]`.
@@ -162,29 +148,25 @@ impl Index {
 
     /// Tokens of a sequence, as written: a damaged file may have a negative number here.
     pub fn sequence_length(&self, sequence: usize) -> Option<i32> {
-        (sequence < self.sequences)
-            .then(|| i32::from_le_bytes(self.bytes(HEADER_BYTES + 4 * sequence)))
+        (sequence < self.sequences).then(|| i32::from_le_bytes(self.bytes(HEADER_BYTES + 4 * sequence)))
     }
 
     /// The first byte of a sequence in the `.bin` file, as written.
     pub fn sequence_pointer(&self, sequence: usize) -> Option<i64> {
-        (sequence < self.sequences).then(|| {
-            i64::from_le_bytes(self.bytes(HEADER_BYTES + 4 * self.sequences + 8 * sequence))
-        })
+        (sequence < self.sequences)
+            .then(|| i64::from_le_bytes(self.bytes(HEADER_BYTES + 4 * self.sequences + 8 * sequence)))
     }
 
     /// An entry of the document array, as written.
     pub fn document_index(&self, boundary: usize) -> Option<i64> {
-        (boundary < self.boundaries).then(|| {
-            i64::from_le_bytes(self.bytes(HEADER_BYTES + 12 * self.sequences + 8 * boundary))
-        })
+        (boundary < self.boundaries)
+            .then(|| i64::from_le_bytes(self.bytes(HEADER_BYTES + 12 * self.sequences + 8 * boundary)))
     }
 
     /// The mode of a sequence, in a multimodal set.
     pub fn sequence_mode(&self, sequence: usize) -> Option<i8> {
-        (self.multimodal && sequence < self.sequences).then(|| {
-            self.map[HEADER_BYTES + 12 * self.sequences + 8 * self.boundaries + sequence] as i8
-        })
+        (self.multimodal && sequence < self.sequences)
+            .then(|| self.map[HEADER_BYTES + 12 * self.sequences + 8 * self.boundaries + sequence] as i8)
     }
 
     /// All sequence lengths, as written.
@@ -211,35 +193,24 @@ impl Index {
             return Err(Error::malformed(
                 &self.path,
                 "document_indices",
-                format!(
-                    "no document {document}, there are {}",
-                    self.document_count()
-                ),
+                format!("no document {document}, there are {}", self.document_count()),
             ));
         }
         if !self.marks_documents() {
             return Ok(document..document + 1);
         }
-        let bound = |at| {
-            self.document_index(at)
-                .and_then(|value| usize::try_from(value).ok())
-        };
+        let bound = |at| self.document_index(at).and_then(|value| usize::try_from(value).ok());
         match (bound(document), bound(document + 1)) {
             (Some(start), Some(end)) if start <= end && end <= self.sequences => Ok(start..end),
             _ => Err(Error::malformed(
                 &self.path,
                 "document_indices",
-                format!(
-                    "document {document} does not lie within the {} sequences",
-                    self.sequences
-                ),
+                format!("document {document} does not lie within the {} sequences", self.sequences),
             )),
         }
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.map[at..at + N]
-            .try_into()
-            .expect("the file's size was checked against its counts")
+        self.map[at..at + N].try_into().expect("the file's size was checked against its counts")
     }
 }

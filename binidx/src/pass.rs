@@ -43,10 +43,7 @@ pub struct WriteBinidx {
 
 impl Default for WriteBinidx {
     fn default() -> Self {
-        Self {
-            prefix: "tokens".into(),
-            dtype: DTypeChoice::Auto,
-        }
+        Self { prefix: "tokens".into(), dtype: DTypeChoice::Auto }
     }
 }
 
@@ -70,9 +67,7 @@ impl WriteBinidx {
             DTypeChoice::U16 => DType::U16,
             DTypeChoice::I32 => DType::I32,
             DTypeChoice::Auto => DType::for_vocabulary(
-                tokens
-                    .and_then(|field| field.metadata().get("vocab_size"))
-                    .and_then(|size| size.parse().ok()),
+                tokens.and_then(|field| field.metadata().get("vocab_size")).and_then(|size| size.parse().ok()),
             ),
         }
     }
@@ -100,17 +95,11 @@ impl Pass for WriteBinidx {
         if let Some(folder) = self.prefix.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
-        let partials: Vec<Partial> = partials
-            .iter()
-            .map(|path| Partial::open(path))
-            .collect::<Result<_>>()?;
+        let partials: Vec<Partial> = partials.iter().map(|path| Partial::open(path)).collect::<Result<_>>()?;
         let mut dtypes = partials.iter().filter_map(|partial| partial.dtype);
         let dtype = dtypes.next().unwrap_or_else(|| self.dtype(None));
         if let Some(other) = dtypes.find(|other| *other != dtype) {
-            return Err(Error::stage(
-                NAME,
-                format!("some work units hold {dtype}, others {other}"),
-            ));
+            return Err(Error::stage(NAME, format!("some work units hold {dtype}, others {other}")));
         }
         let mut writer = Writer::create(&self.prefix, dtype).map_err(failed)?;
         for partial in partials {
@@ -145,9 +134,7 @@ struct Unit {
 
 impl Unit {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out
-            .write_all(bytes)
-            .map_err(Error::io("write", &self.path))
+        self.out.write_all(bytes).map_err(Error::io("write", &self.path))
     }
 
     fn start(&mut self, dtype: Option<DType>) -> Result<()> {
@@ -158,9 +145,7 @@ impl Unit {
 
 impl Scan for Unit {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
-        let column = batch
-            .column(TOKENS)
-            .ok_or_else(|| missing("no column `tokens`"))?;
+        let column = batch.column(TOKENS).ok_or_else(|| missing("no column `tokens`"))?;
         let dtype = self.config.dtype(batch.field(TOKENS).map(AsRef::as_ref));
         if self.dtype.is_none() {
             self.start(Some(dtype))?;
@@ -168,34 +153,21 @@ impl Scan for Unit {
         }
         for document in batch.documents() {
             let row = token_row(column, document.row())?;
-            let tokens = row
-                .as_primitive_opt::<UInt32Type>()
-                .filter(|tokens| tokens.null_count() == 0);
-            let tokens = tokens
-                .ok_or_else(|| missing("column `tokens` is no list of u32"))?
-                .values();
+            let tokens = row.as_primitive_opt::<UInt32Type>().filter(|tokens| tokens.null_count() == 0);
+            let tokens = tokens.ok_or_else(|| missing("column `tokens` is no list of u32"))?.values();
             self.encoded.clear();
             let failed = |problem: String| {
                 let (file, record) = (document.doc_id() >> 32, document.doc_id() & 0xffff_ffff);
-                Error::stage(
-                    NAME,
-                    format!("document {record} of input file {file}: {problem}"),
-                )
+                Error::stage(NAME, format!("document {record} of input file {file}: {problem}"))
             };
-            dtype
-                .encode(tokens, &mut self.encoded)
-                .map_err(|error| failed(error.to_string()))?;
+            dtype.encode(tokens, &mut self.encoded).map_err(|error| failed(error.to_string()))?;
             if i32::try_from(tokens.len()).is_err() {
-                let error = crate::Error::SequenceLength {
-                    tokens: tokens.len(),
-                };
+                let error = crate::Error::SequenceLength { tokens: tokens.len() };
                 return Err(failed(error.to_string()));
             }
             self.lengths.push(tokens.len() as u32);
             self.token_bytes += self.encoded.len() as u64;
-            self.out
-                .write_all(&self.encoded)
-                .map_err(Error::io("write", &self.path))?;
+            self.out.write_all(&self.encoded).map_err(Error::io("write", &self.path))?;
         }
         Ok(())
     }
@@ -205,9 +177,7 @@ impl Scan for Unit {
             self.start(None)?;
         }
         let lengths = std::mem::take(&mut self.lengths);
-        lengths
-            .iter()
-            .try_for_each(|length| self.write(&length.to_le_bytes()))?;
+        lengths.iter().try_for_each(|length| self.write(&length.to_le_bytes()))?;
         self.write(&(lengths.len() as u64).to_le_bytes())?;
         self.write(&self.token_bytes.to_le_bytes())?;
         self.out.flush().map_err(Error::io("write", &self.path))
@@ -224,12 +194,7 @@ struct Partial {
 
 impl Partial {
     fn open(path: &Path) -> Result<Self> {
-        let damaged = || {
-            Error::stage(
-                NAME,
-                format!("`{}` is no partial file of this step", path.display()),
-            )
-        };
+        let damaged = || Error::stage(NAME, format!("`{}` is no partial file of this step", path.display()));
         let file = File::open(path).map_err(Error::io("read", path))?;
         let bytes = file.metadata().map_err(Error::io("read", path))?.len();
         let mut file = BufReader::new(file);
@@ -240,27 +205,16 @@ impl Partial {
             .and_then(|_| file.read_exact(&mut foot))
             .map_err(|_| damaged())?;
         let (documents, token_bytes) = foot.split_at(8);
-        let number =
-            |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("half of sixteen bytes"));
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("half of sixteen bytes"));
         let (documents, token_bytes) = (number(documents), number(token_bytes));
         let dtype = DType::from_code(head[8]);
-        let sizes = [
-            PARTIAL_HEAD_BYTES,
-            token_bytes,
-            documents.saturating_mul(4),
-            FOOTER_BYTES,
-        ];
+        let sizes = [PARTIAL_HEAD_BYTES, token_bytes, documents.saturating_mul(4), FOOTER_BYTES];
         let whole = sizes.into_iter().try_fold(0_u64, u64::checked_add) == Some(bytes);
         let typed = dtype.is_some() || (head[8], documents, token_bytes) == (0, 0, 0);
         if !head.starts_with(&PARTIAL_MAGIC) || !whole || !typed {
             return Err(damaged());
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            dtype,
-            documents,
-            token_bytes,
-        })
+        Ok(Self { path: path.to_path_buf(), dtype, documents, token_bytes })
     }
 
     fn append_to(&self, writer: &mut Writer) -> Result<()> {
@@ -273,9 +227,7 @@ impl Partial {
         let mut tokens = 0;
         for _ in 0..self.documents {
             let mut length = [0; 4];
-            lengths
-                .read_exact(&mut length)
-                .map_err(Error::io("read", &self.path))?;
+            lengths.read_exact(&mut length).map_err(Error::io("read", &self.path))?;
             let length = u32::from_le_bytes(length) as usize;
             tokens += length as u64;
             if length > 0 {
@@ -284,10 +236,7 @@ impl Partial {
             writer.end_document().map_err(failed)?;
         }
         if tokens * writer.dtype().bytes() as u64 != self.token_bytes {
-            return Err(Error::stage(
-                NAME,
-                format!("`{}` is damaged", self.path.display()),
-            ));
+            return Err(Error::stage(NAME, format!("`{}` is damaged", self.path.display())));
         }
         let tokens = open_at(PARTIAL_HEAD_BYTES)?.take(self.token_bytes);
         writer.append_encoded(tokens, &self.path).map_err(failed)?;
@@ -304,24 +253,12 @@ fn token_row(column: &ArrayRef, row: usize) -> Result<ArrayRef> {
 }
 
 fn missing(problem: &str) -> Error {
-    Error::Stage {
-        stage: NAME.into(),
-        problem: problem.into(),
-        hint: Some("put `tokenize` before it".into()),
-    }
+    Error::Stage { stage: NAME.into(), problem: problem.into(), hint: Some("put `tokenize` before it".into()) }
 }
 
 fn failed(error: crate::Error) -> Error {
     match error {
-        crate::Error::Io {
-            action,
-            path,
-            source,
-        } => Error::Io {
-            action,
-            path,
-            source,
-        },
+        crate::Error::Io { action, path, source } => Error::Io { action, path, source },
         other => Error::stage(NAME, other),
     }
 }

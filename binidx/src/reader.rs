@@ -77,11 +77,7 @@ impl Reader {
     /// If a file is missing or the header of the index is wrong; see [`Index::open`].
     pub fn open(prefix: impl AsRef<Path>) -> Result<Self> {
         let bin_path = bin_path(&prefix);
-        Ok(Self {
-            index: Index::open(idx_path(prefix))?,
-            bin: Mapping::open(&bin_path)?,
-            bin_path,
-        })
+        Ok(Self { index: Index::open(idx_path(prefix))?, bin: Mapping::open(&bin_path)?, bin_path })
     }
 
     /// The index.
@@ -115,26 +111,18 @@ impl Reader {
     /// If there is no such sequence, or its length or pointer do not lie within the `.bin` file.
     pub fn sequence(&self, sequence: usize) -> Result<Sequence<'_>> {
         let path = self.index.path();
-        let (Some(length), Some(pointer)) = (
-            self.index.sequence_length(sequence),
-            self.index.sequence_pointer(sequence),
-        ) else {
+        let (Some(length), Some(pointer)) =
+            (self.index.sequence_length(sequence), self.index.sequence_pointer(sequence))
+        else {
             return Err(Error::malformed(
                 path,
                 "sequence_lengths",
-                format!(
-                    "no sequence {sequence}, there are {}",
-                    self.sequence_count()
-                ),
+                format!("no sequence {sequence}, there are {}", self.sequence_count()),
             ));
         };
         let dtype = self.index.dtype();
         let length = usize::try_from(length).map_err(|_| {
-            Error::malformed(
-                path,
-                "sequence_lengths",
-                format!("sequence {sequence} has {length} tokens"),
-            )
+            Error::malformed(path, "sequence_lengths", format!("sequence {sequence} has {length} tokens"))
         })?;
         let bytes = usize::try_from(pointer).ok().and_then(|start| {
             let end = start.checked_add(length.checked_mul(dtype.bytes())?)?;
@@ -159,10 +147,7 @@ impl Reader {
     /// # Errors
     /// As [`Index::document`] and [`Self::sequence`].
     pub fn document(&self, document: usize) -> Result<Vec<Sequence<'_>>> {
-        self.index
-            .document(document)?
-            .map(|sequence| self.sequence(sequence))
-            .collect()
+        self.index.document(document)?.map(|sequence| self.sequence(sequence)).collect()
     }
 
     /// All documents in order, each as its sequences.
@@ -191,11 +176,7 @@ impl Reader {
         };
         for (sequence, length) in index.sequence_lengths().enumerate() {
             let length = u64::try_from(length).map_err(|_| {
-                Error::malformed(
-                    index.path(),
-                    "sequence_lengths",
-                    format!("sequence {sequence} has {length} tokens"),
-                )
+                Error::malformed(index.path(), "sequence_lengths", format!("sequence {sequence} has {length} tokens"))
             })?;
             summary.tokens += length;
             summary.min_sequence_tokens = summary.min_sequence_tokens.min(length);
@@ -203,9 +184,7 @@ impl Reader {
         }
         summary.min_sequence_tokens = summary.min_sequence_tokens.min(summary.max_sequence_tokens);
         for document in 0..self.document_count() {
-            let empty = index
-                .document(document)?
-                .all(|sequence| index.sequence_length(sequence) == Some(0));
+            let empty = index.document(document)?.all(|sequence| index.sequence_length(sequence) == Some(0));
             summary.empty_documents += u64::from(empty);
         }
         Ok(summary)
@@ -231,8 +210,6 @@ impl<'a> Sequence<'a> {
     /// The token ids. Floating-point sets, which the format allows, are cut to whole numbers.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = i64> + use<'a> {
         let dtype = self.dtype;
-        self.bytes
-            .chunks_exact(dtype.bytes())
-            .map(move |token| dtype.decode(token))
+        self.bytes.chunks_exact(dtype.bytes()).map(move |token| dtype.decode(token))
     }
 }

@@ -51,11 +51,7 @@ impl Verification {
     fn add(&mut self, path: &Path, field: &'static str, problem: impl FnOnce() -> String) {
         self.problem_count += 1;
         if self.problems.len() < MAX_LISTED {
-            self.problems.push(Problem {
-                path: path.to_path_buf(),
-                field,
-                problem: problem(),
-            });
+            self.problems.push(Problem { path: path.to_path_buf(), field, problem: problem() });
         }
     }
 }
@@ -70,11 +66,7 @@ pub fn verify(prefix: impl AsRef<Path>, expected: Expected) -> Result<Verificati
     let mut found = Verification::default();
     let reader = match Reader::open(prefix) {
         Ok(reader) => reader,
-        Err(Error::Malformed {
-            path,
-            field,
-            problem,
-        }) => {
+        Err(Error::Malformed { path, field, problem }) => {
             found.add(&path, field, || problem);
             return Ok(found);
         }
@@ -88,15 +80,9 @@ pub fn verify(prefix: impl AsRef<Path>, expected: Expected) -> Result<Verificati
 fn verify_arrays(reader: &Reader, found: &mut Verification) {
     let index = reader.index();
     let mut pointer = 0_i64;
-    for (sequence, (length, written)) in index
-        .sequence_lengths()
-        .zip(index.sequence_pointers())
-        .enumerate()
-    {
+    for (sequence, (length, written)) in index.sequence_lengths().zip(index.sequence_pointers()).enumerate() {
         if length < 0 {
-            found.add(index.path(), "sequence_lengths", || {
-                format!("sequence {sequence} has {length} tokens")
-            });
+            found.add(index.path(), "sequence_lengths", || format!("sequence {sequence} has {length} tokens"));
         }
         if written != pointer {
             found.add(index.path(), "sequence_pointers", || {
@@ -106,18 +92,13 @@ fn verify_arrays(reader: &Reader, found: &mut Verification) {
         pointer = pointer.saturating_add(i64::from(length.max(0)) * index.dtype().bytes() as i64);
     }
     if reader.bin().len() as i64 != pointer {
-        found.add(reader.bin_path(), "size", || {
-            format!("{} bytes, by the lengths {pointer}", reader.bin().len())
-        });
+        found.add(reader.bin_path(), "size", || format!("{} bytes, by the lengths {pointer}", reader.bin().len()));
     }
     let mut previous = 0;
     for (boundary, value) in index.document_indices().enumerate() {
         if value < previous || value > index.sequence_count() as i64 {
             found.add(index.path(), "document_indices", || {
-                format!(
-                    "entry {boundary} is {value}, after {previous} and of {} sequences",
-                    index.sequence_count()
-                )
+                format!("entry {boundary} is {value}, after {previous} and of {} sequences", index.sequence_count())
             });
         }
         previous = value.max(previous);
@@ -126,18 +107,12 @@ fn verify_arrays(reader: &Reader, found: &mut Verification) {
 
 fn verify_tokens(reader: &Reader, expected: Expected, found: &mut Verification) {
     let eod = expected.eod.map(i64::from);
-    let limit = expected
-        .vocab_size
-        .map_or(i64::MAX, |size| size.min(i64::MAX as u64) as i64);
+    let limit = expected.vocab_size.map_or(i64::MAX, |size| size.min(i64::MAX as u64) as i64);
     for (document, sequences) in reader.documents().enumerate() {
         found.documents += 1;
         let sequences: Vec<Sequence> = match sequences {
             Ok(sequences) => sequences,
-            Err(Error::Malformed {
-                path,
-                field,
-                problem,
-            }) => {
+            Err(Error::Malformed { path, field, problem }) => {
                 found.add(&path, field, || problem);
                 continue;
             }
@@ -160,23 +135,17 @@ fn verify_tokens(reader: &Reader, expected: Expected, found: &mut Verification) 
         }
         if let Some((position, id)) = outside {
             found.add(reader.bin_path(), "tokens", || {
-                format!(
-                    "document {document} holds id {id} at token {position}, outside the vocabulary"
-                )
+                format!("document {document} holds id {id} at token {position}, outside the vocabulary")
             });
         }
         if let (Some(eod), Some(last)) = (eod, last)
             && last != eod
         {
-            found.add(reader.bin_path(), "tokens", || {
-                format!("document {document} ends in {last}, not in {eod}")
-            });
+            found.add(reader.bin_path(), "tokens", || format!("document {document} ends in {last}, not in {eod}"));
         }
         if inner > 0 {
             found.add(reader.bin_path(), "tokens", || {
-                format!(
-                    "document {document} holds the end-of-document id {inner} times before its end"
-                )
+                format!("document {document} holds the end-of-document id {inner} times before its end")
             });
         }
     }

@@ -69,29 +69,19 @@ impl Part {
             .open(&path)
             .map_err(Error::io("create", &path))?;
         let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self {
-            path,
-            out,
-            hash: Xxh3::new(),
-            bytes: 0,
-        })
+        Ok(Self { path, out, hash: Xxh3::new(), bytes: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.out
-            .write_all(bytes)
-            .map_err(Error::io("write", &self.path))
+        self.out.write_all(bytes).map_err(Error::io("write", &self.path))
     }
 
     /// Whatever was written, from the start.
     fn read_back(&mut self) -> Result<BufReader<&File>> {
         self.out.flush().map_err(Error::io("write", &self.path))?;
-        self.out
-            .get_mut()
-            .rewind()
-            .map_err(Error::io("read", &self.path))?;
+        self.out.get_mut().rewind().map_err(Error::io("read", &self.path))?;
         Ok(BufReader::with_capacity(BUFFER_BYTES, self.out.get_ref()))
     }
 
@@ -110,10 +100,7 @@ impl Part {
 
     fn sync(&mut self) -> Result<()> {
         self.out.flush().map_err(Error::io("write", &self.path))?;
-        self.out
-            .get_ref()
-            .sync_all()
-            .map_err(Error::io("write", &self.path))
+        self.out.get_ref().sync_all().map_err(Error::io("write", &self.path))
     }
 
     fn digest(&self) -> String {
@@ -171,8 +158,7 @@ impl Writer {
     /// If the disk refuses.
     pub fn end_document(&mut self) -> Result<()> {
         self.documents += 1;
-        self.boundaries
-            .write(&(self.sequences as i64).to_le_bytes())
+        self.boundaries.write(&(self.sequences as i64).to_le_bytes())
     }
 
     /// Appends a whole document of sequences of these lengths (`add_document`).
@@ -182,15 +168,10 @@ impl Writer {
     pub fn add_document(&mut self, tokens: &[u32], lengths: &[usize]) -> Result<()> {
         let sum = lengths.iter().sum();
         if sum != tokens.len() {
-            return Err(Error::DocumentLength {
-                lengths: sum,
-                tokens: tokens.len(),
-            });
+            return Err(Error::DocumentLength { lengths: sum, tokens: tokens.len() });
         }
         self.add_tokens(tokens)?;
-        lengths
-            .iter()
-            .try_for_each(|length| self.add_length(*length))?;
+        lengths.iter().try_for_each(|length| self.add_length(*length))?;
         self.end_document()
     }
 
@@ -230,9 +211,7 @@ impl Writer {
         let mut pointer = 0_i64;
         for _ in 0..self.sequences {
             let mut length = [0; 4];
-            lengths
-                .read_exact(&mut length)
-                .map_err(Error::io("read", &lengths_path))?;
+            lengths.read_exact(&mut length).map_err(Error::io("read", &lengths_path))?;
             idx.write(&pointer.to_le_bytes())?;
             pointer += i64::from(i32::from_le_bytes(length)) * self.dtype.bytes() as i64;
         }
@@ -272,9 +251,7 @@ fn sync_folder(file: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     if cfg!(unix) {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Error::io("sync", folder))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))?;
     }
     Ok(())
 }

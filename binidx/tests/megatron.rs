@@ -1,12 +1,11 @@
 //! Megatron-Core's own files read as it says, and our files are its files, byte for byte.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use yuan_binidx::{
-    DType, Error, Expected, Index, Reader, Writer, bin_path, concat, idx_path, verify,
-};
+use yuan_binidx::{DType, Error, Expected, Index, Reader, Writer, bin_path, concat, idx_path, verify};
 
 const MULTI: [&str; 2] = ["u16_multidoc", "i32_multidoc"];
 
@@ -20,12 +19,7 @@ fn expected() -> Value {
 }
 
 fn numbers(value: &Value) -> Vec<i64> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|number| number.as_i64().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|number| number.as_i64().unwrap()).collect()
 }
 
 fn dtype(name: &str) -> DType {
@@ -39,39 +33,20 @@ fn dtype(name: &str) -> DType {
 fn assert_same_files(ours: &Path, theirs: &Path) {
     for path in [bin_path, idx_path] {
         let (ours, theirs) = (path(ours), path(theirs));
-        assert_eq!(
-            fs::read(&ours).unwrap(),
-            fs::read(&theirs).unwrap(),
-            "{}",
-            theirs.display()
-        );
+        assert_eq!(fs::read(&ours).unwrap(), fs::read(&theirs).unwrap(), "{}", theirs.display());
     }
 }
 
 #[test]
 fn megatrons_files_read_as_it_says() {
     let expected = expected();
-    for name in [
-        MULTI[0],
-        MULTI[1],
-        "i32_add_document",
-        "i32_multimodal",
-        "i32_merged",
-    ] {
+    for name in [MULTI[0], MULTI[1], "i32_add_document", "i32_multimodal", "i32_merged"] {
         let set = &expected[name];
         let prefix = fixtures().join(name);
         let reader = Reader::open(&prefix).unwrap();
         let index = reader.index();
-        assert_eq!(
-            index.dtype(),
-            dtype(set["dtype"].as_str().unwrap()),
-            "{name}"
-        );
-        assert_eq!(
-            u64::from(index.dtype().code()),
-            set["dtype_code"].as_u64().unwrap(),
-            "{name}"
-        );
+        assert_eq!(index.dtype(), dtype(set["dtype"].as_str().unwrap()), "{name}");
+        assert_eq!(u64::from(index.dtype().code()), set["dtype_code"].as_u64().unwrap(), "{name}");
         let lengths: Vec<i64> = index.sequence_lengths().map(i64::from).collect();
         assert_eq!(lengths, numbers(&set["sequence_lengths"]), "{name}");
         let pointers: Vec<i64> = index.sequence_pointers().collect();
@@ -83,11 +58,7 @@ fn megatrons_files_read_as_it_says() {
             let ids: Vec<i64> = reader.sequence(sequence).unwrap().ids().collect();
             assert_eq!(ids, numbers(tokens), "{name} {sequence}");
         }
-        assert_eq!(
-            index.is_multimodal(),
-            set.get("sequence_modes").is_some(),
-            "{name}"
-        );
+        assert_eq!(index.is_multimodal(), set.get("sequence_modes").is_some(), "{name}");
         if index.is_multimodal() {
             let modes: Vec<i64> = (0..index.sequence_count())
                 .filter_map(|sequence| index.sequence_mode(sequence))
@@ -114,10 +85,7 @@ fn the_same_calls_give_the_same_bytes() {
         let mut sequences = set["sequences"].as_array().unwrap().iter();
         for bounds in numbers(&set["document_indices"]).windows(2) {
             for sequence in sequences.by_ref().take((bounds[1] - bounds[0]) as usize) {
-                let tokens: Vec<u32> = numbers(sequence)
-                    .into_iter()
-                    .map(|token| token as u32)
-                    .collect();
+                let tokens: Vec<u32> = numbers(sequence).into_iter().map(|token| token as u32).collect();
                 writer.add_sequence(&tokens).unwrap();
             }
             writer.end_document().unwrap();
@@ -135,11 +103,7 @@ fn the_same_calls_give_the_same_bytes() {
     assert_same_files(&ours, &fixtures().join("i32_add_document"));
 
     let ours = folder.path().join("i32_merged");
-    concat(
-        &["i32_multidoc", "i32_add_document"].map(|name| fixtures().join(name)),
-        &ours,
-    )
-    .unwrap();
+    concat(&["i32_multidoc", "i32_add_document"].map(|name| fixtures().join(name)), &ours).unwrap();
     assert_same_files(&ours, &fixtures().join("i32_merged"));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
     assert_eq!(left.len(), 8, "no temporary file stays: {left:?}");
@@ -148,11 +112,7 @@ fn the_same_calls_give_the_same_bytes() {
 #[test]
 fn the_dtype_is_megatrons_choice() {
     for (size, name) in expected()["optimal_dtype"].as_object().unwrap() {
-        assert_eq!(
-            DType::for_vocabulary(size.parse().ok()),
-            dtype(name.as_str().unwrap()),
-            "{size}"
-        );
+        assert_eq!(DType::for_vocabulary(size.parse().ok()), dtype(name.as_str().unwrap()), "{size}");
     }
 }
 
@@ -165,20 +125,14 @@ fn a_set_that_marks_no_documents_has_one_for_each_sequence() {
     writer.add_sequence(&[7]).unwrap();
     writer.finish().unwrap();
     let reader = Reader::open(&prefix).unwrap();
-    assert_eq!(
-        (reader.document_count(), reader.index().marks_documents()),
-        (2, false)
-    );
+    assert_eq!((reader.document_count(), reader.index().marks_documents()), (2, false));
     let ids: Vec<i64> = reader.document(1).unwrap()[0].ids().collect();
     assert_eq!(ids, [7]);
     assert!(verify(&prefix, Expected::default()).unwrap().is_sound());
     let joined = folder.path().join("joined");
     concat(&[&prefix, &prefix], &joined).unwrap();
     let joined = Reader::open(&joined).unwrap();
-    assert_eq!(
-        joined.index().document_indices().collect::<Vec<_>>(),
-        [0, 1, 2, 3, 4]
-    );
+    assert_eq!(joined.index().document_indices().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
 #[test]
@@ -217,10 +171,7 @@ fn damage_to_any_byte_or_length_is_an_error_or_found() {
     huge[18..34].fill(0xff);
     fs::write(idx_path(&prefix), huge).unwrap();
     let error = Index::open(idx_path(&prefix)).err().unwrap();
-    assert!(
-        matches!(error, Error::Malformed { field: "size", .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Malformed { field: "size", .. }), "{error}");
 }
 
 #[test]
@@ -237,23 +188,13 @@ fn ids_and_the_end_of_documents_are_checked_when_told() {
     writer.finish().unwrap();
     let look = |vocab_size, eod| {
         let found = verify(&prefix, Expected { vocab_size, eod }).unwrap();
-        found
-            .problems
-            .into_iter()
-            .map(|problem| problem.problem)
-            .collect::<Vec<_>>()
+        found.problems.into_iter().map(|problem| problem.problem).collect::<Vec<_>>()
     };
     assert!(look(Some(10), None).is_empty());
-    assert_eq!(
-        look(Some(9), None),
-        ["document 0 holds id 9 at token 1, outside the vocabulary"]
-    );
+    assert_eq!(look(Some(9), None), ["document 0 holds id 9 at token 1, outside the vocabulary"]);
     assert_eq!(
         look(None, Some(0)),
-        [
-            "document 3 ends in 8, not in 0",
-            "document 3 holds the end-of-document id 1 times before its end"
-        ]
+        ["document 3 ends in 8, not in 0", "document 3 holds the end-of-document id 1 times before its end"]
     );
     let mut short = fs::read(bin_path(&prefix)).unwrap();
     short.pop();
@@ -266,16 +207,10 @@ fn sets_that_do_not_fit_are_not_joined() {
     let folder = tempfile::tempdir().unwrap();
     let join = |names: &[&str]| {
         let parts: Vec<PathBuf> = names.iter().map(|name| fixtures().join(name)).collect();
-        concat(&parts, folder.path().join("joined"))
-            .unwrap_err()
-            .to_string()
+        concat(&parts, folder.path().join("joined")).unwrap_err().to_string()
     };
     assert!(join(&MULTI).contains("it holds i32, the first dataset u16"));
     assert!(join(&["i32_multimodal"]).contains("it is multimodal"));
     assert!(join(&[]).contains("no dataset was given"));
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        0,
-        "nothing is left behind"
-    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }

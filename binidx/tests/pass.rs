@@ -1,4 +1,5 @@
 //! `write_binidx` as the engine runs it.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,12 @@ use yuan_pipeline::{Batch, Context, Pass, Result, Verdict};
 fn batch(documents: &[&[u32]], vocab_size: Option<u32>) -> Batch {
     let texts = vec!["text"; documents.len()];
     let tokens = LargeListArray::from_iter_primitive::<UInt32Type, _, _>(
-        documents
-            .iter()
-            .map(|tokens| Some(tokens.iter().map(|token| Some(*token)))),
+        documents.iter().map(|tokens| Some(tokens.iter().map(|token| Some(*token)))),
     );
-    let metadata: HashMap<_, _> = vocab_size
-        .map(|size| ("vocab_size".to_owned(), size.to_string()))
-        .into_iter()
-        .collect();
+    let metadata: HashMap<_, _> =
+        vocab_size.map(|size| ("vocab_size".to_owned(), size.to_string())).into_iter().collect();
     let field = Field::new("tokens", tokens.data_type().clone(), false).with_metadata(metadata);
-    Batch::of_texts(&texts)
-        .annotate(field, Arc::new(tokens) as ArrayRef)
-        .unwrap()
+    Batch::of_texts(&texts).annotate(field, Arc::new(tokens) as ArrayRef).unwrap()
 }
 
 fn run(pass: &WriteBinidx, folder: &Path, units: &[Vec<Batch>]) -> Result<serde_json::Value> {
@@ -42,8 +37,7 @@ fn run(pass: &WriteBinidx, folder: &Path, units: &[Vec<Batch>]) -> Result<serde_
     let outcome = folder.join("outcome.json");
     pass.reduce(&partials, &outcome, &context)?;
     let tally = context.into_tallies()[&("tokens", "written".to_owned())];
-    let outcome: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(outcome).unwrap()).unwrap();
+    let outcome: serde_json::Value = serde_json::from_slice(&std::fs::read(outcome).unwrap()).unwrap();
     assert_eq!(outcome["tokens"], tally.bytes);
     assert_eq!(outcome["documents"], tally.documents);
     Ok(outcome)
@@ -52,60 +46,29 @@ fn run(pass: &WriteBinidx, folder: &Path, units: &[Vec<Batch>]) -> Result<serde_
 #[test]
 fn units_follow_one_another_and_marked_rows_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx {
-        prefix: folder.path().join("new/set.v1"),
-        ..WriteBinidx::default()
-    };
+    let pass = WriteBinidx { prefix: folder.path().join("new/set.v1"), ..WriteBinidx::default() };
     let marked = batch(&[&[1, 2, 0], &[3, 0], &[]], Some(100))
         .judge(|document| match document.doc_id() {
             1 => Verdict::drop("test", 1.0, 0.0),
             _ => Verdict::Keep,
         })
         .unwrap();
-    let units = [
-        vec![marked, batch(&[&[4, 5, 0]], Some(100))],
-        vec![],
-        vec![batch(&[&[99, 0]], Some(100))],
-    ];
+    let units = [vec![marked, batch(&[&[4, 5, 0]], Some(100))], vec![], vec![batch(&[&[99, 0]], Some(100))]];
     let outcome = run(&pass, folder.path(), &units).unwrap();
     let reader = Reader::open(folder.path().join("new/set.v1")).unwrap();
     let documents: Vec<Vec<i64>> = reader
         .documents()
-        .map(|document| {
-            document
-                .unwrap()
-                .iter()
-                .flat_map(|sequence| sequence.ids())
-                .collect()
-        })
+        .map(|document| document.unwrap().iter().flat_map(|sequence| sequence.ids()).collect())
         .collect();
-    assert_eq!(
-        documents,
-        [vec![1, 2, 0], vec![], vec![4, 5, 0], vec![99, 0]]
-    );
-    assert_eq!(
-        reader.sequence_count(),
-        3,
-        "a document without tokens has no sequence"
-    );
+    assert_eq!(documents, [vec![1, 2, 0], vec![], vec![4, 5, 0], vec![99, 0]]);
+    assert_eq!(reader.sequence_count(), 3, "a document without tokens has no sequence");
     assert_eq!(reader.index().dtype(), DType::U16);
     assert_eq!(
-        (
-            &outcome["dtype"],
-            &outcome["documents"],
-            &outcome["bin_bytes"]
-        ),
+        (&outcome["dtype"], &outcome["documents"], &outcome["bin_bytes"]),
         (&"u16".into(), &4.into(), &16.into())
     );
-    let expected = Expected {
-        vocab_size: Some(100),
-        eod: Some(0),
-    };
-    assert!(
-        verify(folder.path().join("new/set.v1"), expected)
-            .unwrap()
-            .is_sound()
-    );
+    let expected = Expected { vocab_size: Some(100), eod: Some(0) };
+    assert!(verify(folder.path().join("new/set.v1"), expected).unwrap().is_sound());
 }
 
 #[test]
@@ -119,10 +82,7 @@ fn the_dtype_follows_the_vocabulary_or_the_config() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("set");
-        let pass = WriteBinidx {
-            prefix: prefix.clone(),
-            dtype: choice,
-        };
+        let pass = WriteBinidx { prefix: prefix.clone(), dtype: choice };
         run(&pass, folder.path(), &[vec![batch(&[&[1]], vocab_size)]]).unwrap();
         assert_eq!(Reader::open(&prefix).unwrap().index().dtype(), dtype);
     }
@@ -132,10 +92,7 @@ fn the_dtype_follows_the_vocabulary_or_the_config() {
 fn no_document_at_all_is_an_empty_set() {
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path().join("set");
-    let pass = WriteBinidx {
-        prefix: prefix.clone(),
-        ..WriteBinidx::default()
-    };
+    let pass = WriteBinidx { prefix: prefix.clone(), ..WriteBinidx::default() };
     run(&pass, folder.path(), &[vec![]]).unwrap();
     assert_eq!(Reader::open(&prefix).unwrap().document_count(), 0);
     assert!(verify(&prefix, Expected::default()).unwrap().is_sound());
@@ -144,16 +101,8 @@ fn no_document_at_all_is_an_empty_set() {
 #[test]
 fn an_id_that_does_not_fit_names_its_document() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx {
-        prefix: folder.path().join("set"),
-        dtype: DTypeChoice::U16,
-    };
-    let error = run(
-        &pass,
-        folder.path(),
-        &[vec![batch(&[&[1], &[2, 70_000]], None)]],
-    )
-    .unwrap_err();
+    let pass = WriteBinidx { prefix: folder.path().join("set"), dtype: DTypeChoice::U16 };
+    let error = run(&pass, folder.path(), &[vec![batch(&[&[1], &[2, 70_000]], None)]]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`write_binidx`: document 1 of input file 0: token id 70000 at position 1 does not fit in u16"
@@ -163,10 +112,7 @@ fn an_id_that_does_not_fit_names_its_document() {
 #[test]
 fn tokens_must_have_been_made() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx {
-        prefix: folder.path().join("set"),
-        ..WriteBinidx::default()
-    };
+    let pass = WriteBinidx { prefix: folder.path().join("set"), ..WriteBinidx::default() };
     let error = run(&pass, folder.path(), &[vec![Batch::of_texts(&["a"])]]).unwrap_err();
     assert_eq!(error.hint().as_deref(), Some("put `tokenize` before it"));
 }
@@ -174,10 +120,7 @@ fn tokens_must_have_been_made() {
 #[test]
 fn a_damaged_partial_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx {
-        prefix: folder.path().join("set"),
-        ..WriteBinidx::default()
-    };
+    let pass = WriteBinidx { prefix: folder.path().join("set"), ..WriteBinidx::default() };
     run(&pass, folder.path(), &[vec![batch(&[&[1, 2]], None)]]).unwrap();
     let partial = folder.path().join("0.partial");
     let whole = std::fs::read(&partial).unwrap();
@@ -186,10 +129,6 @@ fn a_damaged_partial_file_is_refused() {
     for length in 0..whole.len() {
         std::fs::write(&partial, &whole[..length]).unwrap();
         let outcome = folder.path().join("outcome.json");
-        assert!(
-            pass.reduce(std::slice::from_ref(&partial), &outcome, &context)
-                .is_err(),
-            "cut to {length}"
-        );
+        assert!(pass.reduce(std::slice::from_ref(&partial), &outcome, &context).is_err(), "cut to {length}");
     }
 }

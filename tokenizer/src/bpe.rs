@@ -287,7 +287,7 @@ mod tests {
                 let piece: Vec<u8> = (0..length)
                     .map(|_| {
                         state = mix(state);
-                        b'a' + (state % 5 == 0) as u8 + (state % 31 == 0) as u8
+                        b'a' + u8::from(state.is_multiple_of(5)) + u8::from(state.is_multiple_of(31))
                     })
                     .collect();
                 let expected = slow(&piece, &merges);

@@ -2,7 +2,7 @@
 //!
 //! A text becomes tokens in three steps. **Added tokens** (HTML tags, Chinese punctuation, and control
 //! tokens if asked) are cut out wherever they stand; what lies between is cut into **pieces** by a
-//! [pattern](pattern); and each piece's bytes are merged two by two, the rule learnt first going first
+//! [pattern]; and each piece's bytes are merged two by two, the rule learnt first going first
 //! (**byte-pair encoding**). Every text has tokens and decoding gives it back byte for byte.
 //!
 //! [`TrainTokenizer`] learns the merges and writes a `tokenizer.json` that Hugging Face `tokenizers` and

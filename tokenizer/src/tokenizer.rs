@@ -42,15 +42,12 @@ impl Tokenizer {
     /// If the file cannot be read or `tokenizers` cannot make a tokenizer of it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let json = std::fs::read(path).map_err(Error::io("read", path))?;
-        let inner = tokenizers::Tokenizer::from_bytes(&json).map_err(|problem| Error::Stage {
-            stage: "tokenize".into(),
-            problem: format!("`{}` is no tokenizer: {problem}", path.display()),
-            hint: Some(
-                "name a `tokenizer.json` of Hugging Face `tokenizers`, or make one with `yuan-data train-tokenizer`"
-                    .into(),
-            ),
+        let json = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => no_tokenizer(path, "is not there"),
+            _ => Error::io("read", path)(source),
         })?;
+        let inner = tokenizers::Tokenizer::from_bytes(&json)
+            .map_err(|problem| no_tokenizer(path, &format!("is no tokenizer: {problem}")))?;
         let added = inner.get_added_tokens_decoder();
         let mut special: Vec<(String, u32)> =
             added.iter().filter(|(_, token)| token.special).map(|(id, token)| (token.content.clone(), *id)).collect();
@@ -188,6 +185,16 @@ impl Tokenizer {
         }
         ids.extend(encode(&text[done..])?);
         Ok(ids)
+    }
+}
+
+fn no_tokenizer(path: &Path, problem: &str) -> Error {
+    Error::Stage {
+        stage: "tokenize".into(),
+        problem: format!("`{}` {problem}", path.display()),
+        hint: Some(
+            "name a `tokenizer.json` of Hugging Face `tokenizers`, or make one with `yuan-data train-tokenizer`".into(),
+        ),
     }
 }
 

@@ -1,4 +1,5 @@
 //! `tokenize` as the engine runs it.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! Training in a temporary folder, and texts of the shared corpora.
-#![allow(dead_code, clippy::print_stderr, reason = "each test uses a part of it, and says so when it skips")]
+#![allow(
+    dead_code,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "each test uses a part of it, and says so when it skips"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
