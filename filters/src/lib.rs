@@ -9,7 +9,8 @@ pub use normalize::{IdeographicSpace, Normalize, UnicodeForm};
 mod lines;
 mod rules;
 pub use rules::{
-    GopherQuality, GopherRepetition, Profile, QualityMeasures, QualityOverrides, RepetitionMeasures, RepetitionOverrides,
+    GopherQuality, GopherRepetition, Profile, QualityMeasures, QualityOverrides, RepetitionMeasures,
+    RepetitionOverrides,
 };
 
 mod words;

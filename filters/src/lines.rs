@@ -5,12 +5,20 @@ use crate::words::{Classes, SPACE};
 /// Lines as Python's `str.splitlines` gives them: ended by `\n`, `\r`, `\r\n`, `\v`, `\f`, U+001C–U+001E,
 /// U+0085, U+2028 or U+2029; no line after a final end, no line in an empty text.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let bytes = text.as_bytes();
+    let has_rare_ends = bytes.iter().filter(|byte| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E)).count() > 0
+        || ["\u{85}", "\u{2028}", "\u{2029}"].iter().any(|end| memchr::memmem::find(bytes, end.as_bytes()).is_some());
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let (end, next) = line_end(rest);
+        let (end, next) = if has_rare_ends {
+            any_line_end(rest.as_bytes())
+        } else {
+            let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+            (end, end + line_end_length(&rest.as_bytes()[end..]))
+        };
         let line = &rest[..end];
         rest = &rest[next..];
         Some(line)
@@ -18,24 +26,27 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Where the first line ends and where the next begins.
-fn line_end(text: &str) -> (usize, usize) {
-    let bytes = text.as_bytes();
+fn any_line_end(bytes: &[u8]) -> (usize, usize) {
     let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\r' if bytes.get(at + 1) == Some(&b'\n') => return (at, at + 2),
-            b'\n' | b'\r' | 0x0B | 0x0C | 0x1C..=0x1E => return (at, at + 1),
-            0xC2 if bytes[at + 1] == 0x85 => return (at, at + 2),
-            0xE2 if bytes[at + 1] == 0x80 && matches!(bytes[at + 2], 0xA8 | 0xA9) => return (at, at + 3),
-            _ => at += 1,
-        }
+    while at < bytes.len() && line_end_length(&bytes[at..]) == 0 {
+        at += 1;
     }
-    (at, at)
+    (at, at + line_end_length(&bytes[at..]))
+}
+
+/// Length of the line end that the bytes begin with, 0 if they do not.
+fn line_end_length(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\r', b'\n', ..] | [0xC2, 0x85, ..] => 2,
+        [b'\n' | b'\r' | 0x0B | 0x0C | 0x1C..=0x1E, ..] => 1,
+        [0xE2, 0x80, 0xA8 | 0xA9, ..] => 3,
+        _ => 0,
+    }
 }
 
 /// The pieces between runs of at least `shortest` newlines, empty ones at either end included: Python's
 /// `re.split("\n{shortest,}", text)`. At least one piece.
-pub(crate) fn split_at_newlines(text: &str, shortest: usize) -> impl Iterator<Item = &str> {
+pub(crate) fn split_at_newlines(text: &str, shortest: usize) -> impl Iterator<Item = &str> + Clone {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let current = rest?;

@@ -48,7 +48,7 @@ CHINESE = [
 # Licences: public domain, CC0, CC-BY 4.0, MIT, Apache-2.0.
 SAMPLE = {
     "docs/en_eips", "docs/en_peps", "docs/en_rustbook", "docs/en_cppdocs", "docs/zh_laws", "docs/zh_medqa",
-    "docs/zh_novels", "docs/zh_pydocs", "docs/zh_react", "docs/zh_poetry", "docs/zh_lctt",
+    "docs/zh_novels", "docs/zh_pydocs", "docs/zh_react", "docs/zh_poetry",
 }
 SAMPLE_EVERY = 12
 SAMPLE_BYTES = 2_500
@@ -195,7 +195,8 @@ def main():
                 for row in pieces(path, max(10, documents // SAMPLE_EVERY), 1, language, SAMPLE_BYTES):
                     sample.append({**record(name, *row, language, whole, single), "text": row[-1]})
             print(name, len(verdicts), flush=True)
-    write(out / "verdicts.jsonl.zst", verdicts)
+    # Three of four, to keep the file small.
+    write(out / "verdicts.jsonl.zst", [row for number, row in enumerate(verdicts) if number % 4 != 3])
     write(out / "sample.jsonl.zst", sample)
 
 

@@ -289,19 +289,28 @@ fn count_words(text: &str, words: &Words, stop_words: &StopWords) -> WordCounts 
     let classes = Classes::get();
     let mut counts = WordCounts::default();
     let mut seen = vec![false; stop_words.words.len()];
+    // Characters that are in no word, or in one of punctuation alone: the rest are the words' characters.
+    let mut left_out = 0;
+    let mut end = 0;
     for span in words.spans() {
-        let bytes = &text.as_bytes()[span.range()];
+        let range = span.range();
+        left_out += match range.start - end {
+            gap @ ..2 => gap,
+            _ => text[end..range.start].chars().count(),
+        };
+        end = range.end;
+        let bytes = &text.as_bytes()[range.clone()];
         if let Some(found) = stop_words.find(bytes) {
             seen[found] = true;
         }
-        if bytes[0].is_ascii_alphabetic() && bytes.is_ascii() {
+        // Most words begin with a letter (of ASCII, or Han from U+5000 on), and then that is all to know.
+        if bytes[0].is_ascii_alphabetic() || matches!(bytes[0], 0xE5..=0xE9) {
             counts.words += 1;
-            counts.chars += bytes.len();
             counts.alphabetic += 1;
             continue;
         }
         let (mut chars, mut symbols, mut letter) = (0, 0, false);
-        for character in text[span.range()].chars() {
+        for character in text[range].chars() {
             let bits = classes.of(character);
             chars += 1;
             symbols += usize::from(bits & SYMBOL != 0);
@@ -309,10 +318,13 @@ fn count_words(text: &str, words: &Words, stop_words: &StopWords) -> WordCounts 
         }
         if symbols < chars {
             counts.words += 1;
-            counts.chars += chars;
+        } else {
+            left_out += chars;
         }
         counts.alphabetic += usize::from(letter);
     }
+    left_out += text[end..].chars().count();
+    counts.chars = text.chars().count() - left_out;
     counts.stop_words = seen.iter().filter(|seen| **seen).count();
     counts
 }

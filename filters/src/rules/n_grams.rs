@@ -20,13 +20,13 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    /// Counts pieces; uses the table of `n_grams`.
-    pub(super) fn of<'t>(pieces: impl Iterator<Item = &'t str>, n_grams: &mut NGrams) -> Self {
+    /// Counts pieces; uses the memory of `n_grams`.
+    pub(super) fn of<'t>(pieces: impl Iterator<Item = &'t str> + Clone, n_grams: &mut NGrams) -> Self {
         let mut elements = Self::default();
-        n_grams.hashes.clear();
+        n_grams.known.clear(pieces.clone().count());
         for piece in pieces {
             elements.count += 1;
-            if n_grams.hashes.insert(xxh3_64(piece.as_bytes())) {
+            if n_grams.known.insert(xxh3_64(piece.as_bytes())) {
                 elements.duplicates += 1;
                 elements.duplicate_chars += piece.chars().count();
             }
@@ -44,31 +44,40 @@ pub(super) struct NGrams {
     starts: Vec<u32>,
     /// How many characters come before each word; one more for the end.
     chars: Vec<u32>,
-    /// Hashes of the words; then of the 2-grams, the 3-grams, in place.
-    grams: Vec<u64>,
+    /// Places where repeated n-grams may begin, in order.
     places: Vec<u32>,
+    /// A hash for each of these.
+    keys: Vec<u64>,
+    /// For each word, how many bytes from its start on occur nowhere else, in round numbers.
+    bounds: Vec<u32>,
     seen: BitMaps,
-    hashes: HashTable,
+    known: HashSet,
+    counts: HashCounts,
 }
 
-/// So that 16 bytes can be read from the start of any word.
-const PADDING: usize = 16;
+/// So that this many bytes can be read from the start of any word.
+const PADDING: usize = 48;
+
+/// Words of up to this many bytes are copied and hashed without a call.
+const SHORT: usize = 16;
 
 impl NGrams {
     /// Takes in a text and where its words lie.
     pub(super) fn read(&mut self, text: &str, words: &[Span]) {
         let bytes = text.as_bytes();
         self.joined.clear();
-        self.joined.resize(bytes.len() + 2 * PADDING, 0);
+        self.joined.resize(bytes.len() + PADDING + SHORT, 0);
         self.starts.clear();
         let mut end = 0;
         for word in words {
             self.starts.push(end as u32);
             let range = word.range();
             let length = range.len();
-            match bytes.get(range.start..range.start + PADDING) {
-                // A fixed length is copied without a call; what is too much is overwritten by the next word.
-                Some(sixteen) if length <= PADDING => self.joined[end..end + PADDING].copy_from_slice(sixteen),
+            match bytes.get(range.start..range.start + SHORT) {
+                // What is too much is overwritten by the next word.
+                Some(short) if length <= SHORT => {
+                    self.joined[end..end + SHORT].copy_from_slice(short);
+                }
                 _ => self.joined[end..end + length].copy_from_slice(&bytes[range]),
             }
             end += length;
@@ -106,29 +115,25 @@ impl NGrams {
     /// first), times its count, even if that is 1; 0 where there are too few words.
     pub(super) fn top(&mut self) -> [usize; 3] {
         let words = self.words();
-        self.grams.clear();
-        for word in self.starts.windows(2) {
-            self.grams.push(hash_word(&self.joined, word[0] as usize, word[1] as usize));
-        }
-        let mut tops = [0; 3];
-        for n in 2..=4 {
+        let joined = &self.joined;
+        let mut hashes = self.starts.windows(2).map(|word| hash_word(joined, word[0] as usize, word[1] as usize));
+        let mut before = hashes.next().unwrap_or(0);
+        self.keys.clear();
+        self.keys.extend(hashes.map(|hash| mix(std::mem::replace(&mut before, hash), hash)));
+        self.places.clear();
+        self.places.extend(0..self.keys.len() as u32);
+        self.seen.keep_repeated(&mut self.keys, &mut self.places, |_| ());
+        std::array::from_fn(|index| {
+            let n = index + 2;
             if words < n {
-                break;
+                return 0;
             }
-            // The hash of an n-gram from those of the two (n-1)-grams in it.
-            for place in 0..=words - n {
-                self.grams[place] = mix(self.grams[place], self.grams[place + 1]);
+            if n > 2 {
+                join_neighbours(&mut self.keys, &mut self.places);
             }
-            self.grams.truncate(words - n + 1);
-            if n == 2 {
-                self.seen.find_repeated(&self.grams, &mut self.places);
-            } else {
-                keep_neighbours(&mut self.places);
-            }
-            let (place, count) = self.hashes.most_frequent(&self.grams, &mut self.places);
-            tops[n - 2] = (self.chars_of(place, n) + n - 1) * count;
-        }
-        tops
+            let (place, count) = self.counts.most_frequent(&mut self.keys, &mut self.places);
+            (self.chars_of(place, n) + n - 1) * count
+        })
     }
 
     /// For 5- to 10-grams joined by nothing: characters in those that occurred before, each place counted
@@ -138,21 +143,27 @@ impl NGrams {
         if words < 5 {
             return [0; 6];
         }
-        self.find_starts();
+        self.find_bounds();
+        self.places.clear();
+        self.places.extend(0..=(words - 5) as u32);
         std::array::from_fn(|index| {
             let n = index + 5;
-            self.hashes.clear();
+            let (starts, bounds) = (&self.starts, &self.bounds);
+            // A longer n-gram can only be repeated where a shorter one could be.
+            self.places.retain(|&place| {
+                let place = place as usize;
+                let bound = bounds[place];
+                place + n <= words && starts[place + n] - starts[place] < bound
+            });
+            self.known.clear(self.places.len());
             let (mut repeated, mut next) = (0, 0);
             for &place in &self.places {
                 let place = place as usize;
-                if place + n > words {
-                    break;
-                }
                 if place < next {
                     continue;
                 }
-                let gram = &self.joined[self.starts[place] as usize..self.starts[place + n] as usize];
-                if self.hashes.insert(xxh3_64(gram)) {
+                let gram = self.starts[place] as usize..self.starts[place + n] as usize;
+                if self.known.insert(xxh3_64(&self.joined[gram])) {
                     repeated += self.chars_of(place, n);
                     next = place + n;
                 }
@@ -161,40 +172,42 @@ impl NGrams {
         })
     }
 
-    /// Places where an n-gram of five or more words can begin that equals another: its first 16 bytes occur
-    /// elsewhere too, or it may be shorter than that.
-    fn find_starts(&mut self) {
-        let words = self.words();
-        self.grams.clear();
-        for &start in &self.starts[..=words - 5] {
-            let [low, high] = sixteen(&self.joined, start as usize);
-            self.grams.push(mix(low, high));
+    /// Finds for each word the shortest of [`PREFIXES`] that, read from there, occurs nowhere else: a run
+    /// of words that is at least as long cannot be repeated.
+    fn find_bounds(&mut self) {
+        let Self { joined, starts, places, keys, bounds, seen, .. } = self;
+        let words = starts.len() - 1;
+        bounds.clear();
+        bounds.resize(words, u32::MAX);
+        places.clear();
+        places.extend(0..words as u32);
+        keys.clear();
+        keys.resize(words, 0);
+        let mut before = 0;
+        for prefix in PREFIXES {
+            for (key, &place) in keys.iter_mut().zip(places.iter()) {
+                let start = starts[place as usize] as usize;
+                for four in joined[start + before..start + prefix].as_chunks::<4>().0 {
+                    *key = mix(*key, u64::from(u32::from_le_bytes(*four)));
+                }
+            }
+            seen.keep_repeated(keys, places, |place| bounds[place as usize] = prefix as u32);
+            before = prefix;
         }
-        self.seen.find_repeated(&self.grams, &mut self.places);
-        let short = |place: usize| ((self.starts[place + 5] - self.starts[place]) as usize) < PADDING;
-        let mut repeated = std::mem::take(&mut self.places).into_iter().peekable();
-        self.places = (0..=words - 5)
-            .filter(|&place| repeated.next_if_eq(&(place as u32)).is_some() || short(place))
-            .map(|place| place as u32)
-            .collect();
     }
 }
 
-fn sixteen(bytes: &[u8], start: usize) -> [u64; 2] {
-    let sixteen: [u8; 16] = bytes[start..start + 16].try_into().expect("sixteen bytes");
-    let both = u128::from_le_bytes(sixteen);
-    [both as u64, (both >> 64) as u64]
-}
+/// Lengths in bytes.
+const PREFIXES: [usize; 7] = [8, 12, 16, 20, 24, 32, 48];
 
 #[inline]
 fn hash_word(joined: &[u8], start: usize, end: usize) -> u64 {
     let length = end - start;
-    if length > PADDING {
+    if length > SHORT {
         return xxh3_64(&joined[start..end]);
     }
-    let [low, high] = sixteen(joined, start);
-    let both = u128::from(high) << 64 | u128::from(low);
-    let own = both & (u128::MAX >> (8 * (PADDING - length).min(15)));
+    let short = joined[start..start + SHORT].try_into().expect("sixteen bytes");
+    let own = u128::from_le_bytes(short) & (u128::MAX >> (8 * (SHORT - length).min(15)));
     mix(own as u64 ^ (length as u64) << 56, (own >> 64) as u64)
 }
 
@@ -205,17 +218,19 @@ fn mix(a: u64, b: u64) -> u64 {
     (product as u64 ^ (product >> 64) as u64).wrapping_add(b)
 }
 
-/// Keeps the places whose right neighbour is there too: an n-gram is repeated only if both (n-1)-grams in
-/// it are.
-fn keep_neighbours(places: &mut Vec<u32>) {
+/// From places and hashes of n-grams that are repeated to those where an (n+1)-gram may be: it is repeated
+/// only if both n-grams in it are.
+fn join_neighbours(keys: &mut Vec<u64>, places: &mut Vec<u32>) {
     let mut kept = 0;
-    for at in 0..places.len() {
-        if places.get(at + 1) == Some(&(places[at] + 1)) {
-            places[kept] = places[at];
+    for at in 1..places.len() {
+        if places[at] == places[at - 1] + 1 {
+            places[kept] = places[at - 1];
+            keys[kept] = mix(keys[at - 1], keys[at]);
             kept += 1;
         }
     }
     places.truncate(kept);
+    keys.truncate(kept);
 }
 
 /// One bit for "seen", one for "seen again", by hash: never misses a repetition, sometimes invents one.
@@ -226,106 +241,144 @@ struct BitMaps {
 }
 
 impl BitMaps {
-    /// The places of hashes that occur more than once, in order.
-    fn find_repeated(&mut self, hashes: &[u64], places: &mut Vec<u32>) {
-        places.clear();
-        let size = (hashes.len() / 4).next_power_of_two();
+    /// Keeps the places whose key occurs more than once, and calls `dropped` for the others.
+    fn keep_repeated(&mut self, keys: &mut Vec<u64>, places: &mut Vec<u32>, mut dropped: impl FnMut(u32)) {
+        let size = (keys.len() / 4).next_power_of_two();
         for map in [&mut self.seen, &mut self.again] {
             map.clear();
             map.resize(size, 0);
         }
-        let slot = |hash: u64| ((hash >> 6) as usize & (size - 1), 1 << (hash & 63));
-        for &hash in hashes {
-            let (word, bit) = slot(hash);
-            self.again[word] |= self.seen[word] & bit;
-            self.seen[word] |= bit;
+        let (seen, again) = (&mut self.seen[..size], &mut self.again[..size]);
+        let slot = |key: u64| ((key >> 6) as usize & (size - 1), 1 << (key & 63));
+        for &key in keys.iter() {
+            let (word, bit) = slot(key);
+            again[word] |= seen[word] & bit;
+            seen[word] |= bit;
         }
-        for (place, &hash) in hashes.iter().enumerate() {
-            let (word, bit) = slot(hash);
-            if self.again[word] & bit != 0 {
-                places.push(place as u32);
+        let mut kept = 0;
+        for at in 0..places.len().min(keys.len()) {
+            let (place, key) = (places[at], keys[at]);
+            let (word, bit) = slot(key);
+            (places[kept], keys[kept]) = (place, key);
+            if again[word] & bit != 0 {
+                kept += 1;
+            } else {
+                dropped(place);
             }
         }
+        places.truncate(kept);
+        keys.truncate(kept);
     }
 }
 
-/// A set of hashes with counts, in flat memory; grows as it fills.
+/// A set of hashes in flat memory, at most half full.
 #[derive(Default)]
-struct HashTable {
-    /// The hash (0 for free), how often it was met, where first.
-    slots: Vec<(u64, u32, u32)>,
-    filled: usize,
+struct HashSet {
+    /// 0 for free.
+    slots: Vec<u64>,
 }
 
-impl HashTable {
-    fn clear(&mut self) {
-        // A table grown by a huge document is not carried along, to be cleared for every small one.
+impl HashSet {
+    /// Empties the set and makes room.
+    fn clear(&mut self, most: usize) {
         self.slots.clear();
-        self.slots.resize(256, (0, 0, 0));
-        self.filled = 0;
+        self.slots.resize((2 * most).next_power_of_two(), 0);
     }
 
     /// Whether the hash was there before.
+    #[inline]
     fn insert(&mut self, hash: u64) -> bool {
-        let slot = self.slot_of(hash, 0);
-        let before = slot.1 > 0;
-        slot.1 = 1;
-        before
-    }
-
-    fn slot_of(&mut self, hash: u64, place: u32) -> &mut (u64, u32, u32) {
-        if self.filled * 2 >= self.slots.len() {
-            self.grow();
-        }
-        let hash = hash.max(1);
-        let at = Self::find(&self.slots, hash);
-        if self.slots[at].0 == 0 {
-            self.filled += 1;
-            self.slots[at] = (hash, 0, place);
-        }
-        &mut self.slots[at]
-    }
-
-    fn find(slots: &[(u64, u32, u32)], hash: u64) -> usize {
-        let mask = slots.len() - 1;
+        let (hash, mask) = (hash.max(1), self.slots.len() - 1);
         let mut at = (hash >> 20) as usize & mask;
-        while slots[at].0 != 0 && slots[at].0 != hash {
+        loop {
+            let slot = &mut self.slots[at];
+            if *slot == hash {
+                return true;
+            }
+            if *slot == 0 {
+                *slot = hash;
+                return false;
+            }
             at = (at + 1) & mask;
         }
-        at
     }
+}
 
-    fn grow(&mut self) {
-        let mut larger = vec![(0, 0, 0); self.slots.len() * 4];
-        for slot in self.slots.iter().filter(|slot| slot.0 != 0) {
-            let at = Self::find(&larger, slot.0);
-            larger[at] = *slot;
-        }
-        self.slots = larger;
-    }
+/// Finds the most frequent of many hashes: counts them by a few of their bits, then exactly only those that
+/// can be it.
+#[derive(Default)]
+struct HashCounts {
+    rough: Vec<u32>,
+    exact: Vec<HashCount>,
+}
 
-    /// The first place and the count of the most frequent hash among `places`, of equals the first met.
-    /// Keeps the places whose hash is met more than once; with none, every hash is met once and the first
-    /// of all is the answer.
-    fn most_frequent(&mut self, hashes: &[u64], places: &mut Vec<u32>) -> (usize, usize) {
-        self.clear();
-        let mut best = (0, 1);
-        for &place in places.iter() {
-            self.slot_of(hashes[place as usize], place).1 += 1;
-        }
-        for slot in &self.slots {
-            if slot.1 > best.1 || (slot.1 == best.1 && slot.1 > 1 && slot.2 < best.0) {
-                best = (slot.2, slot.1);
+#[derive(Clone, Copy, Default)]
+struct HashCount {
+    hash: u64,
+    /// 0 for a free slot.
+    count: u32,
+    /// Where the hash was met first.
+    first: u32,
+}
+
+impl HashCounts {
+    /// The first place and the count of the most frequent key, of equals the one met first; drops places
+    /// whose key is met once (and may leave a few). With no key met twice, every key of the text is met
+    /// once, and the first place of all is the answer.
+    fn most_frequent(&mut self, keys: &mut Vec<u64>, places: &mut Vec<u32>) -> (usize, usize) {
+        let mask = (2 * places.len()).next_power_of_two() - 1;
+        self.rough.clear();
+        self.rough.resize(mask + 1, 0);
+        let rough = &mut self.rough[..=mask];
+        keys.iter().for_each(|&key| rough[key as usize & mask] += 1);
+        let mut at_least = rough.iter().copied().max().unwrap_or(0);
+        let mut best = HashCount { count: 1, ..HashCount::default() };
+        while at_least > 1 {
+            let found = Self::count(&mut self.exact, rough, at_least, keys, places);
+            if found.count >= at_least {
+                best = found;
+                break;
             }
+            // Keys that share a slot made its count too high: look once more, among all that reach what was
+            // found, or at those met twice.
+            at_least = if at_least == 2 { 1 } else { found.count.max(2) };
         }
-        places.retain(|&place| self.slots[Self::find(&self.slots, hashes[place as usize].max(1))].1 > 1);
-        (best.0 as usize, best.1 as usize)
+        let mut kept = 0;
+        for at in 0..places.len().min(keys.len()) {
+            (places[kept], keys[kept]) = (places[at], keys[at]);
+            kept += usize::from(rough[keys[at] as usize & mask] > 1);
+        }
+        places.truncate(kept);
+        keys.truncate(kept);
+        (best.first as usize, best.count as usize)
+    }
+
+    /// The most frequent of the keys whose rough count is at least `rough_count`, of equals the first.
+    fn count(exact: &mut Vec<HashCount>, rough: &[u32], rough_count: u32, keys: &[u64], places: &[u32]) -> HashCount {
+        let high = |key: u64| rough[key as usize & (rough.len() - 1)] >= rough_count;
+        let many = rough.iter().filter(|&&count| count >= rough_count).map(|&count| count as usize).sum::<usize>();
+        exact.clear();
+        exact.resize((2 * many).next_power_of_two(), HashCount::default());
+        let mask = exact.len() - 1;
+        for (&hash, &place) in keys.iter().zip(places).filter(|&(&key, _)| high(key)) {
+            let mut at = (hash >> 20) as usize & mask;
+            while exact[at].count != 0 && exact[at].hash != hash {
+                at = (at + 1) & mask;
+            }
+            let slot = &mut exact[at];
+            if slot.count == 0 {
+                (slot.hash, slot.first) = (hash, place);
+            }
+            slot.count += 1;
+        }
+        let best = exact.iter().max_by_key(|slot| (slot.count, std::cmp::Reverse(slot.first)));
+        best.copied().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{HashMap, HashSet};
+    use std::collections::HashMap;
 
     use super::*;
 
@@ -341,7 +394,7 @@ mod tests {
             best.map_or(0, |(gram, (count, _))| chars(gram) * count)
         });
         let duplicates = std::array::from_fn(|index| {
-            let (n, mut at, mut repeated, mut known) = (index + 5, 0, 0, HashSet::new());
+            let (n, mut at, mut repeated, mut known) = (index + 5, 0, 0, std::collections::HashSet::new());
             while at + n <= words.len() {
                 let gram = words[at..at + n].concat();
                 at += if known.contains(&gram) { n } else { 1 };
@@ -364,7 +417,9 @@ mod tests {
         let mut n_grams = NGrams::default();
         for round in 0..600 {
             // Few short words, so that n-grams cut at different places join to the same string.
-            let kinds = ["a", "ab", "b", "aab", "的", "了不起", "ba", "incomprehensibilities", "é"];
+            let long = "incomprehensibilities".repeat(1 + round % 4);
+            let long = long.as_str();
+            let kinds = ["a", "ab", "b", "aab", "的", "了不起", "ba", long, "é"];
             let words: Vec<String> =
                 (0..random(120)).map(|_| kinds[random(2 + round % (kinds.len() - 1))].to_owned()).collect();
             let text = words.join(" ");

@@ -88,9 +88,10 @@ impl English {
                 && (at + 1 == end || matches!(bytes[at + 1], b' ' | b'\n'))
                 && (bytes[at] != b'.' || bytes[at - 1].is_ascii_lowercase())
                 && self.exceptions.get(&bytes[start..=at]).is_none()
+                && self.exceptions.get(&bytes[start..at]).is_none()
             {
                 // A word and one mark that is cut off it.
-                self.push_letters(bytes, start..at, words);
+                words.push(Span::new(start..at));
                 words.push(Span::new(at..at + 1));
                 at += 2;
                 continue;
