@@ -60,10 +60,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     };
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "error: {error}");
-    for cause in error.chain().skip(1) {
-        // Engine errors say their cause themselves.
-        if engine.is_none() {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Most errors say their cause themselves.
+        if engine.is_none() && !said.contains(&cause) {
             let _ = writeln!(err, "  because: {cause}");
+            said.push_str(&cause);
         }
     }
     if let Some(hint) = hint {

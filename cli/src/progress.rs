@@ -128,7 +128,9 @@ fn lines(progress: &Progress, finished: &AtomicBool, kind: ProgressKind) {
             said = Instant::now();
             let moment = Moment::of(progress, start.elapsed());
             if kind == ProgressKind::Plain {
-                eprintln!("  {}", moment.line());
+                // A reduction counts no documents.
+                let line = if moment.total == 0 { format!("since {}", HumanDuration(start.elapsed())) } else { moment.line() };
+                eprintln!("  {line}");
             } else {
                 let line = serde_json::json!({
                     "sweep": label, "documents": moment.documents, "bytes": moment.bytes, "kept": moment.kept,

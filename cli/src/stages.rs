@@ -86,6 +86,16 @@ impl Entry {
     }
 }
 
+/// The settings of a stage that are not its defaults, as a recipe would have them.
+pub fn changed(name: &str, config: &Value) -> String {
+    let entry = catalogue().into_iter().find(|entry| name.starts_with(entry.name));
+    let defaults = entry.map(|entry| (entry.defaults)()).unwrap_or_default();
+    let settings = config.as_object().into_iter().flatten();
+    let changed = settings.filter(|(key, value)| defaults.get(*key) != Some(*value));
+    let changed: Vec<_> = changed.map(|(key, value)| format!("{key} = {}", spell(value))).collect();
+    if changed.is_empty() { "as by default".into() } else { changed.join(", ") }
+}
+
 /// A JSON value as a recipe would have it.
 fn spell(value: &Value) -> String {
     match value {

@@ -121,7 +121,7 @@ fn as_text(place: &str, text: &str, decisions: &[Decision], places: &dyn Fn(u64)
         for finding in &decision.findings {
             let sign = if finding.at_least { "≥" } else { "≤" };
             let mark = if finding.drops { "✗" } else { "✓" };
-            let _ = writeln!(out, "    {mark} {:<34} {:>12.4}  must be {sign} {}", finding.rule, finding.value, finding.threshold);
+            let _ = writeln!(out, "    {mark} {:<34} {:>12.4}  must be {sign} {}", finding.rule, finding.value, finding.threshold as f32);
         }
     }
     out

@@ -11,6 +11,7 @@ use super::{memory, print, threads};
 use crate::Done;
 use crate::args::{Global, PlanArgs};
 use crate::recipe::{Recipe, base_of};
+use crate::stages as catalogue;
 
 /// What text comes to, in bytes, for each byte of a compressed file: seen on web text.
 const EXPANSION: u64 = 4;
@@ -53,7 +54,7 @@ pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
             Work::Stage(_) | Work::Deferred { .. } => "stage",
             Work::Pass(_) => "pass",
         };
-        let _ = writeln!(out, "  {:<18} {kind}  {}", step.name, step.config);
+        let _ = writeln!(out, "  {:<18} {kind}  {}", step.name, catalogue::changed(&step.name, &step.config));
     }
     print(&out)?;
     Ok(Done::All)

@@ -104,14 +104,14 @@ impl Stage for LanguageId {
                 value: f64::from(u8::from(self.keeps(identified.language))),
                 threshold: 1.0,
                 at_least: true,
-                drops: !self.keep.is_empty(),
+                drops: !self.keeps(identified.language),
             },
             Finding {
                 rule: "low_language_score",
                 value: f64::from(identified.score),
                 threshold: f64::from(self.min_score),
                 at_least: true,
-                drops: identified.language != "und",
+                drops: identified.language != "und" && identified.score < self.min_score,
             },
         ]
     }
