@@ -10,7 +10,7 @@
 //! Digits are pieces one by one (YAYI 2, PolyLM, LLaMA) unless kept.
 //!
 //! The pattern stands in `tokenizer.json` and any regex engine can run it; [`Splitter`] is the same
-//! written out, fifty times as fast. The classes of characters are asked of the regex engine itself, so
+//! written out, without a regex engine. The classes of characters are asked of the regex engine itself, so
 //! that the two never disagree over a Unicode version.
 
 use std::sync::LazyLock;
