@@ -77,7 +77,9 @@ pub fn shown<T>(global: &Global, progress: &Progress, work: impl FnOnce() -> T) 
     }
     let finished = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let display = scope.spawn(|| if kind == ProgressKind::Bar { bar(progress, &finished) } else { lines(progress, &finished, kind) });
+        let display = scope.spawn(|| {
+            if kind == ProgressKind::Bar { bar(progress, &finished) } else { lines(progress, &finished, kind) }
+        });
         let result = work();
         finished.store(true, Ordering::Relaxed);
         display.thread().unpark();
@@ -87,7 +89,8 @@ pub fn shown<T>(global: &Global, progress: &Progress, work: impl FnOnce() -> T) 
 
 fn bar(progress: &Progress, finished: &AtomicBool) {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-    let style = ProgressStyle::with_template("{prefix}\n  {bar:32} {percent:>3} %  {msg}").expect("the template is sound");
+    let style =
+        ProgressStyle::with_template("{prefix}\n  {bar:32} {percent:>3} %  {msg}").expect("the template is sound");
     bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     let mut label = String::new();
     let mut start = Instant::now();
@@ -129,7 +132,8 @@ fn lines(progress: &Progress, finished: &AtomicBool, kind: ProgressKind) {
             let moment = Moment::of(progress, start.elapsed());
             if kind == ProgressKind::Plain {
                 // A reduction counts no documents.
-                let line = if moment.total == 0 { format!("since {}", HumanDuration(start.elapsed())) } else { moment.line() };
+                let line =
+                    if moment.total == 0 { format!("since {}", HumanDuration(start.elapsed())) } else { moment.line() };
                 eprintln!("  {line}");
             } else {
                 let line = serde_json::json!({

@@ -109,8 +109,7 @@ impl Recipe {
         let text = if changes.is_empty() {
             text
         } else {
-            let mut table: toml::Table =
-                text.parse().map_err(|error: toml::de::Error| mistake(path, &text, &error))?;
+            let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| mistake(path, &text, &error))?;
             changes.iter().try_for_each(|change| set(&mut table, change))?;
             toml::to_string(&table).context("the changed recipe")?
         };
@@ -187,7 +186,9 @@ fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let known: Vec<&str> = names.collect();
     let (problem, listing) = if message.starts_with("unknown field") {
         match &stage {
-            Some(stage) => (format!("`{stage}` has no field `{wrong}`"), format!("`yuan-data stages {stage}` lists them all")),
+            Some(stage) => {
+                (format!("`{stage}` has no field `{wrong}`"), format!("`yuan-data stages {stage}` lists them all"))
+            }
             None => (format!("there is no field `{wrong}` here"), format!("there are {}", listed(&known))),
         }
     } else if message.starts_with("unknown variant") && known.contains(&"gopher_quality") {

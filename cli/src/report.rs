@@ -34,7 +34,12 @@ fn page(summary: &Summary) -> anyhow::Result<String> {
     let mut out = String::new();
     let name = summary.folder.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy());
     let name = escape(&name);
-    let tokens: u64 = summary.steps.iter().filter(|step| step.name.starts_with("tokenize")).map(|step| step.tally("tokens").bytes).sum();
+    let tokens: u64 = summary
+        .steps
+        .iter()
+        .filter(|step| step.name.starts_with("tokenize"))
+        .map(|step| step.tally("tokens").bytes)
+        .sum();
     let seconds: f64 = summary.sweep_seconds.iter().sum();
     write!(
         out,
@@ -109,7 +114,10 @@ fn funnel(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
         }
     }
     out.push_str(&bar_chart(&bars, "documents left after each step", |value| HumanCount(value as u64).to_string())?);
-    write!(out, "<table><tr><th>step<th class=n>documents out<th class=n>left<th class=n>text left<th class=n>of all</tr>{rows}</table>")?;
+    write!(
+        out,
+        "<table><tr><th>step<th class=n>documents out<th class=n>left<th class=n>text left<th class=n>of all</tr>{rows}</table>"
+    )?;
     Ok(())
 }
 
@@ -146,8 +154,10 @@ fn languages(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
         summary.languages.iter().take(20).map(|(language, tally)| (language.clone(), tally.bytes as f64)).collect();
     out.push_str(&bar_chart(&bars, "text by language", |value| HumanBytes(value as u64).to_string())?);
     if summary.languages.len() > 20 {
-        let rest: Vec<String> =
-            summary.languages[20..].iter().map(|(language, tally)| format!("{} {}", escape(language), HumanBytes(tally.bytes))).collect();
+        let rest: Vec<String> = summary.languages[20..]
+            .iter()
+            .map(|(language, tally)| format!("{} {}", escape(language), HumanBytes(tally.bytes)))
+            .collect();
         write!(out, "<p>Also {}.</p>", rest.join(", "))?;
     }
     Ok(())
@@ -161,7 +171,9 @@ fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
     out.push_str("<h2>Lengths of documents</h2>");
     let first = read.iter().map(|(power, _)| *power).min().unwrap_or(0);
     let last = read.iter().chain(kept).map(|(power, _)| *power).max().unwrap_or(0);
-    let count = |list: &[(u32, Tally)], power: u32| list.iter().find(|(known, _)| *known == power).map_or(0, |(_, tally)| tally.documents);
+    let count = |list: &[(u32, Tally)], power: u32| {
+        list.iter().find(|(known, _)| *known == power).map_or(0, |(_, tally)| tally.documents)
+    };
     let top = (first..=last).map(|power| count(read, power)).max().unwrap_or(1).max(1);
     let mut svg = String::new();
     {
@@ -177,7 +189,9 @@ fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
             .configure_mesh()
             .disable_x_mesh()
             .x_labels((last - first + 2) as usize)
-            .x_label_formatter(&|power| HumanCount(if *power < 1.0 { 0 } else { 1u64 << (*power as u32 - 1) }).to_string())
+            .x_label_formatter(&|power| {
+                HumanCount(if *power < 1.0 { 0 } else { 1u64 << (*power as u32 - 1) }).to_string()
+            })
             .y_label_formatter(&|documents| HumanCount(*documents as u64).to_string())
             .label_style(("sans-serif", 12))
             .draw()
@@ -196,7 +210,8 @@ fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
 }
 
 fn times(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
-    let mut bars: Vec<(String, f64)> = summary.times.iter().map(|(name, nanoseconds)| (name.clone(), *nanoseconds as f64 / 1e9)).collect();
+    let mut bars: Vec<(String, f64)> =
+        summary.times.iter().map(|(name, nanoseconds)| (name.clone(), *nanoseconds as f64 / 1e9)).collect();
     for step in &summary.steps {
         for (part, nanoseconds) in &step.times {
             let label = if part == "process" { step.name.clone() } else { format!("{}: {part}", step.name) };
@@ -229,7 +244,13 @@ fn samples(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
                 reason = &sample.reason;
                 write!(out, "<details><summary>{}: <code>{}</code></summary>", escape(&step.name), escape(reason))?;
             }
-            write!(out, "<p class=lead>{} {}</p><blockquote dir=auto>{}</blockquote>", sample.doc_id, escape(&sample.detail), escape(&sample.text))?;
+            write!(
+                out,
+                "<p class=lead>{} {}</p><blockquote dir=auto>{}</blockquote>",
+                sample.doc_id,
+                escape(&sample.detail),
+                escape(&sample.text)
+            )?;
         }
         out.push_str("</details>");
     }
@@ -284,7 +305,8 @@ fn bar_chart(bars: &[(String, f64)], caption: &str, spell: impl Fn(f64) -> Strin
             let y = 30 + ROW * place as i32;
             let right = NAMES + (f64::from(WIDTH - NAMES - 110) * value / top) as i32;
             area.draw(&Text::new(name.clone(), (0, y + 4), style(13))).map_err(chart_error)?;
-            area.draw(&Rectangle::new([(NAMES, y), (right.max(NAMES + 1), y + ROW - 6)], KEPT.filled())).map_err(chart_error)?;
+            area.draw(&Rectangle::new([(NAMES, y), (right.max(NAMES + 1), y + ROW - 6)], KEPT.filled()))
+                .map_err(chart_error)?;
             area.draw(&Text::new(spell(*value), (right.max(NAMES + 1) + 6, y + 4), style(13))).map_err(chart_error)?;
         }
         area.present().map_err(chart_error)?;

@@ -15,7 +15,11 @@ pub struct Entry {
     defaults: fn() -> Value,
 }
 
-fn entry<T: JsonSchema + Default + serde::Serialize>(name: &'static str, kind: &'static str, columns: &'static str) -> Entry {
+fn entry<T: JsonSchema + Default + serde::Serialize>(
+    name: &'static str,
+    kind: &'static str,
+    columns: &'static str,
+) -> Entry {
     Entry {
         name,
         kind,
@@ -34,9 +38,17 @@ pub fn catalogue() -> Vec<Entry> {
         entry::<yuan_filters::GopherRepetition>("gopher_repetition", "judges", "reads `language` if it is there"),
         entry::<yuan_dedup::Exact>("exact", "judges, sees the whole corpus", "-"),
         entry::<yuan_dedup::Minhash>("minhash", "judges, sees the whole corpus", "-"),
-        entry::<yuan_tokenizer::TrainTokenizerConfig>("train_tokenizer", "sees the whole corpus, writes tokenizer.json", "-"),
+        entry::<yuan_tokenizer::TrainTokenizerConfig>(
+            "train_tokenizer",
+            "sees the whole corpus, writes tokenizer.json",
+            "-",
+        ),
         entry::<yuan_tokenizer::TokenizeConfig>("tokenize", "annotates", "adds `tokens`"),
-        entry::<yuan_binidx::WriteBinidx>("write_binidx", "sees the whole corpus, writes .bin and .idx", "reads `tokens`"),
+        entry::<yuan_binidx::WriteBinidx>(
+            "write_binidx",
+            "sees the whole corpus, writes .bin and .idx",
+            "reads `tokens`",
+        ),
     ]
 }
 

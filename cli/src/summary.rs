@@ -16,21 +16,44 @@ pub fn text(summary: &Summary) -> String {
     };
     let mut left = total;
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{:<20} {:>10} documents {:>11}  {}", "read", HumanCount(left), HumanBytes(summary.read.bytes), bar(left));
+    let _ = writeln!(
+        out,
+        "{:<20} {:>10} documents {:>11}  {}",
+        "read",
+        HumanCount(left),
+        HumanBytes(summary.read.bytes),
+        bar(left)
+    );
     let set_aside: u64 = summary.set_aside.iter().map(|(_, tally)| tally.documents).sum();
     if set_aside > 0 {
         left -= set_aside;
-        let _ = writeln!(out, "{:<20} {:>10} set aside                {}", "", format!("−{}", HumanCount(set_aside)), bar(left));
+        let _ = writeln!(
+            out,
+            "{:<20} {:>10} set aside                {}",
+            "",
+            format!("−{}", HumanCount(set_aside)),
+            bar(left)
+        );
     }
     for step in &summary.steps {
         let dropped = step.dropped_total();
         left -= dropped.documents;
         if dropped.documents == 0 {
-            let _ = writeln!(out, "{:<20} {:>10}{}", step.name, "·", note(step).map_or_else(String::new, |note| format!(" {note}")));
+            let _ = writeln!(
+                out,
+                "{:<20} {:>10}{}",
+                step.name,
+                "·",
+                note(step).map_or_else(String::new, |note| format!(" {note}"))
+            );
             continue;
         }
-        let reasons: Vec<String> =
-            step.dropped.iter().take(3).map(|(reason, tally)| format!("{} {reason}", HumanCount(tally.documents))).collect();
+        let reasons: Vec<String> = step
+            .dropped
+            .iter()
+            .take(3)
+            .map(|(reason, tally)| format!("{} {reason}", HumanCount(tally.documents)))
+            .collect();
         let more = if step.dropped.len() > 3 { ", …" } else { "" };
         let _ = writeln!(
             out,

@@ -117,7 +117,10 @@ impl<'a> InputFeed<'a> {
                 }
                 Some(unit) if unit.next_row > u64::from(u32::MAX) => {
                     let problem = "it has more than 2³² records, which a `doc_id` cannot number: split it";
-                    return Err(Error::Plan { problem: format!("`{}`: {problem}", self.shards[shard].path.display()), hint: None });
+                    return Err(Error::Plan {
+                        problem: format!("`{}`: {problem}", self.shards[shard].path.display()),
+                        hint: None,
+                    });
                 }
                 Some(unit) if self.done[shard].contains(&unit.index) => units = unit.index + 1,
                 Some(unit) => {
@@ -152,7 +155,8 @@ impl Feed for InputFeed<'_> {
                 state.first += 1;
             }
             let first = state.first;
-            let free = (first..state.slots.len()).find(|shard| matches!(state.slots[*shard], Slot::Idle(_) | Slot::Unopened));
+            let free =
+                (first..state.slots.len()).find(|shard| matches!(state.slots[*shard], Slot::Idle(_) | Slot::Unopened));
             let Some(shard) = free else {
                 if first == state.slots.len() {
                     return Ok(None);

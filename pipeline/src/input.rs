@@ -154,8 +154,8 @@ impl Input {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
-        let matches = glob::glob(path)
-            .map_err(|error| Error::NoInput { what: format!("`{path}` is no pattern: {error}") })?;
+        let matches =
+            glob::glob(path).map_err(|error| Error::NoInput { what: format!("`{path}` is no pattern: {error}") })?;
         let before = files.len();
         for found in matches {
             let found = found.map_err(|error| {
@@ -248,8 +248,8 @@ mod tests {
             .into_iter()
             .map(|shard| (shard.path.file_name().expect("a name").to_string_lossy().into_owned(), shard.format))
             .collect();
-        let expected =
-            [("a.parquet", Format::Parquet), ("b.jsonl", Format::Jsonl), ("c.txt.gz", Format::Text)].map(|(n, f)| (n.to_owned(), f));
+        let expected = [("a.parquet", Format::Parquet), ("b.jsonl", Format::Jsonl), ("c.txt.gz", Format::Text)]
+            .map(|(n, f)| (n.to_owned(), f));
         assert_eq!(found, expected);
     }
 

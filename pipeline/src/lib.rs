@@ -42,6 +42,6 @@ pub use plan::{Plan, Step, Sweep, Work};
 pub use progress::Progress;
 pub use riders::{ColumnRiders, JsonRiders, Riders};
 pub use run::{RunOptions, run};
-pub use summary::{FileSummary, SampleSummary, StepSummary, Summary, find_document, for_each_batch, stage_of};
 pub use stage::{Columns, Detail, Finding, Reason, Stage, Verdict};
+pub use summary::{FileSummary, SampleSummary, StepSummary, Summary, find_document, for_each_batch, stage_of};
 pub use write::{Output, OutputFormat};

@@ -102,7 +102,8 @@ impl Manifest {
         })?;
         let version: u32 = manifest.run(|sql| sql.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
         match version {
-            0 => manifest.run(|sql| sql.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")))?,
+            0 => manifest
+                .run(|sql| sql.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")))?,
             VERSION => {}
             other => {
                 return Err(Error::OtherRun {
@@ -118,7 +119,10 @@ impl Manifest {
     pub(crate) fn open_existing(path: &Path) -> Result<Self> {
         if !path.is_file() {
             return Err(Error::Plan {
-                problem: format!("`{}` is no run folder: it has no `manifest.sqlite`", path.parent().unwrap_or(path).display()),
+                problem: format!(
+                    "`{}` is no run folder: it has no `manifest.sqlite`",
+                    path.parent().unwrap_or(path).display()
+                ),
                 hint: Some("name the folder given to `-o` of a run".into()),
             });
         }
@@ -157,7 +161,10 @@ impl Manifest {
         self.transaction(|sql| {
             sql.execute("DELETE FROM steps", [])?;
             for (number, (name, version, config, sweep)) in steps.enumerate() {
-                sql.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", params![number as i64, name, version, config, sweep])?;
+                sql.execute(
+                    "INSERT INTO steps VALUES (?, ?, ?, ?, ?)",
+                    params![number as i64, name, version, config, sweep],
+                )?;
             }
             Ok(())
         })
@@ -177,7 +184,12 @@ impl Manifest {
             let mut insert = sql.prepare("INSERT INTO shards VALUES (?, ?, ?, ?, NULL)")?;
             for (number, shard) in shards.iter().enumerate() {
                 let fingerprint = format!("{:016x}", shard.fingerprint);
-                insert.execute(params![number as i64, shard.path.to_string_lossy(), shard.bytes as i64, fingerprint])?;
+                insert.execute(params![
+                    number as i64,
+                    shard.path.to_string_lossy(),
+                    shard.bytes as i64,
+                    fingerprint
+                ])?;
             }
             Ok(())
         })
@@ -185,7 +197,9 @@ impl Manifest {
 
     /// How many units each shard has, for the shards that were read to their end.
     pub(crate) fn unit_totals(&self) -> Result<Vec<Option<u32>>> {
-        self.run(|sql| sql.prepare("SELECT units FROM shards ORDER BY shard")?.query_map([], |row| row.get(0))?.collect())
+        self.run(|sql| {
+            sql.prepare("SELECT units FROM shards ORDER BY shard")?.query_map([], |row| row.get(0))?.collect()
+        })
     }
 
     pub(crate) fn set_unit_total(&self, shard: u32, units: u32) -> Result<()> {
@@ -214,7 +228,13 @@ impl Manifest {
         })
     }
 
-    pub(crate) fn finish_unit(&mut self, sweep: u32, unit: &UnitRow, counts: &Counts, samples: &[Sample]) -> Result<()> {
+    pub(crate) fn finish_unit(
+        &mut self,
+        sweep: u32,
+        unit: &UnitRow,
+        counts: &Counts,
+        samples: &[Sample],
+    ) -> Result<()> {
         self.transaction(|sql| {
             sql.execute(
                 "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -273,7 +293,9 @@ impl Manifest {
     }
 
     pub(crate) fn next_file_number(&self, kind: &str) -> Result<u32> {
-        self.run(|sql| sql.query_row("SELECT coalesce(max(number) + 1, 0) FROM files WHERE kind = ?", [kind], |row| row.get(0)))
+        self.run(|sql| {
+            sql.query_row("SELECT coalesce(max(number) + 1, 0) FROM files WHERE kind = ?", [kind], |row| row.get(0))
+        })
     }
 
     pub(crate) fn add_file(&self, file: &FileRow) -> Result<()> {

@@ -10,8 +10,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, LargeBinaryArray, RecordBatch, 
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use sonic_rs::{JsonValueTrait, LazyValue};
 
-use crate::batch::{number_value, string_value};
 use crate::Result;
+use crate::batch::{number_value, string_value};
 
 const ENVELOPE: &str = "riders.json.envelope";
 const TEXT_AT: &str = "riders.json.text_at";

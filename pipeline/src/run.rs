@@ -65,7 +65,17 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
     claim(plan, &sweeps, &shards, from, &mut manifest, &folder)?;
     for (number, sweep) in sweeps.iter().enumerate() {
         let is_last = number + 1 == sweeps.len();
-        let engine = Engine { plan, options, progress, cancelled, folder: &folder, shards: &shards, number: number as u32, sweep, is_last };
+        let engine = Engine {
+            plan,
+            options,
+            progress,
+            cancelled,
+            folder: &folder,
+            shards: &shards,
+            number: number as u32,
+            sweep,
+            is_last,
+        };
         if !manifest.sweep_done(number as u32)? {
             run_sweep(&engine, &mut manifest)?;
         }
@@ -156,14 +166,18 @@ fn claim(
             let first = plan.steps.first().map_or("", |step| &step.name);
             return Err(Error::OtherRun {
                 problem: "the documents before that step were not kept".into(),
-                hint: format!("run all of it again with `--from {first}` (and with `--keep-work`, to go back to any step next time)"),
+                hint: format!(
+                    "run all of it again with `--from {first}` (and with `--keep-work`, to go back to any step next time)"
+                ),
             });
         }
         // Files first: a kill in between leaves rows of files that are gone, and those are forgotten next time.
         for (kind, name) in manifest.file_names_from(sweep)? {
             let path = folder.root.join(output_folder(&kind)).join(name);
             match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path)(error));
+                }
                 _ => {}
             }
         }
@@ -179,9 +193,11 @@ fn claim(
             manifest.set_shards(shards)?;
         }
         manifest.set_meta("settings", &settings)?;
-        let rows = plan.steps.iter().enumerate().map(|(number, step)| {
-            (step.name.as_str(), step.version, step.config.to_string(), of_step(number))
-        });
+        let rows = plan
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(number, step)| (step.name.as_str(), step.version, step.config.to_string(), of_step(number)));
         manifest.set_steps(rows)?;
     }
     Ok(())
@@ -256,7 +272,9 @@ fn other_inputs(plan: &Plan, settings: &str, manifest: &Manifest, shards: &[Shar
         .unwrap_or_else(|| {
             let changed = shards.iter().map(shard_row).find(|shard| !known.contains(shard));
             match changed {
-                Some((path, _)) if known.iter().any(|(known, _)| *known == path) => format!("`{path}` has changed since"),
+                Some((path, _)) if known.iter().any(|(known, _)| *known == path) => {
+                    format!("`{path}` has changed since")
+                }
                 Some((path, _)) => format!("`{path}` is new"),
                 None => format!("it had {} input files, now {} (or in another order)", known.len(), shards.len()),
             }
@@ -338,8 +356,11 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let name = &engine.plan.steps[step].name;
     let units: Vec<UnitRow> = manifest.units(engine.number)?;
-    let partials: Vec<PathBuf> =
-        units.iter().filter(|unit| unit.scanned).map(|unit| sweep::partial_path(engine, (unit.shard, unit.unit))).collect();
+    let partials: Vec<PathBuf> = units
+        .iter()
+        .filter(|unit| unit.scanned)
+        .map(|unit| sweep::partial_path(engine, (unit.shard, unit.unit)))
+        .collect();
     engine.progress.begin(format!("{name}: putting {} partial results together", partials.len()), 0, 0);
     let scratch = engine.folder.work.join("scratch");
     remove_folder(&scratch)?;
@@ -365,4 +386,3 @@ pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
-

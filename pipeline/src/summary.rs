@@ -137,9 +137,8 @@ impl Summary {
                 .map(|row| (row.key.clone(), row.tally))
                 .collect::<Vec<_>>()
         };
-        let last_sweep = manifest.run(|sql| {
-            sql.query_row("SELECT coalesce(max(sweep), 0) FROM steps", [], |row| row.get::<_, u32>(0))
-        })?;
+        let last_sweep = manifest
+            .run(|sql| sql.query_row("SELECT coalesce(max(sweep), 0) FROM steps", [], |row| row.get::<_, u32>(0)))?;
         // A pass at the end is followed by one sweep more, which belongs to no step.
         let last_sweep = last_sweep.max(counts.iter().map(|row| row.sweep).max().unwrap_or(0));
         let lengths = |kind: &str| {
@@ -191,7 +190,9 @@ impl Summary {
 fn no_document(doc_id: u64) -> Error {
     Error::Plan {
         problem: format!("the run has no document {doc_id}"),
-        hint: Some("take a `doc_id` from `dropped/` or from the report (a `doc_id` is input file << 32 | record)".into()),
+        hint: Some(
+            "take a `doc_id` from `dropped/` or from the report (a `doc_id` is input file << 32 | record)".into(),
+        ),
     }
 }
 
@@ -279,7 +280,11 @@ pub fn find_document(input: &Input, shards: &[Shard], doc_id: u64) -> Result<Bat
 ///
 /// # Errors
 /// As a run that stops at the first bad record; what `sink` returns, with `Ok(false)` ending the walk.
-pub fn for_each_batch(input: &Input, shards: &[Shard], sink: &mut dyn FnMut(&Shard, Batch) -> Result<bool>) -> Result<()> {
+pub fn for_each_batch(
+    input: &Input,
+    shards: &[Shard],
+    sink: &mut dyn FnMut(&Shard, Batch) -> Result<bool>,
+) -> Result<()> {
     for (number, shard) in shards.iter().enumerate() {
         let mut reader = read::open(shard, number as u32, input, Start::default(), std::env::temp_dir())?;
         while let Some(unit) = reader.next_unit()? {

@@ -71,7 +71,12 @@ struct Ledger<'a> {
 }
 
 /// Runs what is not done yet of a sweep.
-pub(crate) fn run(engine: &Engine<'_>, stages: &[(usize, Arc<dyn Stage>)], manifest: &mut Manifest, what: &str) -> Result<()> {
+pub(crate) fn run(
+    engine: &Engine<'_>,
+    stages: &[(usize, Arc<dyn Stage>)],
+    manifest: &mut Manifest,
+    what: &str,
+) -> Result<()> {
     for folder in [engine.parts(), engine.folder.sweep(engine.number).join("partials")] {
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     }
@@ -202,7 +207,13 @@ struct UnitWork<'a> {
 
 impl<'a> UnitWork<'a> {
     fn new(engine: &'a Engine<'a>, stages: &'a [(usize, Arc<dyn Stage>)], unit: &Unit) -> Self {
-        let row = UnitRow { shard: unit.shard, unit: unit.index, next_row: unit.next_row, end: unit.end, ..UnitRow::default() };
+        let row = UnitRow {
+            shard: unit.shard,
+            unit: unit.index,
+            next_row: unit.next_row,
+            end: unit.end,
+            ..UnitRow::default()
+        };
         Self {
             engine,
             stages,
@@ -293,7 +304,8 @@ impl<'a> UnitWork<'a> {
             let bucket = &mut buckets[(usize::BITS - chars.leading_zeros()) as usize];
             *bucket = (bucket.0 + 1, bucket.1 + document.text().len() as u64);
         }
-        for (power, (documents, bytes)) in buckets.into_iter().enumerate().filter(|(_, (documents, _))| *documents > 0) {
+        for (power, (documents, bytes)) in buckets.into_iter().enumerate().filter(|(_, (documents, _))| *documents > 0)
+        {
             self.count(ENGINE, kind, &format!("{power:02}"), documents, bytes);
         }
     }
@@ -402,7 +414,10 @@ impl<'a> UnitWork<'a> {
         for record in &records {
             let mut line = json!({ "file": shard.path.to_string_lossy(), "row": record.row, "reason": record.reason });
             match (&record.file, std::str::from_utf8(&record.bytes)) {
-                (Some(file), _) => line["record_file"] = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into()).into(),
+                (Some(file), _) => {
+                    line["record_file"] =
+                        file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into()).into()
+                }
                 (None, Ok(text)) => line["record"] = text.into(),
                 (None, Err(_)) => {
                     line["record_base64"] = base64::engine::general_purpose::STANDARD.encode(&record.bytes).into();
@@ -412,7 +427,12 @@ impl<'a> UnitWork<'a> {
             let bytes = record.bytes.len() as u64;
             self.count(ENGINE, "read", "", 1, 0);
             // Reasons carry numbers and excerpts: the count is by their first words.
-            let key = record.reason.split(['(', ':', ',', '`', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).next().unwrap_or("").trim();
+            let key = record
+                .reason
+                .split(['(', ':', ',', '`', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+                .next()
+                .unwrap_or("")
+                .trim();
             self.count(ENGINE, "set_aside", key, 1, bytes);
         }
         self.row.set_aside = records.len() as u64;

@@ -37,14 +37,15 @@ fn check(name: &str, bytes: &[u8], said: &[&str], documents: usize, reason: &str
     assert!(stopped.stderr().contains("--on-bad-record set-aside"), "{}", stopped.stderr());
     let ran = dir.run(&["dedup", name, "-o", "run", "--method", "exact", "--on-bad-record", "set-aside"]);
     ran.fails(3, &["records were set aside: see run/set_aside"]);
-    let aside: Vec<Value> = lines(&dir.path("run/set_aside")).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let aside: Vec<Value> =
+        lines(&dir.path("run/set_aside")).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(aside.len(), 1, "{aside:?}");
     assert!(aside[0]["reason"].as_str().is_some_and(|told| told.contains(reason)), "{aside:?}");
     let summary: Value = serde_json::from_str(&dir.ok(&["info", "run", "--json"]).stdout()).expect("JSON");
     let count = |path: &str| summary.pointer(path).and_then(Value::as_u64).unwrap_or(0) as usize;
-    let dropped: usize = summary["steps"][0]["dropped"].as_object().map_or(0, |reasons| {
-        reasons.values().map(|reason| reason["documents"].as_u64().unwrap_or(0) as usize).sum()
-    });
+    let dropped: usize = summary["steps"][0]["dropped"]
+        .as_object()
+        .map_or(0, |reasons| reasons.values().map(|reason| reason["documents"].as_u64().unwrap_or(0) as usize).sum());
     assert_eq!(count("/read/documents"), count("/kept/documents") + dropped + 1, "{summary}");
     assert_eq!(count("/read/documents"), documents + 1, "{summary}");
     aside.into_iter().next().expect("one")
@@ -52,7 +53,13 @@ fn check(name: &str, bytes: &[u8], said: &[&str], documents: usize, reason: &str
 
 #[test]
 fn invalid_utf8() {
-    let aside = check("a.jsonl", &with_bad(b"{\"text\": \"a\xff\xfeb\"}"), &["document 7", "not UTF-8 from byte 11 on"], GOOD, "not UTF-8");
+    let aside = check(
+        "a.jsonl",
+        &with_bad(b"{\"text\": \"a\xff\xfeb\"}"),
+        &["document 7", "not UTF-8 from byte 11 on"],
+        GOOD,
+        "not UTF-8",
+    );
     assert_eq!(aside["row"], BAD_ROW);
     assert_eq!(aside["record_base64"], "eyJ0ZXh0IjogImH//mIifQ==");
 }
@@ -65,13 +72,25 @@ fn broken_json() {
 
 #[test]
 fn no_text_field() {
-    let aside = check("a.jsonl", &with_bad(br#"{"body": "x"}"#), &["document 7", "it has no field `text`", "--text-field"], GOOD, "no field");
+    let aside = check(
+        "a.jsonl",
+        &with_bad(br#"{"body": "x"}"#),
+        &["document 7", "it has no field `text`", "--text-field"],
+        GOOD,
+        "no field",
+    );
     assert_eq!(aside["record"], r#"{"body": "x"}"#);
 }
 
 #[test]
 fn a_text_that_is_no_string() {
-    check("a.jsonl", &with_bad(br#"{"text": 18}"#), &["document 7", "field `text` is a number, not a string"], GOOD, "is a number");
+    check(
+        "a.jsonl",
+        &with_bad(br#"{"text": 18}"#),
+        &["document 7", "field `text` is a number, not a string"],
+        GOOD,
+        "is a number",
+    );
     check("a.jsonl", &with_bad(br#"{"text": null}"#), &["field `text` is null, not a string"], GOOD, "is null");
 }
 
@@ -105,7 +124,8 @@ fn zstd_cut_short_and_zstd_damaged() {
     let bytes = zstd::encode_all(corpus(200).as_bytes(), 1).expect("zstd");
     let dir = Dir::new();
     let cut = dir.file("cut.jsonl.zst", &bytes[..bytes.len() / 2]);
-    dir.run(&["dedup", "cut.jsonl.zst", "-o", "a"]).fails(1, &["cut.jsonl.zst", "the compressed stream is cut short, behind document"]);
+    dir.run(&["dedup", "cut.jsonl.zst", "-o", "a"])
+        .fails(1, &["cut.jsonl.zst", "the compressed stream is cut short, behind document"]);
     dir.run(&["dedup", "cut.jsonl.zst", "-o", "b", "--on-bad-record", "set-aside"]).fails(3, &[]);
     let mut damaged = bytes;
     let middle = damaged.len() / 2;
@@ -123,7 +143,8 @@ fn a_name_that_promises_compression() {
 }
 
 fn parquet_bytes() -> Vec<u8> {
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..500).map(|row| format!("document {row} of a table"))));
+    let texts: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..500).map(|row| format!("document {row} of a table"))));
     let record = RecordBatch::try_from_iter([("text", texts)]).expect("a table");
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, record.schema(), None).expect("a writer");
@@ -135,7 +156,8 @@ fn parquet_bytes() -> Vec<u8> {
 #[test]
 fn parquet_cut_short() {
     let bytes = parquet_bytes();
-    let aside = check("a.parquet", &bytes[..bytes.len() - 100], &["it is no whole Parquet file"], 0, "no whole Parquet file");
+    let aside =
+        check("a.parquet", &bytes[..bytes.len() - 100], &["it is no whole Parquet file"], 0, "no whole Parquet file");
     assert_eq!(aside["row"], 0);
 }
 
@@ -181,9 +203,15 @@ fn a_document_too_large_is_set_aside_whole() {
     dir.file("a.jsonl", &bytes);
     let arguments = ["dedup", "a.jsonl", "-o", "run", "--max-document-bytes", "1MiB", "--method", "exact"];
     dir.run(&arguments).fails(3, &["1 records were set aside"]);
-    let aside: Value = serde_json::from_str(&lines(&dir.path("run/set_aside")).into_iter().find(|line| line.contains("\"row\"")).expect("a line")).expect("JSON");
+    let aside: Value = serde_json::from_str(
+        &lines(&dir.path("run/set_aside")).into_iter().find(|line| line.contains("\"row\"")).expect("a line"),
+    )
+    .expect("JSON");
     assert_eq!(aside["row"], 10);
-    assert_eq!(std::fs::read(dir.path("run/set_aside").join(aside["record_file"].as_str().expect("a file"))).expect("kept"), huge.as_bytes());
+    assert_eq!(
+        std::fs::read(dir.path("run/set_aside").join(aside["record_file"].as_str().expect("a file"))).expect("kept"),
+        huge.as_bytes()
+    );
     assert_eq!(dir.documents("run/out").len(), 30);
     dir.file("small.jsonl", corpus(30));
     let ran = dir.run(&["dedup", "small.jsonl", "-o", "run2", "--max-document-bytes", "2KiB", "--method", "exact"]);
@@ -198,7 +226,8 @@ fn a_disk_that_fills() {
     dir.file("a.jsonl", corpus(1500));
     let disk = dir.path("disk");
     std::fs::create_dir(&disk).expect("made");
-    let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1536k", "tmpfs"]).arg(&disk).output();
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1536k", "tmpfs"]).arg(&disk).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
         eprintln!("skipped: a small disk needs the right to mount one");
         return;

@@ -10,27 +10,40 @@ fn a_wrong_flag_and_a_wrong_name_are_understood() {
     dir.file("a.jsonl", corpus(3));
     dir.run(&["clean", "a.jsonl", "-o", "run", "--thread", "2"]).fails(2, &["--threads"]);
     dir.run(&["claen"]).fails(2, &["clean"]);
-    dir.run(&["stages", "gopher_qualty"]).fails(2, &["there is no stage `gopher_qualty`", "did you mean `gopher_quality`?"]);
+    dir.run(&["stages", "gopher_qualty"])
+        .fails(2, &["there is no stage `gopher_qualty`", "did you mean `gopher_quality`?"]);
     dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n\n[[stage]]\ngopher_quality = { min_word = 3 }\n");
     dir.run(&["run", "r.toml", "-o", "run"]).fails(
         2,
-        &["error: `r.toml` line 5: `gopher_quality` has no field `min_word`", "hint: did you mean `min_words`? `yuan-data stages gopher_quality` lists them all"],
+        &[
+            "error: `r.toml` line 5: `gopher_quality` has no field `min_word`",
+            "hint: did you mean `min_words`? `yuan-data stages gopher_quality` lists them all",
+        ],
     );
     dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n\n[[stage]]\nwrite_binidx = {}\n");
-    dir.run(&["plan", "r.toml"]).fails(2, &["`write_binidx` needs the column `tokens`", "hint: put `tokenize` before it"]);
-    dir.run(&["run", "r.toml", "-o", "run", "--from", "minhsh"]).fails(2, &["`write_binidx` needs the column `tokens`"]);
+    dir.run(&["plan", "r.toml"])
+        .fails(2, &["`write_binidx` needs the column `tokens`", "hint: put `tokenize` before it"]);
+    dir.run(&["run", "r.toml", "-o", "run", "--from", "minhsh"])
+        .fails(2, &["`write_binidx` needs the column `tokens`"]);
 }
 
 #[test]
 fn a_plan_shows_the_sweeps_and_reads_nothing() {
     let dir = Dir::new();
     let input = dir.file("a.jsonl", corpus(3));
-    dir.file("r.toml", recipe(&[&input], 1000, &["normalize = {}", "exact = {}", "minhash = { bands = 10 }", "language_id = {}"]));
+    dir.file(
+        "r.toml",
+        recipe(&[&input], 1000, &["normalize = {}", "exact = {}", "minhash = { bands = 10 }", "language_id = {}"]),
+    );
     let plan = dir.ok(&["plan", "r.toml"]).stdout();
     let sweeps: Vec<&str> = plan.lines().filter(|line| line.starts_with("sweep")).collect();
     assert_eq!(
         sweeps,
-        ["sweep 1  normalize → exact (scan)", "sweep 2  exact (drop) → minhash (scan)", "sweep 3  minhash (drop) → language_id → write jsonl.zst"]
+        [
+            "sweep 1  normalize → exact (scan)",
+            "sweep 2  exact (drop) → minhash (scan)",
+            "sweep 3  minhash (drop) → language_id → write jsonl.zst"
+        ]
     );
     assert!(!dir.path("RUN").exists());
 }
@@ -45,14 +58,26 @@ fn the_chain_on_its_own_files() {
     assert!(kept.iter().all(|document| document["language"].is_string()));
     assert!(dropped.iter().all(|document| document["dropped_by"].is_string() && document["drop_reason"].is_string()));
     dir.ok(&["dedup", "clean/out", "-o", "dedup", "--quiet"]);
-    dir.ok(&["train-tokenizer", "dedup/out", "-o", "t/tokenizer.json", "--vocab-size", "1500", "--reserved", "50", "--quiet"]);
+    dir.ok(&[
+        "train-tokenizer",
+        "dedup/out",
+        "-o",
+        "t/tokenizer.json",
+        "--vocab-size",
+        "1500",
+        "--reserved",
+        "50",
+        "--quiet",
+    ]);
     dir.ok(&["tokenize", "dedup/out", "-o", "tokens/corpus", "--tokenizer", "t/tokenizer.json", "--quiet"]);
     assert!(!dir.path("tokens/corpus.run").exists(), "the run folder is gone when the files are there");
-    let info: Value = serde_json::from_str(&dir.ok(&["binidx", "info", "tokens/corpus", "--json"]).stdout()).expect("JSON");
+    let info: Value =
+        serde_json::from_str(&dir.ok(&["binidx", "info", "tokens/corpus", "--json"]).stdout()).expect("JSON");
     assert_eq!(info["documents"], dir.documents("dedup/out").len());
     assert_eq!(info["dtype"], "u16");
     dir.ok(&["binidx", "verify", "tokens/corpus", "--tokenizer", "t/tokenizer.json", "--eod", "<eod>"]);
-    let text = dir.ok(&["binidx", "cat", "tokens/corpus.bin", "--tokenizer", "t/tokenizer.json", "--limit", "1"]).stdout();
+    let text =
+        dir.ok(&["binidx", "cat", "tokens/corpus.bin", "--tokenizer", "t/tokenizer.json", "--limit", "1"]).stdout();
     let first = dir.documents("dedup/out")[0]["text"].as_str().expect("a text").to_owned();
     assert!(text.contains(&format!("{first}<eod>")), "{text}");
     // A token beyond the vocabulary is found.
@@ -66,7 +91,14 @@ fn the_chain_on_its_own_files() {
 fn the_demo_recipe_ends_in_a_report_and_its_sums_hold() {
     let dir = Dir::new();
     let input = dir.file("a.jsonl", corpus(500));
-    let stages = ["normalize = {}", "language_id = {}", "exact = {}", "minhash = {}", "gopher_repetition = {}", "gopher_quality = {}"];
+    let stages = [
+        "normalize = {}",
+        "language_id = {}",
+        "exact = {}",
+        "minhash = {}",
+        "gopher_repetition = {}",
+        "gopher_quality = {}",
+    ];
     dir.file("r.toml", recipe(&[&input], 100_000, &stages));
     let said = dir.ok(&["run", "r.toml", "-o", "run"]).stderr();
     assert!(said.contains("gopher_quality") && said.contains("report.html"), "{said}");
@@ -104,11 +136,19 @@ fn explain_tells_every_measure_and_the_duplicates_partner() {
         .expect("the copy was dropped");
     assert_eq!(copy, 300);
     let told = dir.ok(&["explain", "run", &copy.to_string()]).stdout();
-    assert!(told.contains("document 300 of ") && told.contains("DROPS: exact_duplicate (of 0, document 0 of "), "{told}");
+    assert!(
+        told.contains("document 300 of ") && told.contains("DROPS: exact_duplicate (of 0, document 0 of "),
+        "{told}"
+    );
     assert!(told.contains("must be ≥ 50"), "{told}");
     dir.file("x.txt", "Too short.");
     let told: Value = serde_json::from_str(&dir.ok(&["explain", "--text", "x.txt", "--json"]).stdout()).expect("JSON");
-    let quality = told["stages"].as_array().expect("stages").iter().find(|stage| stage["stage"] == "gopher_quality").expect("the stage");
+    let quality = told["stages"]
+        .as_array()
+        .expect("stages")
+        .iter()
+        .find(|stage| stage["stage"] == "gopher_quality")
+        .expect("the stage");
     assert_eq!(quality["dropped"]["reason"], "too_few_words");
     dir.run(&["explain", "run", "99999999999999"]).fails(2, &["the run has no document 99999999999999"]);
 }
@@ -127,18 +167,29 @@ fn show_and_info_read_what_a_run_wrote() {
     dir.run(&["show", "a.jsonl", "--where", "lang=xx"]).fails(2, &["no document to show"]);
     let info: Value = serde_json::from_str(&dir.ok(&["info", "a.jsonl", "--json"]).stdout()).expect("JSON");
     assert_eq!(info["documents"], 100);
-
-
 }
 
 #[test]
 fn every_stage_is_in_the_catalogue_with_a_word_on_each_setting() {
     let dir = Dir::new();
     let list = dir.ok(&["stages"]).stdout();
-    for stage in ["normalize", "language_id", "gopher_quality", "gopher_repetition", "exact", "minhash", "train_tokenizer", "tokenize", "write_binidx"] {
+    for stage in [
+        "normalize",
+        "language_id",
+        "gopher_quality",
+        "gopher_repetition",
+        "exact",
+        "minhash",
+        "train_tokenizer",
+        "tokenize",
+        "write_binidx",
+    ] {
         assert!(list.contains(stage), "{stage}");
         let told = dir.ok(&["stages", stage]).stdout();
-        let settings: Vec<&str> = told.lines().filter(|line| line.starts_with("  ") && line.contains(" = ") && !line.starts_with("      ")).collect();
+        let settings: Vec<&str> = told
+            .lines()
+            .filter(|line| line.starts_with("  ") && line.contains(" = ") && !line.starts_with("      "))
+            .collect();
         assert!(!settings.is_empty(), "{told}");
         for setting in settings {
             let after = told.split(setting).nth(1).expect("it stands there");
@@ -154,7 +205,12 @@ fn every_stage_is_in_the_catalogue_with_a_word_on_each_setting() {
 fn a_reader_that_leaves_early_is_no_failure() {
     let dir = Dir::new();
     dir.file("a.jsonl", corpus(200));
-    let mut child = dir.command(&["show", "a.jsonl", "-n", "200", "--chars", "0"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("started");
+    let mut child = dir
+        .command(&["show", "a.jsonl", "-n", "200", "--chars", "0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ended");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

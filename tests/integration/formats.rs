@@ -29,11 +29,18 @@ fn a_record_keeps_its_own_bytes() {
 fn added_columns_stand_behind_the_records_own_fields_and_replace_those_of_the_same_name() {
     let dir = Dir::new();
     let english = "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a wife.";
-    dir.file("a.jsonl", format!("{{\"text\": \"{english}\", \"n\": 1.0}}\n{{\"language\": \"??\", \"text\": \"{english} Yes.\"}}\n"));
+    dir.file(
+        "a.jsonl",
+        format!("{{\"text\": \"{english}\", \"n\": 1.0}}\n{{\"language\": \"??\", \"text\": \"{english} Yes.\"}}\n"),
+    );
     dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n[output]\nformat = \"jsonl\"\n[[stage]]\nlanguage_id = {}\n");
     dir.ok(&["run", "r.toml", "-o", "run", "--quiet"]);
     let lines = lines(&dir.path("run/out"));
-    assert!(lines[0].starts_with(&format!("{{\"text\": \"{english}\", \"n\": 1.0,\"language\":\"en\",\"language_score\":")), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with(&format!("{{\"text\": \"{english}\", \"n\": 1.0,\"language\":\"en\",\"language_score\":")),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].starts_with("{\"language\": \"en\", \"text\": "), "{}", lines[1]);
 }
 
@@ -43,7 +50,14 @@ fn every_kind_of_input_gives_the_same_documents() {
     let text = corpus(40);
     let texts: Vec<String> = text
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["text"].as_str().expect("a text").replace(['\n', '\r'], " ").trim().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON")["text"]
+                .as_str()
+                .expect("a text")
+                .replace(['\n', '\r'], " ")
+                .trim()
+                .to_owned()
+        })
         .filter(|text| !text.is_empty())
         .collect();
     let jsonl: String = texts.iter().map(|text| format!("{}\n", serde_json::json!({ "text": text }))).collect();
@@ -82,7 +96,11 @@ fn every_kind_of_input_gives_the_same_documents() {
         let run = format!("run{number}");
         dir.file("r.toml", format!("[input]\npaths = [{name:?}]\nformat = {format:?}\nunit_bytes = 5000\n"));
         dir.ok(&["run", "r.toml", "-o", &run, "--quiet"]);
-        let found: Vec<String> = dir.documents(&format!("{run}/out")).into_iter().map(|document| document["text"].as_str().expect("a text").to_owned()).collect();
+        let found: Vec<String> = dir
+            .documents(&format!("{run}/out"))
+            .into_iter()
+            .map(|document| document["text"].as_str().expect("a text").to_owned())
+            .collect();
         assert_eq!(found, texts, "{name}");
     }
 }
@@ -95,9 +113,14 @@ fn standard_input_is_read_and_yuan_text_has_its_newlines_back() {
         .stdin(std::process::Stdio::piped())
         .spawn()
         .expect("started");
-    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), "第一行<n>第二行\r\n\none\rtwo".as_bytes()).expect("written");
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), "第一行<n>第二行\r\n\none\rtwo".as_bytes())
+        .expect("written");
     assert!(child.wait().expect("ended").success());
-    let texts: Vec<_> = dir.documents("run/out").into_iter().map(|document| document["text"].as_str().expect("a text").to_owned()).collect();
+    let texts: Vec<_> = dir
+        .documents("run/out")
+        .into_iter()
+        .map(|document| document["text"].as_str().expect("a text").to_owned())
+        .collect();
     assert_eq!(texts, ["第一行\n第二行", "one", "two"]);
 }
 
@@ -107,21 +130,37 @@ fn parquet_columns_keep_their_types_and_their_order() {
     let rows = 300;
     let id: ArrayRef = Arc::new(Int16Array::from_iter_values(0..rows));
     let text: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("text number {row}"))));
-    let score: ArrayRef = Arc::new(Float32Array::from_iter((0..rows).map(|row| (row % 3 > 0).then_some(f32::from(row) / 3.0))));
+    let score: ArrayRef =
+        Arc::new(Float32Array::from_iter((0..rows).map(|row| (row % 3 > 0).then_some(f32::from(row) / 3.0))));
     let inner: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("u{row}"))));
     let nested: ArrayRef = Arc::new(StructArray::try_from(vec![("url", inner)]).expect("a struct"));
-    let record = RecordBatch::try_from_iter([("n", id), ("content", text), ("score", score), ("meta", nested)]).expect("a table");
+    let record = RecordBatch::try_from_iter([("n", id), ("content", text), ("score", score), ("meta", nested)])
+        .expect("a table");
     let mut bytes = Vec::new();
-    let properties = parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(100)).build();
+    let properties =
+        parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(100)).build();
     let mut writer = ArrowWriter::try_new(&mut bytes, record.schema(), Some(properties)).expect("a writer");
     writer.write(&record).expect("written");
     writer.close().expect("closed");
     dir.file("a.parquet", bytes);
-    dir.ok(&["dedup", "a.parquet", "-o", "run", "--quiet", "--text-field", "content", "--output-format", "parquet", "--method", "exact"]);
+    dir.ok(&[
+        "dedup",
+        "a.parquet",
+        "-o",
+        "run",
+        "--quiet",
+        "--text-field",
+        "content",
+        "--output-format",
+        "parquet",
+        "--method",
+        "exact",
+    ]);
     let file = std::fs::File::open(dir.path("run/out/documents-00000.parquet")).expect("written");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet");
     assert_eq!(reader.schema().fields(), record.schema().fields());
-    let batches: Vec<RecordBatch> = reader.with_batch_size(1000).build().expect("a reader").map(|batch| batch.expect("rows")).collect();
+    let batches: Vec<RecordBatch> =
+        reader.with_batch_size(1000).build().expect("a reader").map(|batch| batch.expect("rows")).collect();
     let back = joined(&batches);
     assert_eq!(back.num_rows(), rows as usize);
     for (one, other) in back.columns().iter().zip(record.columns()) {
@@ -133,7 +172,10 @@ fn parquet_columns_keep_their_types_and_their_order() {
     assert_eq!(documents[0]["score"], serde_json::Value::Null);
     assert_eq!(documents[7]["meta"]["url"], "u7");
     assert_eq!(documents[7]["n"], 7);
-    assert_eq!(documents[7].as_object().expect("an object").keys().collect::<Vec<_>>(), ["n", "content", "score", "meta"]);
+    assert_eq!(
+        documents[7].as_object().expect("an object").keys().collect::<Vec<_>>(),
+        ["n", "content", "score", "meta"]
+    );
 }
 
 fn joined(batches: &[RecordBatch]) -> RecordBatch {
@@ -153,7 +195,13 @@ fn json_records_go_to_parquet_with_their_other_fields_in_one_column() {
     dir.file("a.jsonl", "{\"id\": \"x\", \"text\": \"one\", \"n\": 1.50}\n{\"text\": \"two\"}\n");
     dir.ok(&["dedup", "a.jsonl", "-o", "run", "--quiet", "--output-format", "parquet", "--method", "exact"]);
     let file = std::fs::File::open(dir.path("run/out/documents-00000.parquet")).expect("written");
-    let batch = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader").next().expect("rows").expect("rows");
+    let batch = ParquetRecordBatchReaderBuilder::try_new(file)
+        .expect("Parquet")
+        .build()
+        .expect("a reader")
+        .next()
+        .expect("rows")
+        .expect("rows");
     assert_eq!(batch.column_by_name("text").expect("text").as_string::<i64>().value(1), "two");
     let metadata = batch.column_by_name("metadata").expect("metadata").as_string::<i64>();
     assert_eq!((metadata.value(0), metadata.value(1)), (r#"{"id":"x","n":1.50}"#, "{}"));

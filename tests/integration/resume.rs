@@ -29,7 +29,8 @@ fn kill_and_resume(dir: &Dir, undisturbed: &Path, whole: Duration, seed: u64) {
         let run = dir.path("killed");
         let _ = std::fs::remove_dir_all(&run);
         loop {
-            let mut child = dir.command(&["run", "r.toml", "-o", "killed", "--quiet", "--threads", "2"]).spawn().expect("started");
+            let mut child =
+                dir.command(&["run", "r.toml", "-o", "killed", "--quiet", "--threads", "2"]).spawn().expect("started");
             let moment = Instant::now() + Duration::from_micros(dice.roll(whole.as_micros() as u64 / 2));
             let status = loop {
                 if let Some(status) = child.try_wait().expect("a status") {
@@ -121,13 +122,17 @@ fn another_recipe_is_refused_with_what_to_type() {
     let changed = ["run", "r.toml", "-o", "run", "--quiet", "--set", "minhash.rows_per_band=6"];
     dir.run(&changed).fails(
         2,
-        &["`run` was made by another recipe: `minhash` had rows_per_band = 8, now 6", "hint: continue from there with `--from minhash`, or choose another folder with `-o`"],
+        &[
+            "`run` was made by another recipe: `minhash` had rows_per_band = 8, now 6",
+            "hint: continue from there with `--from minhash`, or choose another folder with `-o`",
+        ],
     );
     dir.ok(&[&changed[..], &["--from", "minhash", "--keep-work"]].concat());
     dir.ok(&["run", "r.toml", "-o", "fresh", "--quiet", "--set", "minhash.rows_per_band=6"]);
     assert!(results(&dir.path("run")) == results(&dir.path("fresh")));
     dir.file("a.jsonl", corpus(40));
-    dir.run(&changed).fails(2, &["made from other input or settings", "a.jsonl` has changed since", "--from normalize"]);
+    dir.run(&changed)
+        .fails(2, &["made from other input or settings", "a.jsonl` has changed since", "--from normalize"]);
 }
 
 #[test]

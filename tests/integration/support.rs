@@ -91,7 +91,8 @@ pub fn lines(folder: &Path) -> Vec<String> {
                 zstd::decode_all(bytes.as_slice()).expect("zstd")
             } else if name.ends_with(".gz") {
                 let mut text = Vec::new();
-                std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text).expect("gzip");
+                std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text)
+                    .expect("gzip");
                 text
             } else {
                 bytes
@@ -125,7 +126,11 @@ pub fn results(run: &Path) -> BTreeMap<String, Vec<u8>> {
         .iter()
         .flat_map(|name| {
             let path = run.join(name);
-            if path.is_file() { BTreeMap::from([(path.to_string_lossy().into_owned(), std::fs::read(&path).expect("read"))]) } else { files(&path) }
+            if path.is_file() {
+                BTreeMap::from([(path.to_string_lossy().into_owned(), std::fs::read(&path).expect("read"))])
+            } else {
+                files(&path)
+            }
         })
         .map(|(path, bytes)| (path.strip_prefix(&*run.to_string_lossy()).expect("inside").to_owned(), bytes))
         .collect()
@@ -147,5 +152,8 @@ pub fn halves(text: &str, at: usize) -> (&str, &str) {
 pub fn recipe(inputs: &[&Path], unit_bytes: usize, stages: &[&str]) -> String {
     let inputs: Vec<String> = inputs.iter().map(|path| format!("{:?}", path.to_string_lossy())).collect();
     let stages: String = stages.iter().map(|stage| format!("\n[[stage]]\n{stage}\n")).collect();
-    format!("[input]\npaths = [{}]\nunit_bytes = {unit_bytes}\n\n[output]\nkeep_dropped = true\nfile_bytes = 300000\n{stages}", inputs.join(", "))
+    format!(
+        "[input]\npaths = [{}]\nunit_bytes = {unit_bytes}\n\n[output]\nkeep_dropped = true\nfile_bytes = 300000\n{stages}",
+        inputs.join(", ")
+    )
 }

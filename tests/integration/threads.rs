@@ -56,7 +56,10 @@ fn documents_come_out_in_the_order_they_went_in() {
     let input = dir.file("a.jsonl", corpus(500));
     dir.file("r.toml", recipe(&[&input], 20_000, &["normalize = {}"]));
     dir.ok(&["run", "r.toml", "-o", "run", "--quiet", "--threads", "4"]);
-    let ids = |documents: Vec<serde_json::Value>| documents.into_iter().map(|document| document["id"].clone()).collect::<Vec<_>>();
-    let read: Vec<serde_json::Value> = corpus(500).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ids = |documents: Vec<serde_json::Value>| {
+        documents.into_iter().map(|document| document["id"].clone()).collect::<Vec<_>>()
+    };
+    let read: Vec<serde_json::Value> =
+        corpus(500).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(ids(dir.documents("run/out")), ids(read));
 }

@@ -21,7 +21,10 @@ pub fn demo(args: &DemoArgs, global: &Global) -> anyhow::Result<Done> {
     }
     let mut recipe: Recipe = toml::from_str(RECIPE)?;
     recipe.input.paths = vec![corpus.to_string_lossy().into_owned()];
-    say(global, "The demo takes 3,956 real documents in some 25 languages (see cli/demo/PROVENANCE.md) through the whole chain.\n");
+    say(
+        global,
+        "The demo takes 3,956 real documents in some 25 languages (see cli/demo/PROVENANCE.md) through the whole chain.\n",
+    );
     let done = run::execute(&recipe, Path::new(""), folder, &ResumeArgs::default(), global)?;
     let out = folder.display();
     say(

@@ -46,10 +46,17 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<Done> {
     let text: String = batch.document(0).text().to_owned();
     let decisions = decide(&plan, batch, args.text.is_some())?;
     let places = |doc_id: u64| match &summary {
-        Some(summary) => summary.place_of(doc_id).map_or_else(|_| doc_id.to_string(), |(path, row)| format!("{doc_id}, document {row} of {}", path.display())),
+        Some(summary) => summary.place_of(doc_id).map_or_else(
+            |_| doc_id.to_string(),
+            |(path, row)| format!("{doc_id}, document {row} of {}", path.display()),
+        ),
         None => doc_id.to_string(),
     };
-    print(&if args.json { as_json(&place, &decisions).to_string() } else { as_text(&place, &text, &decisions, &places) })?;
+    print(&if args.json {
+        as_json(&place, &decisions).to_string()
+    } else {
+        as_text(&place, &text, &decisions, &places)
+    })?;
     Ok(Done::All)
 }
 
@@ -86,7 +93,10 @@ fn decide(plan: &Plan, mut batch: Batch, local_only: bool) -> anyhow::Result<Vec
             .filter(|(field, _)| !known.contains(field.name()))
             .filter_map(|(field, _)| {
                 let name = field.name();
-                let value = document.str(name).map(std::borrow::Cow::into_owned).or_else(|| document.f64(name).map(|number| format!("{number:.3}")));
+                let value = document
+                    .str(name)
+                    .map(std::borrow::Cow::into_owned)
+                    .or_else(|| document.f64(name).map(|number| format!("{number:.3}")));
                 value.map(|value| (name.clone(), value))
             })
             .collect();
@@ -109,7 +119,9 @@ fn as_text(place: &str, text: &str, decisions: &[Decision], places: &dyn Fn(u64)
             None => "keeps".to_owned(),
             Some(reason) => match &reason.detail {
                 Detail::None => format!("DROPS: {}", reason.code),
-                Detail::Measure { value, threshold } => format!("DROPS: {} ({value:.4} against {threshold})", reason.code),
+                Detail::Measure { value, threshold } => {
+                    format!("DROPS: {} ({value:.4} against {threshold})", reason.code)
+                }
                 Detail::Document(id) => format!("DROPS: {} (of {})", reason.code, places(*id)),
                 Detail::Text(detail) => format!("DROPS: {} ({detail})", reason.code),
             },
@@ -121,7 +133,11 @@ fn as_text(place: &str, text: &str, decisions: &[Decision], places: &dyn Fn(u64)
         for finding in &decision.findings {
             let sign = if finding.at_least { "≥" } else { "≤" };
             let mark = if finding.drops { "✗" } else { "✓" };
-            let _ = writeln!(out, "    {mark} {:<34} {:>12.4}  must be {sign} {}", finding.rule, finding.value, finding.threshold as f32);
+            let _ = writeln!(
+                out,
+                "    {mark} {:<34} {:>12.4}  must be {sign} {}",
+                finding.rule, finding.value, finding.threshold as f32
+            );
         }
     }
     out

@@ -19,7 +19,11 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
     if path.join("manifest.sqlite").is_file() {
         let run = Summary::read(path)?;
         let state = if run.finished { "finished" } else { "not finished: the same command goes on" };
-        print(&if args.json { summary::json(&run).to_string() } else { format!("a run, {state}\n{}", summary::text(&run)) })?;
+        print(&if args.json {
+            summary::json(&run).to_string()
+        } else {
+            format!("a run, {state}\n{}", summary::text(&run))
+        })?;
         return Ok(Done::All);
     }
     let is_tokens = ["bin", "idx"].iter().any(|suffix| path.extension().is_some_and(|known| known == *suffix));
@@ -30,7 +34,11 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
         && let Ok(tokenizer) = yuan_tokenizer::Tokenizer::load(path)
     {
         let vocab = tokenizer.vocab_size();
-        print(&if args.json { json!({ "vocab_size": vocab }).to_string() } else { format!("a tokenizer of {} tokens", HumanCount(vocab as u64)) })?;
+        print(&if args.json {
+            json!({ "vocab_size": vocab }).to_string()
+        } else {
+            format!("a tokenizer of {} tokens", HumanCount(vocab as u64))
+        })?;
         return Ok(Done::All);
     }
     documents_info(path, args.json)
@@ -57,8 +65,20 @@ fn documents_info(path: &Path, as_json: bool) -> anyhow::Result<Done> {
         return Ok(Done::All);
     }
     let mut out = String::new();
-    let _ = writeln!(out, "documents  {} in {} files ({})", HumanCount(documents), HumanCount(shards.len() as u64), HumanBytes(bytes));
-    let _ = writeln!(out, "text       {}, {} characters ({} a document)", HumanBytes(text), HumanCount(chars), HumanCount(chars / documents.max(1)));
+    let _ = writeln!(
+        out,
+        "documents  {} in {} files ({})",
+        HumanCount(documents),
+        HumanCount(shards.len() as u64),
+        HumanBytes(bytes)
+    );
+    let _ = writeln!(
+        out,
+        "text       {}, {} characters ({} a document)",
+        HumanBytes(text),
+        HumanCount(chars),
+        HumanCount(chars / documents.max(1))
+    );
     let _ = writeln!(out, "fields     {}", columns.join(", "));
     print(&out)?;
     Ok(Done::All)
@@ -69,9 +89,11 @@ fn columns_of(batch: &Batch) -> Vec<String> {
     match batch.riders() {
         Riders::None => vec!["text".into()],
         Riders::Columns(riders) => riders.schema.fields().iter().map(|field| field.name().clone()).collect(),
-        Riders::Json(json) => serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json.envelope.value(0))
-            .map(|record| record.keys().cloned().collect())
-            .unwrap_or_default(),
+        Riders::Json(json) => {
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json.envelope.value(0))
+                .map(|record| record.keys().cloned().collect())
+                .unwrap_or_default()
+        }
     }
 }
 
@@ -80,9 +102,9 @@ pub fn show(args: &ShowArgs) -> anyhow::Result<Done> {
     let shards = input.shards()?;
     let mut conditions = Vec::new();
     for condition in &args.r#where {
-        let (field, value) = condition
-            .split_once('=')
-            .ok_or_else(|| usage(format!("`--where {condition}` is not FIELD=VALUE"), "write `--where language=zh-Hans`".to_owned()))?;
+        let (field, value) = condition.split_once('=').ok_or_else(|| {
+            usage(format!("`--where {condition}` is not FIELD=VALUE"), "write `--where language=zh-Hans`".to_owned())
+        })?;
         conditions.push((field, value));
     }
     let wanted = |document: &Document<'_>| {
@@ -106,7 +128,10 @@ pub fn show(args: &ShowArgs) -> anyhow::Result<Done> {
         Ok(args.sample.is_some() || shown.len() < limit)
     })?;
     if shown.is_empty() {
-        return Err(usage("no document to show", (!conditions.is_empty()).then(|| "no document matches `--where`".to_owned())));
+        return Err(usage(
+            "no document to show",
+            (!conditions.is_empty()).then(|| "no document matches `--where`".to_owned()),
+        ));
     }
     shown.iter().try_for_each(|(_, page)| print(page))?;
     Ok(Done::All)
@@ -153,7 +178,15 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
     let Some(name) = &args.name else {
         let mut out = String::new();
         for entry in &entries {
-            let _ = writeln!(out, "{:<18} {}\n{:<18} {}; columns: {}", entry.name, entry.headline(), "", entry.kind, entry.columns);
+            let _ = writeln!(
+                out,
+                "{:<18} {}\n{:<18} {}; columns: {}",
+                entry.name,
+                entry.headline(),
+                "",
+                entry.kind,
+                entry.columns
+            );
         }
         out.push_str("\n`yuan-data stages NAME` tells all about one.\n");
         print(&out)?;
@@ -166,7 +199,14 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
             meant.map_or("`yuan-data stages` lists them all".to_owned(), |meant| format!("did you mean `{meant}`?")),
         ));
     };
-    let mut out = format!("{} ({}; columns: {})\n\n{}\n\n[[stage]]\n{} = {{ … }}\n", entry.name, entry.kind, entry.columns, entry.description(), entry.name);
+    let mut out = format!(
+        "{} ({}; columns: {})\n\n{}\n\n[[stage]]\n{} = {{ … }}\n",
+        entry.name,
+        entry.kind,
+        entry.columns,
+        entry.description(),
+        entry.name
+    );
     for setting in entry.settings() {
         let _ = write!(out, "\n  {} = {}\n", setting.name, setting.default);
         for line in setting.description.lines() {

@@ -24,7 +24,8 @@ fn machine_memory() -> Option<u64> {
     let information = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = information.lines().find(|line| line.starts_with("MemTotal:"))?;
     let machine = line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10;
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|limit| limit.trim().parse::<u64>().ok());
+    let limit =
+        std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|limit| limit.trim().parse::<u64>().ok());
     Some(limit.map_or(machine, |limit| limit.min(machine)))
 }
 

@@ -24,12 +24,20 @@ pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
     let bytes: u64 = shards.iter().map(|shard| shard.bytes).sum();
     let compressed: u64 = shards
         .iter()
-        .filter(|shard| shard.path.extension().is_some_and(|suffix| ["gz", "zst", "parquet"].iter().any(|known| suffix == *known)))
+        .filter(|shard| {
+            shard.path.extension().is_some_and(|suffix| ["gz", "zst", "parquet"].iter().any(|known| suffix == *known))
+        })
         .map(|shard| shard.bytes)
         .sum();
     let text = bytes - compressed + compressed * EXPANSION;
     let mut out = String::new();
-    let _ = writeln!(out, "input    {} files, {} ({} of text, roughly)", HumanCount(shards.len() as u64), HumanBytes(bytes), HumanBytes(text));
+    let _ = writeln!(
+        out,
+        "input    {} files, {} ({} of text, roughly)",
+        HumanCount(shards.len() as u64),
+        HumanBytes(bytes),
+        HumanBytes(text)
+    );
     let _ = writeln!(out, "threads  {}, memory {}", threads(global), HumanBytes(memory(global)));
     for (number, sweep) in sweeps.iter().enumerate() {
         let mut parts = Vec::new();

@@ -55,7 +55,13 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// Runs a recipe in a folder, then prints the summary and writes the report.
-pub fn execute(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, global: &Global) -> anyhow::Result<Done> {
+pub fn execute(
+    recipe: &Recipe,
+    base: &Path,
+    folder: &Path,
+    resume: &ResumeArgs,
+    global: &Global,
+) -> anyhow::Result<Done> {
     let start = Instant::now();
     let summary = engine(recipe, base, folder, resume, global)?;
     say(global, &summary::text(&summary));
@@ -64,7 +70,15 @@ pub fn execute(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs,
     }
     let page = report::write(&summary, &folder.join("report.html"))?;
     let done = if summary.finished { "done" } else { "stopped where you asked" };
-    say(global, &format!("{done} in {}; {} and {}", HumanDuration(start.elapsed()), folder.join("out").display(), page.display()));
+    say(
+        global,
+        &format!(
+            "{done} in {}; {} and {}",
+            HumanDuration(start.elapsed()),
+            folder.join("out").display(),
+            page.display()
+        ),
+    );
     Ok(ending(&summary, folder, global))
 }
 
@@ -79,7 +93,13 @@ pub fn ending(summary: &Summary, folder: &Path, global: &Global) -> Done {
 }
 
 /// Runs a recipe in a folder.
-pub fn engine(recipe: &Recipe, base: &Path, folder: &Path, resume: &ResumeArgs, global: &Global) -> anyhow::Result<Summary> {
+pub fn engine(
+    recipe: &Recipe,
+    base: &Path,
+    folder: &Path,
+    resume: &ResumeArgs,
+    global: &Global,
+) -> anyhow::Result<Summary> {
     let plan = sound(recipe.plan(base, folder))?;
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let threads = threads(global);

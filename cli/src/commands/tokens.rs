@@ -24,7 +24,10 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
     let (done, summary) = towards(&args.out, vec![StageConfig::TrainTokenizer(train)], &args.input.input(), global)?;
     let tokenizer = Tokenizer::load(&args.out)?;
     let text = HumanBytes(summary.kept.bytes);
-    say(global, &format!("{}: {} tokens, from {text} of text", args.out.display(), HumanCount(tokenizer.vocab_size() as u64)));
+    say(
+        global,
+        &format!("{}: {} tokens, from {text} of text", args.out.display(), HumanCount(tokenizer.vocab_size() as u64)),
+    );
     Ok(done)
 }
 
@@ -51,7 +54,12 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// Runs stages whose result is a file: the run folder `FILE.run` is there until it is done.
-fn towards(out: &Path, stages: Vec<StageConfig>, input: &yuan_pipeline::Input, global: &Global) -> anyhow::Result<(Done, Summary)> {
+fn towards(
+    out: &Path,
+    stages: Vec<StageConfig>,
+    input: &yuan_pipeline::Input,
+    global: &Global,
+) -> anyhow::Result<(Done, Summary)> {
     let output = Output { documents: false, ..Output::default() };
     let recipe = Recipe { input: input.clone(), output, stages };
     let folder = beside(out, ".run");
@@ -93,8 +101,15 @@ pub fn info(prefix: &Path, as_json: bool) -> anyhow::Result<Done> {
         return Ok(Done::All);
     }
     let mut out = String::new();
-    let _ = writeln!(out, "documents  {} ({} empty)", HumanCount(summary.documents), HumanCount(summary.empty_documents));
-    let _ = writeln!(out, "sequences  {}, of {} to {} tokens", HumanCount(summary.sequences), summary.min_sequence_tokens, summary.max_sequence_tokens);
+    let _ =
+        writeln!(out, "documents  {} ({} empty)", HumanCount(summary.documents), HumanCount(summary.empty_documents));
+    let _ = writeln!(
+        out,
+        "sequences  {}, of {} to {} tokens",
+        HumanCount(summary.sequences),
+        summary.min_sequence_tokens,
+        summary.max_sequence_tokens
+    );
     let _ = writeln!(out, "tokens     {} ({mean:.1} a document), {:?}", HumanCount(summary.tokens), summary.dtype);
     let _ = writeln!(out, "files      .bin {}, .idx {}", HumanBytes(summary.bin_bytes), HumanBytes(summary.idx_bytes));
     print(&out)?;
@@ -112,7 +127,9 @@ fn cat(prefix: &Path, tokenizer: Option<&Path>, from: usize, limit: usize) -> an
             }
         }
         match &tokenizer {
-            Some(tokenizer) => print(&format!("── document {document}, {} tokens\n{}", ids.len(), tokenizer.decode(&ids)?))?,
+            Some(tokenizer) => {
+                print(&format!("── document {document}, {} tokens\n{}", ids.len(), tokenizer.decode(&ids)?))?
+            }
             None => print(&ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))?,
         }
     }
@@ -126,7 +143,11 @@ fn verify(prefix: &Path, tokenizer: Option<&Path>, eod: Option<&str>) -> anyhow:
         expected.vocab_size = Some(tokenizer.vocab_size() as u64);
         expected.eod = match eod {
             None => None,
-            Some(token) => Some(tokenizer.token_to_id(token).ok_or_else(|| usage(format!("the tokenizer has no token `{token}`"), None))?),
+            Some(token) => Some(
+                tokenizer
+                    .token_to_id(token)
+                    .ok_or_else(|| usage(format!("the tokenizer has no token `{token}`"), None))?,
+            ),
         };
     }
     let verification = yuan_binidx::verify(prefix_of(prefix), expected)?;

@@ -92,9 +92,14 @@ pub(super) fn parse_row_group(group: usize, first_row: u64, builder: &mut BatchB
         let record = match record {
             Ok(record) => record,
             Err(error) if builder.input.on_bad_record == OnBadRecord::Stop => {
-                return Err(Error::input(&path, format!("row group {group} is damaged behind document {row} ({error})")));
+                return Err(Error::input(
+                    &path,
+                    format!("row group {group} is damaged behind document {row} ({error})"),
+                ));
             }
-            Err(error) => return builder.bad(row, &[], format!("row group {group} is damaged from here on ({error})"), false),
+            Err(error) => {
+                return builder.bad(row, &[], format!("row group {group} is damaged from here on ({error})"), false);
+            }
         };
         let rows = record.num_rows() as u64;
         push_record(&record, row, builder)?;
@@ -164,7 +169,10 @@ impl ShardReader for ArrowUnits {
                     records.push(record);
                 }
                 Some(Err(error)) if self.on_bad_record == OnBadRecord::Stop => {
-                    return Err(Error::input(&self.path, format!("it is damaged behind document {} ({error})", self.row)));
+                    return Err(Error::input(
+                        &self.path,
+                        format!("it is damaged behind document {} ({error})", self.row),
+                    ));
                 }
                 Some(Err(error)) => {
                     let reason = format!("the file is damaged from here on ({error})");
@@ -225,8 +233,13 @@ fn push_record(record: &RecordBatch, first_row: u64, builder: &mut BatchBuilder<
         }
     }
     let ids = UInt64Array::from_iter_values((first_row..).take(record.num_rows()).map(|row| builder.doc_id(row)));
-    let columns: Vec<ArrayRef> =
-        record.columns().iter().enumerate().filter(|(index, _)| *index != text_index).map(|(_, array)| array.clone()).collect();
+    let columns: Vec<ArrayRef> = record
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != text_index)
+        .map(|(_, array)| array.clone())
+        .collect();
     let keep = BooleanArray::from(keep);
     let riders = Riders::Columns(ColumnRiders { schema, text_index, columns, rows: record.num_rows() });
     if keep.true_count() == keep.len() {

@@ -79,7 +79,10 @@ impl Problem {
 fn find_text<'a>(line: &'a [u8], field: &str) -> Result<Text<'a>, Problem> {
     if line[0] != b'{' {
         let what = if line[0] == b'[' { "an array" } else { "no object" };
-        return Err(Problem { message: format!("it is not JSON lines: the line is {what}, not `{{…}}`"), field: false });
+        return Err(Problem {
+            message: format!("it is not JSON lines: the line is {what}, not `{{…}}`"),
+            field: false,
+        });
     }
     let mut found: Option<Text<'a>> = None;
     let mut end = 1;
@@ -103,7 +106,10 @@ fn find_text<'a>(line: &'a [u8], field: &str) -> Result<Text<'a>, Problem> {
         found = Some(Text { text, start, length: token.len() });
     }
     if line[end..].trim_ascii() != b"}" {
-        return Err(Problem { message: "it is not JSON: something stands behind the record's end".into(), field: false });
+        return Err(Problem {
+            message: "it is not JSON: something stands behind the record's end".into(),
+            field: false,
+        });
     }
     found.ok_or_else(|| Problem { message: format!("it has no field `{field}`"), field: true })
 }
@@ -216,7 +222,14 @@ mod tests {
         assert_eq!(problem("{}"), "it has no field `text`");
         assert_eq!(problem(r#"{"text":"a","text":"b"}"#), "field `text` occurs twice");
         assert_eq!(problem("[1]"), "it is not JSON lines: the line is an array, not `{…}`");
-        for broken in [r#"{"text": "a""#, r#"{"text": "a"} x"#, r#"{"text": "\ud800"}"#, "{\"text\": \"a\u{0}\"}", r#"{"text" "a"}"#, r#"{"text":"a","n":01}"#] {
+        for broken in [
+            r#"{"text": "a""#,
+            r#"{"text": "a"} x"#,
+            r#"{"text": "\ud800"}"#,
+            "{\"text\": \"a\u{0}\"}",
+            r#"{"text" "a"}"#,
+            r#"{"text":"a","n":01}"#,
+        ] {
             assert!(problem(broken).starts_with("it is not JSON: "), "{broken}: {}", problem(broken));
         }
     }

@@ -142,7 +142,8 @@ impl LineUnits {
             }
         };
         file.sync_data().map_err(Error::io("write", &path))?;
-        let mut reason = format!("the record has {total} bytes, more than max_document_bytes = {}", self.max_document_bytes);
+        let mut reason =
+            format!("the record has {total} bytes, more than max_document_bytes = {}", self.max_document_bytes);
         if let Some(damage) = damage {
             reason = format!("{reason}, and {damage}");
         }

@@ -112,9 +112,11 @@ impl WholeFile {
         std::fs::create_dir_all(&self.oversize).map_err(Error::io("create", &self.oversize))?;
         let kept = self.oversize.join(format!("oversize-{:05}-0.bin", self.number));
         let mut file = File::create(&kept).map_err(Error::io("create", &kept))?;
-        let written = std::io::copy(&mut bytes.as_slice().chain(stream), &mut file).map_err(Error::io("write", &kept))?;
+        let written =
+            std::io::copy(&mut bytes.as_slice().chain(stream), &mut file).map_err(Error::io("write", &kept))?;
         file.sync_data().map_err(Error::io("write", &kept))?;
-        let reason = format!("the file has {written} bytes, more than max_document_bytes = {}", self.max_document_bytes);
+        let reason =
+            format!("the file has {written} bytes, more than max_document_bytes = {}", self.max_document_bytes);
         Ok((Vec::new(), aside(reason, Vec::new(), Some(kept))))
     }
 }

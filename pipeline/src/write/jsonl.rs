@@ -249,8 +249,12 @@ pub(super) fn value_json(field: &FieldRef, array: &ArrayRef, row: usize) -> Resu
     }
     match array.data_type() {
         DataType::Boolean => return Ok(array.as_boolean().value(row).to_string().into_bytes()),
-        DataType::UInt64 => return Ok(array.as_primitive::<arrow_array::types::UInt64Type>().value(row).to_string().into()),
-        DataType::Int64 => return Ok(array.as_primitive::<arrow_array::types::Int64Type>().value(row).to_string().into()),
+        DataType::UInt64 => {
+            return Ok(array.as_primitive::<arrow_array::types::UInt64Type>().value(row).to_string().into());
+        }
+        DataType::Int64 => {
+            return Ok(array.as_primitive::<arrow_array::types::Int64Type>().value(row).to_string().into());
+        }
         // The shortest spelling that reads back as the same single-precision number.
         DataType::Float32 => {
             let value = array.as_primitive::<arrow_array::types::Float32Type>().value(row);

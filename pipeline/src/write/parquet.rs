@@ -103,7 +103,12 @@ fn record(batch: &Batch, doc_id: bool) -> Result<RecordBatch> {
         }
     }
     if doc_id || matches!(batch.riders(), Riders::None) {
-        set(&mut fields, &mut columns, Arc::new(Field::new("doc_id", DataType::UInt64, false)), Arc::new(batch.doc_ids().clone()));
+        set(
+            &mut fields,
+            &mut columns,
+            Arc::new(Field::new("doc_id", DataType::UInt64, false)),
+            Arc::new(batch.doc_ids().clone()),
+        );
     }
     for (field, array) in batch.added() {
         if !matches!(field.data_type(), DataType::List(_) | DataType::LargeList(_)) {
@@ -154,7 +159,9 @@ pub(super) fn splice(parts: &[PathBuf], target: &Path) -> Result<()> {
     let out = File::create(target).map_err(Error::io("create", target))?;
     let sync = out.try_clone().map_err(Error::io("write", target))?;
     let failed = |error| problem(error, target);
-    let mut writer = SerializedFileWriter::new(out, file_metadata.schema_descr().root_schema_ptr(), Arc::new(properties)).map_err(failed)?;
+    let mut writer =
+        SerializedFileWriter::new(out, file_metadata.schema_descr().root_schema_ptr(), Arc::new(properties))
+            .map_err(failed)?;
     for (file, reader) in &readers {
         for group in reader.metadata().row_groups() {
             let mut target_group = writer.next_row_group().map_err(failed)?;
