@@ -1,12 +1,12 @@
 //! Lines and paragraphs of a text, by the several definitions that published rules use.
 
-use crate::words::{Classes, SPACE};
+use crate::words::{Classes, SPACE, count};
 
 /// Lines as Python's `str.splitlines` gives them: ended by `\n`, `\r`, `\r\n`, `\v`, `\f`, U+001C–U+001E,
 /// U+0085, U+2028 or U+2029; no line after a final end, no line in an empty text.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
-    let has_rare_ends = bytes.iter().filter(|byte| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E)).count() > 0
+    let has_rare_ends = count(bytes, |byte| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E)) > 0
         || ["\u{85}", "\u{2028}", "\u{2029}"].iter().any(|end| memchr::memmem::find(bytes, end.as_bytes()).is_some());
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -309,6 +309,12 @@ fn count_words(text: &str, words: &Words, stop_words: &StopWords) -> WordCounts 
             counts.alphabetic += 1;
             continue;
         }
+        if let [byte] = bytes {
+            let is_symbol = usize::from(classes.of_ascii(*byte) & SYMBOL != 0);
+            counts.words += 1 - is_symbol;
+            left_out += is_symbol;
+            continue;
+        }
         let (mut chars, mut symbols, mut letter) = (0, 0, false);
         for character in text[range].chars() {
             let bits = classes.of(character);

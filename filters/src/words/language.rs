@@ -75,13 +75,21 @@ impl Language {
         if bytes.is_ascii() {
             return Self::ENGLISH;
         }
-        // Counts of lead bytes, in loops that the compiler turns into vector code.
-        let count = |low: u8, high: u8| bytes.iter().filter(|byte| (low..=high).contains(byte)).count();
+        // Counts of lead bytes.
+        let count = |low: u8, high: u8| count(bytes, |byte| (low..=high).contains(&byte));
         let latin = count(b'a', b'z') + count(b'A', b'Z') + count(0xC3, 0xC9);
         let others = [(0xCD, 0xDF, 1), (0xE0, 0xE3, 3), (0xE4, 0xE9, 3), (0xEA, 0xED, 3)];
         let weigh = |&(low, high, weight): &(u8, u8, usize)| weight * count(low, high);
         if others.iter().map(weigh).sum::<usize>() < latin {
             return Self::ENGLISH;
+        }
+        // Most of what is left is Chinese, which its lead bytes show as well.
+        let han = count(0xE4, 0xE9);
+        let kana = [0x81, 0x82, 0x83].map(|next| memchr::memmem::find_iter(bytes, &[0xE3, next]).count());
+        let kana = kana.into_iter().sum::<usize>();
+        let others = count(0xCD, 0xDF) + count(0xE0, 0xE2) + count(0xEA, 0xED);
+        if 3 * han > latin && han > others && kana * 10 < han + kana {
+            return Self::CHINESE;
         }
         let [mut han, mut kana, mut other] = [0; 3];
         let mut unspaced = [("th", 0), ("lo", 0), ("my", 0), ("km", 0), ("ko", 0)];
@@ -110,6 +118,13 @@ impl Language {
             _ => Self::UNKNOWN,
         }
     }
+}
+
+/// How many bytes pass, in a loop that the compiler turns into vector code: sums of few enough bytes to fit
+/// into one.
+pub(crate) fn count(bytes: &[u8], passes: impl Fn(u8) -> bool) -> usize {
+    let of_block = |block: &[u8]| usize::from(block.iter().map(|&byte| u8::from(passes(byte))).sum::<u8>());
+    bytes.chunks(128).map(of_block).sum()
 }
 
 /// Whether jieba's model or a Chinese reader takes the character for a Chinese one.

@@ -25,6 +25,7 @@ use std::ops::Range;
 
 pub(crate) use classes::{Classes, LETTER, SPACE, SYMBOL};
 pub use language::Language;
+pub(crate) use language::count;
 use yuan_pipeline::{Document, Measure};
 
 /// Where a word lies in its text, in bytes.

@@ -23,11 +23,13 @@ pub(super) struct Dictionary {
 }
 
 /// Bits 0..24: where its children lie, 0 for none; 24..40: the code that leads here; 40..56: its weight's
-/// number, 0 if it is no word.
+/// number, 0 if it is no word. The code of a free node is one that no character has.
 #[derive(Clone, Copy)]
 struct Node(u64);
 
 impl Node {
+    const FREE: Self = Self(0xFFFF << 24);
+
     fn base(self) -> usize {
         (self.0 & 0xFF_FFFF) as usize
     }
@@ -66,8 +68,9 @@ impl Dictionary {
             } = code as u16;
         }
         // Room behind the last node, so that every base plus every code is inside.
-        let padding = std::iter::repeat_n(Node(0), codes + 1);
-        let nodes = (0..nodes).map(|_| Node(u64(&mut rest))).chain(padding).collect();
+        let padding = std::iter::repeat_n(Node::FREE, codes + 1);
+        let read = |_| Some(Node(u64(&mut rest))).filter(|node| node.0 != 0).unwrap_or(Node::FREE);
+        let nodes = (0..nodes).map(read).chain(padding).collect();
         let weights = (0..weights).map(|_| f64(&mut rest)).collect();
         let mut four = || std::array::from_fn(|_| f64(&mut rest));
         let start = four();
@@ -100,7 +103,7 @@ impl Dictionary {
         let mut base = 0;
         let mut node = Node(0);
         for (index, &code) in codes.iter().enumerate() {
-            if code == 0 || (index > 0 && base == 0) {
+            if index > 0 && base == 0 {
                 return false;
             }
             node = self.nodes[base + usize::from(code)];
@@ -127,7 +130,7 @@ impl Dictionary {
             while at < count {
                 let code = codes[at];
                 let node = self.nodes[base + usize::from(code)];
-                if node.code() != code || code == 0 {
+                if node.code() != code {
                     break;
                 }
                 at += 1;
