@@ -40,7 +40,7 @@ impl Deref for Mapping {
 }
 
 /// A mapped `.idx` file whose header fits its size. The arrays are read by copy, so their alignment is
-/// of no matter; their values are only checked where they are used and by [`verify`](crate::verify).
+/// of no matter; their values are only checked where they are used and by [`verify`](crate::verify()).
 pub struct Index {
     map: Mapping,
     path: PathBuf,

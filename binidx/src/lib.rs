@@ -21,7 +21,7 @@
 //!
 //! Source: `megatron/core/datasets/indexed_dataset.py` of megatron-core 0.16.1, byte for byte.
 //!
-//! [`Reader`] maps a dataset, [`Writer`] streams one, [`concat()`] joins many, [`verify`] looks for damage,
+//! [`Reader`] maps a dataset, [`Writer`] streams one, [`concat()`] joins many, [`verify()`] looks for damage,
 //! and [`WriteBinidx`] is the recipe's step.
 
 mod concat;

@@ -2,7 +2,7 @@
 //!
 //! Documents travel in [`Batch`]es: Arrow columns outside, plain strings inside. A [`Stage`] looks at one
 //! batch at a time; a [`Pass`] must see the whole corpus before it can act, and ends in a stage. A [`Plan`]
-//! is a list of such steps; [`run`] cuts it into sweeps over the documents and the documents into units,
+//! is a list of such steps; [`run()`] cuts it into sweeps over the documents and the documents into units,
 //! records each finished unit in a manifest, and goes on there when it was killed.
 //!
 //! | module | what it answers |

@@ -35,8 +35,9 @@ pub fn clean_stages() -> Vec<StageConfig> {
     vec![
         StageConfig::Normalize(Default::default()),
         StageConfig::LanguageId(Default::default()),
-        StageConfig::GopherRepetition(Default::default()),
+        // What is kept does not depend on the order of the two; the cheaper one spares the other work.
         StageConfig::GopherQuality(Default::default()),
+        StageConfig::GopherRepetition(Default::default()),
     ]
 }
 
