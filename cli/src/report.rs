@@ -180,6 +180,7 @@ fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
         let area = SVGBackend::with_string(&mut svg, (900, 300)).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
+            .margin_right(36)
             .caption("documents by characters: read (light), kept (dark)", ("sans-serif", 15).into_font().color(&INK))
             .x_label_area_size(32)
             .y_label_area_size(56)
@@ -188,6 +189,7 @@ fn lengths(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_labels((last - first + 2) as usize)
             .x_label_formatter(&|power| {
                 HumanCount(if *power < 1.0 { 0 } else { 1u64 << (*power as u32 - 1) }).to_string()

@@ -81,17 +81,17 @@ fn a_killed_run_over_compressed_input_ends_in_the_same_bytes() {
 #[test]
 fn an_interrupted_run_says_how_to_go_on() {
     let dir = Dir::new();
-    let input = dir.file("a.jsonl", corpus(900));
+    let input = dir.file("a.jsonl", corpus(3956));
     dir.file("r.toml", recipe(&[&input], 50_000, &STAGES));
     let child = dir
         .command(&["run", "r.toml", "-o", "run", "--threads", "1"])
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("started");
+    // Signals are caught from before the manifest is made.
     while !dir.path("run/manifest.sqlite").exists() {
         std::thread::sleep(Duration::from_millis(2));
     }
-    std::thread::sleep(Duration::from_millis(150));
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
     let output = child.wait_with_output().expect("ended");
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
