@@ -104,8 +104,6 @@ pub fn engine(
     let plan = sound(recipe.plan(base, folder))?;
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let threads = threads(global);
-    // The tokenizer trainer draws on this pool; a second call in one process finds it made.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     let options = RunOptions {
         threads,
         memory: memory(global),
