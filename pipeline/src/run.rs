@@ -181,6 +181,10 @@ fn claim(
                 _ => {}
             }
         }
+        if sweep == 0 {
+            // Oversize records lie there under names of their own.
+            remove_folder(&folder.root.join(output_folder(sweep::SET_ASIDE)))?;
+        }
         manifest.forget_from(sweep)?;
         let mut stale = sweep;
         while folder.sweep(stale).is_dir() {
@@ -192,13 +196,14 @@ fn claim(
         if fresh || restart == Some(0) {
             manifest.set_shards(shards)?;
         }
-        manifest.set_meta("settings", &settings)?;
         let rows = plan
             .steps
             .iter()
             .enumerate()
             .map(|(number, step)| (step.name.as_str(), step.version, step.config.to_string(), of_step(number)));
         manifest.set_steps(rows)?;
+        // Last: this is what marks the folder as claimed, so a kill before it leaves a fresh one.
+        manifest.set_meta("settings", &settings)?;
     }
     Ok(())
 }
