@@ -81,7 +81,7 @@ impl<'a> InputFeed<'a> {
         let number = shard as u32;
         let opened = match slot {
             Slot::Idle(reader) => Ok(reader),
-            _ => read::open(&self.shards[shard], number, self.input, self.starts[shard], self.oversize.clone()),
+            _ => read::open(&self.shards[shard], number, self.input, self.starts[shard], Some(self.oversize.clone())),
         };
         let unreadable = |reason: String| Unit {
             shard: number,

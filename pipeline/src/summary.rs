@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::params;
 
 use crate::batch::Tally;
-use crate::input::{Input, Shard};
+use crate::input::{Input, OnBadRecord, Shard};
 use crate::manifest::{ENGINE, Manifest};
 use crate::plan::{Plan, Work, outcome};
 use crate::read::{self, Start};
@@ -256,8 +256,7 @@ fn files(manifest: &Manifest) -> Result<Vec<FileSummary>> {
 pub fn find_document(input: &Input, shards: &[Shard], doc_id: u64) -> Result<Batch> {
     let (number, row) = ((doc_id >> 32) as u32, doc_id & u64::from(u32::MAX));
     let shard = shards.get(number as usize).ok_or_else(|| no_document(doc_id))?;
-    let scratch = std::env::temp_dir();
-    let mut reader = read::open(shard, number, input, Start::default(), scratch)?;
+    let mut reader = read::open(shard, number, input, Start::default(), None)?;
     while let Some(unit) = reader.next_unit()? {
         if row >= unit.next_row {
             continue;
@@ -286,15 +285,29 @@ pub fn for_each_batch(
     sink: &mut dyn FnMut(&Shard, Batch) -> Result<bool>,
 ) -> Result<()> {
     for (number, shard) in shards.iter().enumerate() {
-        let mut reader = read::open(shard, number as u32, input, Start::default(), std::env::temp_dir())?;
+        let mut reader = read::open(shard, number as u32, input, Start::default(), None)?;
         while let Some(unit) = reader.next_unit()? {
             let mut go_on = true;
-            read::batches(&unit, shard, input, &mut Vec::new(), &mut |batch| {
+            let mut bad = Vec::new();
+            read::batches(&unit, shard, input, &mut bad, &mut |batch| {
                 if go_on {
                     go_on = sink(shard, batch)?;
                 }
                 Ok(())
             })?;
+            // Outside a run a record cannot be set aside: passing over it without a word would hide it. Those
+            // who asked for that (`--on-bad-record set-aside`) are shown the rest.
+            if go_on
+                && input.on_bad_record == OnBadRecord::Stop
+                && let Some(bad) = bad.pop()
+            {
+                return Err(Error::Record {
+                    path: shard.path.clone(),
+                    row: bad.row,
+                    problem: bad.reason,
+                    field: false,
+                });
+            }
             if !go_on {
                 return Ok(());
             }

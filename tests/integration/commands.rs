@@ -164,6 +164,8 @@ fn show_and_info_read_what_a_run_wrote() {
     assert_eq!(sample(0), sample(1));
     let korean = dir.ok(&["show", "a.jsonl", "--where", "lang=ko", "--columns", "lang"]).stdout();
     assert_eq!(korean.matches("── ").count(), korean.matches("lang=ko").count());
+    let told = dir.run(&["show", "a.jsonl", "-n", "100", "--max-document-bytes", "2KiB"]);
+    told.fails(1, &["cannot read document", "more than max_document_bytes = 2048"]);
     dir.run(&["show", "a.jsonl", "--where", "lang=xx"]).fails(2, &["no document to show"]);
     let info: Value = serde_json::from_str(&dir.ok(&["info", "a.jsonl", "--json"]).stdout()).expect("JSON");
     assert_eq!(info["documents"], 100);

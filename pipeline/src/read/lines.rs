@@ -26,7 +26,8 @@ pub(crate) struct LineUnits {
     unit_bytes: usize,
     max_document_bytes: u64,
     on_bad_record: OnBadRecord,
-    oversize: PathBuf,
+    /// Where records too large go; outside a run there is no such place, and they are errors.
+    oversize: Option<PathBuf>,
     buffer: Vec<u8>,
     ended: bool,
     index: u32,
@@ -36,7 +37,13 @@ pub(crate) struct LineUnits {
 }
 
 impl LineUnits {
-    pub(super) fn open(shard: &Shard, number: u32, input: &Input, start: Start, oversize: PathBuf) -> Result<Self> {
+    pub(super) fn open(
+        shard: &Shard,
+        number: u32,
+        input: &Input,
+        start: Start,
+        oversize: Option<PathBuf>,
+    ) -> Result<Self> {
         let consumed = Arc::new(AtomicU64::new(0));
         let (source, seekable) = open_stream(shard, &consumed, start.offset)?;
         let start = if seekable { start } else { Start::default() };
@@ -114,9 +121,11 @@ impl LineUnits {
         let line: Vec<u8> = self.buffer.split_off(line_start);
         let bytes = std::mem::take(&mut self.buffer);
         let row = self.row + self.rows_in(&bytes);
-        let name = format!("oversize-{:05}-{row}.bin", self.number);
-        std::fs::create_dir_all(&self.oversize).map_err(Error::io("create", &self.oversize))?;
-        let path = self.oversize.join(name);
+        let Some(folder) = &self.oversize else {
+            return Err(super::too_large(&self.path, row, self.max_document_bytes));
+        };
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let path = folder.join(format!("oversize-{:05}-{row}.bin", self.number));
         let mut file = File::create(&path).map_err(Error::io("create", &path))?;
         let mut total = 0;
         let mut pending = line;

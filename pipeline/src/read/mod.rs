@@ -90,7 +90,7 @@ pub(crate) fn open(
     number: u32,
     input: &Input,
     start: Start,
-    oversize: PathBuf,
+    oversize: Option<PathBuf>,
 ) -> Result<Box<dyn ShardReader>> {
     match shard.format {
         Format::Parquet => columnar::ParquetUnits::open(shard, number, start).map(|reader| Box::new(reader) as _),
@@ -100,6 +100,11 @@ pub(crate) fn open(
             lines::LineUnits::open(shard, number, input, start, oversize).map(|reader| Box::new(reader) as _)
         }
     }
+}
+
+fn too_large(path: &std::path::Path, row: u64, limit: u64) -> Error {
+    let problem = format!("it has more than max_document_bytes = {limit} bytes");
+    Error::Record { path: path.into(), row, problem, field: false }
 }
 
 /// Turns a unit into batches, in order, handing each to `sink`; records that are no documents go to `bad` (or

@@ -79,12 +79,12 @@ pub(super) struct WholeFile {
     number: u32,
     max_document_bytes: u64,
     on_bad_record: OnBadRecord,
-    oversize: PathBuf,
+    oversize: Option<PathBuf>,
     done: bool,
 }
 
 impl WholeFile {
-    pub(super) fn new(shard: &Shard, number: u32, input: &Input, oversize: PathBuf) -> Self {
+    pub(super) fn new(shard: &Shard, number: u32, input: &Input, oversize: Option<PathBuf>) -> Self {
         Self {
             shard: shard.clone(),
             number,
@@ -109,8 +109,9 @@ impl WholeFile {
         if bytes.len() as u64 <= self.max_document_bytes {
             return Ok((bytes, Vec::new()));
         }
-        std::fs::create_dir_all(&self.oversize).map_err(Error::io("create", &self.oversize))?;
-        let kept = self.oversize.join(format!("oversize-{:05}-0.bin", self.number));
+        let Some(folder) = &self.oversize else { return Err(super::too_large(path, 0, self.max_document_bytes)) };
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let kept = folder.join(format!("oversize-{:05}-0.bin", self.number));
         let mut file = File::create(&kept).map_err(Error::io("create", &kept))?;
         let written =
             std::io::copy(&mut bytes.as_slice().chain(stream), &mut file).map_err(Error::io("write", &kept))?;
