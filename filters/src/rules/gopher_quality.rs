@@ -15,6 +15,9 @@ use crate::lines::{lines, strip_end, strip_start};
 use crate::words::{Classes, LETTER, Language, SYMBOL, Words};
 
 /// Thresholds of the Gopher quality rules; a threshold of 0 turns its check off.
+///
+/// A setting that is not its default holds for every language; those left at their defaults give way to what
+/// is built in for a document's language, and all of them to `languages`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GopherQuality {
@@ -198,7 +201,8 @@ impl GopherQuality {
     fn prepare(&self, language: Language) -> Prepared {
         let mut thresholds = self.clone();
         if self.profile == Profile::ByLanguage {
-            let built_in = QualityOverrides::built_in(language.code());
+            let mut built_in = QualityOverrides::built_in(language.code());
+            self.keep_own(&mut built_in);
             let own = self.languages.iter().find(|(name, _)| Language::of_name(name) == Some(language));
             for overrides in [Some(&built_in), own.map(|(_, own)| own)].into_iter().flatten() {
                 thresholds.apply(overrides);
@@ -206,6 +210,21 @@ impl GopherQuality {
         }
         let stop_words = StopWords::new(&thresholds.stop_words);
         Prepared { language, thresholds, stop_words }
+    }
+
+    /// Takes out of what is built in the settings that the recipe has set itself.
+    fn keep_own(&self, built_in: &mut QualityOverrides) {
+        fn keep<T: PartialEq>(own: &T, default: &T, built_in: &mut Option<T>) {
+            if own != default {
+                *built_in = None;
+            }
+        }
+        let default = Self::default();
+        keep(&self.min_mean_word_chars, &default.min_mean_word_chars, &mut built_in.min_mean_word_chars);
+        keep(&self.max_mean_word_chars, &default.max_mean_word_chars, &mut built_in.max_mean_word_chars);
+        let alphabetic = &mut built_in.min_alphabetic_word_fraction;
+        keep(&self.min_alphabetic_word_fraction, &default.min_alphabetic_word_fraction, alphabetic);
+        keep(&self.stop_words, &default.stop_words, &mut built_in.stop_words);
     }
 
     fn apply(&mut self, other: &QualityOverrides) {

@@ -17,6 +17,9 @@ use crate::lines::{split_at_newlines, strip};
 use crate::words::{Language, Words};
 
 /// Thresholds of the Gopher repetition rules; a threshold of 0 turns its check off.
+///
+/// A setting that is not its default holds for every language; those left at their defaults give way to what
+/// is built in for a document's language, and all of them to `languages`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GopherRepetition {
@@ -224,8 +227,9 @@ impl GopherRepetition {
             .map(|((reason, value), threshold)| Check::at_most(reason, value, threshold))
     }
 
-    fn thresholds(&self, language: Language) -> PerCheck<f64> {
-        let mut thresholds = [
+    /// The recipe's own thresholds, in the order of the checks.
+    fn own_thresholds(&self) -> PerCheck<f64> {
+        [
             self.max_duplicate_paragraph_fraction,
             self.max_duplicate_paragraph_char_fraction,
             self.max_duplicate_line_fraction,
@@ -239,13 +243,22 @@ impl GopherRepetition {
             self.max_duplicate_8_gram_char_fraction,
             self.max_duplicate_9_gram_char_fraction,
             self.max_duplicate_10_gram_char_fraction,
-        ];
+        ]
+    }
+
+    fn thresholds(&self, language: Language) -> PerCheck<f64> {
+        let mut thresholds = self.own_thresholds();
         if self.profile == Profile::DatatroveEnglish {
             return thresholds;
         }
         if let Some((_, lines, n_grams)) = BUILT_IN.iter().find(|row| row.0 == language.code()) {
-            thresholds[..4].copy_from_slice(&[0.0, 0.0, *lines, 0.0]);
-            thresholds[4..].copy_from_slice(n_grams);
+            let built_in = [0.0, 0.0, *lines, 0.0].into_iter().chain(n_grams.iter().copied());
+            let defaults = Self::default().own_thresholds();
+            for ((threshold, default), built_in) in thresholds.iter_mut().zip(defaults).zip(built_in) {
+                if *threshold == default {
+                    *threshold = built_in;
+                }
+            }
         }
         if let Some((_, own)) = self.languages.iter().find(|(name, _)| Language::of_name(name) == Some(language)) {
             for (threshold, own) in thresholds.iter_mut().zip(own.values()) {
