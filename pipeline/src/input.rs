@@ -24,7 +24,8 @@ pub struct Input {
     /// The field or column that holds the document's own id, shown in messages. Default `id`.
     pub id_field: String,
     /// The field or column that says where a document is from, for counts by source (`rails`, `retune`). By
-    /// default a document's source is its file.
+    /// default a document's source is its file. A field of few values, such as a site or a collection: counts are kept
+    /// for each (up to 1024 in one work unit).
     pub source_field: Option<String>,
     /// What to do with a record that is no document: `stop` (default) ends the run with the record's place and
     /// the reason; `set_aside` keeps its bytes and the reason in `set_aside/`, counts it and goes on.

@@ -12,7 +12,7 @@ use crate::input::Shard;
 use crate::manifest::{Counts, ENGINE, Manifest, StepRow, UnitRow};
 use crate::plan::{Plan, Sweep, Work};
 use crate::progress::Progress;
-use crate::rails::{Breach, Strata, by_stratum};
+use crate::rails::{Breach, StepStrata, Strata, by_stratum};
 use crate::sweep::{self, Engine};
 use crate::write::{MeasuredStage, Measures};
 use crate::{Context, Error, Result, Stage};
@@ -377,7 +377,12 @@ fn check_rails(engine: &Engine<'_>, stages: &[(usize, Arc<dyn Stage>)], manifest
     };
     let steps = stages.iter().map(|(step, stage)| {
         let name = engine.plan.steps[*step].name.clone();
-        (name, stage.is_expected_to_drop(), of_step(*step as i64, "dropped_"))
+        StepStrata {
+            name,
+            is_expected_to_drop: stage.is_expected_to_drop(),
+            dropped: of_step(*step as i64, "dropped_"),
+            asked: of_step(*step as i64, "asked_"),
+        }
     });
     let strata = Strata { steps: steps.collect(), kept: of_step(ENGINE, "kept_") };
     let breaches = engine.plan.rails.breaches(&strata);

@@ -34,6 +34,12 @@ pub trait Stage: Send + Sync {
         None
     }
 
+    /// Reasons for which documents go because the recipe names what it wants (a language that is not kept): dropping
+    /// all of a source or language for one of them is no cause for a warning.
+    fn asked_for(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether a run in which the stage drops no document at all is worth a warning.
     fn is_expected_to_drop(&self) -> bool {
         self.tunable().is_some()

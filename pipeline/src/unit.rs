@@ -34,7 +34,7 @@ pub(crate) struct UnitWork<'a> {
     stages: &'a [(usize, Arc<dyn Stage>)],
     key: (u32, u32),
     counts: Counts,
-    samples: BTreeMap<(i64, String), Vec<Sample>>,
+    samples: BTreeMap<i64, BTreeMap<String, Vec<Sample>>>,
     sources: BTreeSet<String>,
     file_source: String,
     measures: Option<MeasuresPart>,
@@ -184,16 +184,21 @@ impl<'a> UnitWork<'a> {
         }
         for row in 0..batch.rows() {
             let Some(mark) = batch.mark(row) else { continue };
-            let step = self.stages[mark.stage as usize].0;
+            let (step, stage) = &self.stages[mark.stage as usize];
+            let step = *step;
+            let [by_source, by_language] = match stage.asked_for().contains(&mark.reason.code) {
+                true => ["asked_source", "asked_language"],
+                false => ["dropped_source", "dropped_language"],
+            };
             let text = batch.texts().value(row);
             self.row.dropped += 1;
             self.count(step as i64, "dropped", mark.reason.code, 1, text.len() as u64);
             let source = self.source(batch, row);
-            self.count(step as i64, "dropped_source", &source, 1, text.len() as u64);
+            self.count(step as i64, by_source, &source, 1, text.len() as u64);
             if batch.column("language").is_some() {
                 let document = batch.document(row);
                 let language = document.str("language");
-                self.count(step as i64, "dropped_language", language.as_deref().unwrap_or("und"), 1, text.len() as u64);
+                self.count(step as i64, by_language, language.as_deref().unwrap_or("und"), 1, text.len() as u64);
             }
             let doc_id = batch.doc_ids().value(row);
             self.sample(step as i64, mark.reason.code, doc_id, text, || evidence(&mark.reason.detail));
@@ -213,8 +218,11 @@ impl<'a> UnitWork<'a> {
     /// Keeps the few documents of lowest rank for each step and reason.
     fn sample(&mut self, step: i64, reason: &str, doc_id: u64, text: &str, detail: impl FnOnce() -> String) {
         let rank = xxh3_64_with_seed(&doc_id.to_le_bytes(), 0x5a3b);
-        let key = (step, reason.to_owned());
-        let samples = self.samples.entry(key).or_default();
+        let of_step = self.samples.entry(step).or_default();
+        if !of_step.contains_key(reason) {
+            of_step.insert(reason.to_owned(), Vec::new());
+        }
+        let samples = of_step.get_mut(reason).expect("made above");
         if samples.len() >= SAMPLES && samples.last().is_some_and(|last| last.rank <= rank) {
             return;
         }
@@ -227,8 +235,9 @@ impl<'a> UnitWork<'a> {
     /// A few of the documents that come through, by language.
     fn kept_samples(&mut self, batch: &Batch) {
         for document in batch.documents() {
-            let language = document.str("language").map_or_else(String::new, |language| language.into_owned());
-            self.sample(ENGINE, &language, document.doc_id(), document.text(), String::new);
+            let language = document.str("language");
+            let language = language.as_deref().unwrap_or_default();
+            self.sample(ENGINE, language, document.doc_id(), document.text(), String::new);
         }
     }
 
@@ -387,7 +396,7 @@ impl<'a> UnitWork<'a> {
             settle(&partial_path(self.engine, self.key))?;
             self.row.scanned = true;
         }
-        Ok((self.row, self.counts, self.samples.into_values().flatten().collect()))
+        Ok((self.row, self.counts, self.samples.into_values().flat_map(BTreeMap::into_values).flatten().collect()))
     }
 }
 

@@ -74,6 +74,10 @@ impl LanguageId {
 }
 
 impl Stage for LanguageId {
+    fn asked_for(&self) -> &'static [&'static str] {
+        &["language_not_kept"]
+    }
+
     fn columns(&self) -> Columns {
         Columns::default().adding("language", DataType::LargeUtf8).adding("language_score", DataType::Float32)
     }

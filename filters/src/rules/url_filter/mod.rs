@@ -325,6 +325,10 @@ fn listed_url(list: &Blocklist, address: &Address) -> Option<String> {
 }
 
 impl Stage for UrlFilter {
+    fn is_expected_to_drop(&self) -> bool {
+        true
+    }
+
     fn process(&self, batch: Batch) -> Result<Batch> {
         let (mut missing, mut bytes) = (0, 0);
         let mut batch = batch.judge(|document| {
