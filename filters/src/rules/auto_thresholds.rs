@@ -1,7 +1,7 @@
 //! Thresholds for a language from those of English: the ways that FineWeb-2 compares.
 //!
-//! Source: Penedo et al. 2025, arXiv:2506.20920, section on filtering; its code is not published. Pure functions over
-//! sorted samples of one measure. Cost: a few walks over the samples.
+//! Source: the ways named in Penedo et al. 2025, arXiv:2506.20920. Its code is not published, so what each does exactly is
+//! ours: read the descriptions, not the paper. Pure functions over sorted samples of one measure. Cost: a few walks over the samples.
 
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::Unit;

@@ -51,7 +51,7 @@ pub struct Code {
     /// 自动生成. Default false (StarCoder 2).
     pub keep_generated: bool,
     /// Least fraction of characters of source code, in [0, 1], that are white space: less is minified. Default 0.05
-    /// (measured).
+    /// (an estimate, not measured).
     pub min_white_space_fraction: f64,
     /// Greatest fraction of characters, in [0, 1], that are base64, hexadecimal bytes or escaped code points.
     /// Default 0.5 (StarCoder 2).
@@ -65,7 +65,7 @@ pub struct Code {
     /// Most lines of data files such as JSON, CSV or YAML. Default 512 (StarCoder 2).
     pub max_data_lines: usize,
     /// Greatest fraction of a notebook, in [0, 1], that is no source of a cell: outputs, pictures, JSON. Default 0.9
-    /// (measured).
+    /// (an estimate, not measured).
     pub max_notebook_noise_fraction: f64,
     /// Whether a comment about copyright or licence at the top is taken out. Default false.
     pub remove_licence_header: bool,
