@@ -80,7 +80,7 @@ def write(table):
 
 
 def test(name, variable):
-    command = ["cargo", "test", "--workspace", "--offline", "--test", "ratio_rules", name, "--", "--nocapture"]
+    command = ["cargo", "test", "--workspace", "--offline", "--test", "rules", name, "--", "--nocapture"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {variable: "1"}, capture_output=True, text=True)
     return done.stdout
 

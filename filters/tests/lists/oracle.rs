@@ -1,7 +1,5 @@
 //! `bad_words` and `url_filter` beside datatrove 0.10.1: `tests/fixtures/lists/PROVENANCE.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +8,10 @@ use arrow_schema::{DataType, Field};
 use yuan_filters::{BadWords, BadWordsCompat, BadWordsConfig, UrlCompat, UrlFilterConfig};
 use yuan_pipeline::{Batch, Stage};
 
+use crate::support::{corpora, root, unpack};
+
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/lists")
+    root().join("tests/fixtures/lists")
 }
 
 fn read(path: &Path) -> String {
@@ -49,13 +49,10 @@ fn bad_words_of_whole_corpora_are_those_of_datatrove() {
     for line in read(&fixtures().join("bad_words_datatrove.tsv")).lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
         let [name, language, count, numbers] = fields[..] else { panic!("four fields: {line}") };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora").join(name);
-        let Ok(file) = std::fs::File::open(path) else {
+        let Some(corpora) = corpora() else {
             return println!("no shared corpora: only the sample compared");
         };
-        let mut decoder = zstd::Decoder::new(file).expect("a zstd file");
-        decoder.window_log_max(27).expect("a window that corpora use");
-        let text = std::io::read_to_string(decoder).expect("UTF-8");
+        let text = unpack(&corpora.join(name));
         let lines: Vec<&str> = text.split('\n').filter(|line| !line.is_empty()).collect();
         let records: Vec<serde_json::Value> = match name.ends_with("jsonl.zst") {
             true => lines.iter().map(|line| serde_json::from_str(line).expect("a record")).collect(),

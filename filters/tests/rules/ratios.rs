@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use yuan_filters::{DataJuicer, Roots};
 use yuan_pipeline::Rules;
 
-use super::documents::{Judge, Known, all, corpora, fixtures, rows, sample};
+use crate::documents::{Answers, Known, all, sample};
+use crate::judged::Judge;
+use crate::support::corpora;
 
 /// The word lists that the peers were given, by language: stop words and flagged words.
 fn lists() -> BTreeMap<String, (Vec<String>, Vec<String>)> {
-    let folder = corpora().join("web/wordlists");
+    let folder = corpora().expect("asked where they are").join("web/wordlists");
     let stop = std::fs::read_to_string(folder.join("stopwords_iso/stopwords-iso.json")).expect("the shared corpora");
     let stop: BTreeMap<String, Vec<String>> = serde_json::from_str(&stop).expect("lists by language");
     let mut lists: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
@@ -47,18 +49,16 @@ fn measured<R: Rules + serde::de::DeserializeOwned>(
 
 struct Comparison {
     documents: Vec<Known>,
-    theirs: Vec<Value>,
-    columns: Vec<String>,
+    theirs: Answers,
     lists: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
 
 impl Comparison {
     fn new(peer: &str) -> Self {
-        let mut theirs = rows(&fixtures().join(format!("{peer}.jsonl.zst")));
-        let columns = serde_json::from_value(theirs.remove(0)).expect("names of columns");
+        let theirs = Answers::of(peer);
         match all() {
-            Some(documents) => Self { documents, theirs, columns, lists: lists() },
-            None => Self { documents: sample(), theirs, columns, lists: BTreeMap::new() },
+            Some(documents) => Self { documents, theirs, lists: lists() },
+            None => Self { documents: sample(), theirs, lists: BTreeMap::new() },
         }
     }
 
@@ -72,10 +72,9 @@ impl Comparison {
 
     /// In how many documents a column and our reason's value differ by more than rounding, with the first few.
     fn differing(&self, column: &str, reason: &str, ours: &[BTreeMap<&'static str, (f64, bool)>]) -> usize {
-        let at = self.columns.iter().position(|name| name == column).expect("a column");
         let mut count = 0;
         for (place, known) in self.documents.iter().enumerate() {
-            let Some(theirs) = self.theirs[place][at].as_f64() else { continue };
+            let Some(theirs) = self.theirs.number(place, column) else { continue };
             let needs_lists = column.contains("stop") || column.contains("flagged");
             if needs_lists && self.lists.is_empty() {
                 continue;
@@ -114,11 +113,10 @@ fn data_juicers_filters_give_the_same_numbers() {
     for (column, reason) in columns {
         assert_eq!(comparison.differing(column, reason, &ours), 0, "{column}");
     }
-    let drops = comparison.columns.iter().position(|name| name == "drops").expect("a column");
     for (place, ours) in ours.iter().enumerate() {
-        let theirs = comparison.theirs[place][drops].as_u64().expect("bits");
+        let theirs = comparison.theirs.get(place, "drops").as_u64().expect("bits");
         for (bit, (column, reason)) in columns.iter().enumerate() {
-            let known = !comparison.theirs[place][bit].is_null() && (bit < 8 || !comparison.lists.is_empty());
+            let known = !comparison.theirs.get(place, column).is_null() && (bit < 8 || !comparison.lists.is_empty());
             assert!(!known || ours[reason].1 == (theirs >> bit & 1 == 1), "{column} of document {place}");
         }
     }

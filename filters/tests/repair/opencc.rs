@@ -2,10 +2,6 @@
 //!
 //! `tests/oracle/repair_opencc.py` asked it; agreement is in `tests/fixtures/repair/CONFORMANCE.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
-mod support;
-
 use xxhash_rust::xxh64::xxh64;
 use yuan_filters::{ChineseVariant, Variant};
 
@@ -28,8 +24,8 @@ fn stage(configuration: &str) -> (ChineseVariant, &'static str) {
 
 #[test]
 fn the_sample_is_converted_as_opencc_does() {
-    let path = support::root().join("tests/fixtures/repair/opencc_sample.jsonl");
-    let sample = support::records(&std::fs::read_to_string(path).expect("the sample"));
+    let path = crate::support::root().join("tests/fixtures/repair/opencc_sample.jsonl");
+    let sample = crate::support::records(&std::fs::read_to_string(path).expect("the sample"));
     assert!(sample.len() > 30);
     for record in &sample {
         let text = record["text"].as_str().expect("a text");
@@ -43,17 +39,17 @@ fn the_sample_is_converted_as_opencc_does() {
 
 #[test]
 fn shared_documents_are_converted_as_opencc_does() {
-    let Some(corpora) = support::corpora() else {
+    let Some(corpora) = crate::support::corpora() else {
         println!("skipped: no shared corpora here");
         return;
     };
     let (mut conversions, mut different) = (0, Vec::new());
     let mut documents: (String, Vec<String>) = Default::default();
-    for line in include_str!("../../tests/fixtures/repair/opencc_hashes.tsv").lines() {
+    for line in include_str!("../../../tests/fixtures/repair/opencc_hashes.tsv").lines() {
         let cells: Vec<&str> = line.split('\t').collect();
         let [corpus, count, configuration, hashes] = cells[..] else { panic!("four cells") };
         if documents.0 != corpus {
-            let rows = support::records(&support::unpack(&corpora.join(format!("{corpus}.jsonl.zst"))));
+            let rows = crate::support::records(&crate::support::unpack(&corpora.join(format!("{corpus}.jsonl.zst"))));
             let chinese = rows.iter().filter(|row| {
                 row.get("lang").and_then(|lang| lang.as_str()).unwrap_or("zh").to_lowercase().starts_with("zh")
             });

@@ -2,17 +2,13 @@
 //!
 //! `tests/oracle/repair_ccnet.py` asked it; agreement is in `tests/fixtures/repair/CONFORMANCE.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
-mod support;
-
 use xxhash_rust::xxh64::xxh64;
 use yuan_filters::{CcNetPunctuation, CcNetText};
 
 #[test]
 fn the_sample_is_normalised_as_cc_net_does() {
-    let path = support::root().join("tests/fixtures/repair/ccnet_sample.jsonl");
-    let sample = support::records(&std::fs::read_to_string(path).expect("the sample"));
+    let path = crate::support::root().join("tests/fixtures/repair/ccnet_sample.jsonl");
+    let sample = crate::support::records(&std::fs::read_to_string(path).expect("the sample"));
     assert!(sample.len() > 50);
     let exact = CcNetText::default();
     let configs = [
@@ -34,16 +30,16 @@ fn the_sample_is_normalised_as_cc_net_does() {
 
 #[test]
 fn shared_documents_are_normalised_as_cc_net_does() {
-    let Some(corpora) = support::corpora() else {
+    let Some(corpora) = crate::support::corpora() else {
         println!("skipped: no shared corpora here");
         return;
     };
     let ccnet = CcNetText::default();
     let (mut documents, mut different) = (0, Vec::new());
-    for line in include_str!("../../tests/fixtures/repair/ccnet_hashes.tsv").lines() {
+    for line in include_str!("../../../tests/fixtures/repair/ccnet_hashes.tsv").lines() {
         let cells: Vec<&str> = line.split('\t').collect();
         let [name, most, count, hashes] = cells[..] else { panic!("four cells") };
-        let texts = support::texts(&corpora.join(format!("{name}.jsonl.zst")));
+        let texts = crate::support::texts(&corpora.join(format!("{name}.jsonl.zst")));
         let step = texts.len().div_ceil(most.parse().expect("a number")).max(1);
         let taken: Vec<&String> = texts.iter().step_by(step).collect();
         assert_eq!(taken.len().to_string(), count, "{name}");

@@ -3,10 +3,6 @@
 //! `tests/fixtures/repair/damage.jsonl.zst` holds real text garbled by `tests/oracle/repair_damage.py`; the shared
 //! corpora hold clean text, but for the documents in `tests/fixtures/repair/real_mojibake.tsv`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use yuan_filters::RepairText;
@@ -37,10 +33,10 @@ fn is_restored_but_for_losses(restored: &str, original: &str) -> bool {
 
 #[test]
 fn garbled_text_comes_back() {
-    let lines = support::unpack(&support::root().join("tests/fixtures/repair/damage.jsonl.zst"));
+    let lines = crate::support::unpack(&crate::support::root().join("tests/fixtures/repair/damage.jsonl.zst"));
     let mut table: BTreeMap<(String, String), [usize; 3]> = BTreeMap::new();
     let mut shown = BTreeMap::new();
-    for record in support::records(&lines) {
+    for record in crate::support::records(&lines) {
         let field = |name: &str| record[name].as_str().expect("a string");
         let lossless = record["lossless"].as_bool().expect("a flag");
         let corpus = if field("kind") == "utf8_as_gbk" { format!(", {}", field("corpus")) } else { String::new() };
@@ -74,11 +70,11 @@ fn garbled_text_comes_back() {
 
 #[test]
 fn clean_text_stays_as_it_is() {
-    let Some(corpora) = support::corpora() else {
+    let Some(corpora) = crate::support::corpora() else {
         println!("skipped: no shared corpora here");
         return;
     };
-    let known = std::fs::read_to_string(support::root().join("tests/fixtures/repair/real_mojibake.tsv"));
+    let known = std::fs::read_to_string(crate::support::root().join("tests/fixtures/repair/real_mojibake.tsv"));
     let known = known.unwrap_or_default();
     let known: Vec<&str> = known.lines().filter_map(|line| line.split('\t').next()).collect();
     let repair = mojibake();
@@ -106,7 +102,7 @@ fn clean_text_stays_as_it_is() {
                 "{folder}/{}",
                 path.file_stem().unwrap_or_default().to_string_lossy().trim_end_matches(".jsonl")
             );
-            for (row, record) in support::records(&support::unpack(&path)).iter().enumerate() {
+            for (row, record) in crate::support::records(&crate::support::unpack(&path)).iter().enumerate() {
                 if let Some(text) = record["text"].as_str() {
                     check(format!("{name}:{row}"), text);
                 }
@@ -116,7 +112,7 @@ fn clean_text_stays_as_it_is() {
     for entry in std::fs::read_dir(corpora.join("lang")).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.to_string_lossy().ends_with(".txt.zst") {
-            let text = support::unpack(&path);
+            let text = crate::support::unpack(&path);
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             for (row, line) in text.lines().enumerate() {
                 check(format!("lang/{name}:{row}"), line);

@@ -3,20 +3,18 @@
 //! `tests/fixtures/rules/*.jsonl.zst` holds what the tools say of documents of the shared corpora; every class of
 //! disagreement is named in `tests/fixtures/rules/CONFORMANCE_WEB.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it counted")]
-
-mod web;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use web::{Answers, ask, documents, short_hash};
 use yuan_filters::{
     C4, C4Paragraphs, CasiaCompat, ChineseWebText, DatatroveCompat, DclmCompat, FineWeb, GopherCompat, GopherQuality,
     GopherRepetition, RefinedWebLines,
 };
 
-static DOCUMENTS: LazyLock<Vec<(String, String)>> = LazyLock::new(documents);
+use crate::documents::{Answers, Known, documents};
+use crate::judged::{ask, short_hash};
+
+static DOCUMENTS: LazyLock<Vec<Known>> = LazyLock::new(documents);
 
 /// Documents asked about, and disagreements by what was asked.
 #[derive(Default)]
@@ -28,7 +26,7 @@ impl Tally {
         counts[0] += 1;
         counts[1] += usize::from(!agrees);
         if !agrees && std::env::var_os("SHOW").is_some() {
-            println!("{what} {document} {}: {}", DOCUMENTS[document].0, told());
+            println!("{what} {document} {}: {}", DOCUMENTS[document].language, told());
         }
     }
 
@@ -54,7 +52,7 @@ fn is_close(ours: f64, theirs: Option<f64>) -> bool {
 fn c4_as_datatrove_has_it() {
     let answers = Answers::of("datatrove");
     let mut tally = Tally::default();
-    for (at, (language, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { language, text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         if answers.get(at, "words").is_null() {
             continue;
         }
@@ -101,7 +99,7 @@ fn fineweb_as_datatrove_has_it() {
         verdict
             .map(|theirs| known.iter().find(|(known, _)| *known == theirs).map_or(theirs, |(_, ours)| ours).to_owned())
     };
-    for (at, (language, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { language, text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         if answers.get(at, "words").is_null() {
             continue;
         }
@@ -150,7 +148,7 @@ fn line_rules_as_dclm_has_them() {
         ("lines_two_words", RefinedWebLines { min_line_words: 2, ..off }),
         ("refinedweb_lines", own.clone()),
     ];
-    for (at, (_, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         for (column, rules) in &alone {
             // Newlines go in all of ours.
             if text.contains("\n\n\n") && !matches!(*column, "lines_newline_removal" | "refinedweb_lines") {
@@ -190,7 +188,7 @@ fn gopher_as_dclm_has_it() {
         ("alphabetic_word_ratio", "too_few_alphabetic_words"),
         ("stop_word", "too_few_stop_words"),
     ];
-    for (at, (_, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         let rules = GopherQuality { compat: GopherCompat::Dclm, ..GopherQuality::default() };
         let (values, reason, _) = ask(&rules, text);
         let number = |column| answers.number(at, column);
@@ -234,7 +232,7 @@ fn gopher_as_dclm_has_it() {
 fn gopher_as_dolma_has_it() {
     let answers = Answers::of("dolma");
     let mut tally = Tally::default();
-    for (at, (_, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         let rules = GopherQuality { compat: GopherCompat::Dolma, ..GopherQuality::default() };
         let quality = ask(&rules, text).0;
         let rules = GopherRepetition { compat: GopherCompat::Dolma, ..GopherRepetition::default() };
@@ -267,7 +265,7 @@ fn chinese_web_text_as_its_program_has_it() {
     let answers = Answers::of("chinesewebtext");
     let mut tally = Tally::default();
     let rules = ChineseWebText { compat: CasiaCompat::Casia, ..ChineseWebText::default() };
-    for (at, (_, text)) in DOCUMENTS.iter().take(answers.len()).enumerate() {
+    for (at, Known { text, .. }) in DOCUMENTS.iter().take(answers.len()).enumerate() {
         let Some(verdict) = answers.get(at, "verdict").as_str() else { continue };
         let (values, reason, _) = ask(&rules, text);
         for (place, column) in [(1, "chars_per_line"), (2, "han_fraction"), (5, "repeated_13_grams")] {

@@ -1,12 +1,10 @@
-//! What the word lists do to real text: `cargo test --release --test lists_corpora -- --nocapture` prints the tables of
+//! What the word lists do to real text: `cargo test --release --test lists corpora -- --nocapture` prints the tables of
 //! `tests/fixtures/lists/MEASUREMENTS.md`. Needs the shared corpora beside the project; says so without them.
-
-#![allow(clippy::print_stdout, reason = "a measurement is printed")]
-
-use std::path::{Path, PathBuf};
 
 use yuan_filters::{Advertising, BadWords, BadWordsConfig, Language, Toxicity, ToxicityConfig, Words};
 use yuan_pipeline::{Batch, Stage};
+
+use crate::support::unpack;
 
 /// A labelled document.
 struct Row {
@@ -15,10 +13,7 @@ struct Row {
 }
 
 fn corpus(name: &str) -> Option<Vec<Row>> {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora").join(name);
-    let mut decoder = zstd::Decoder::new(std::fs::File::open(path).ok()?).expect("a zstd file");
-    decoder.window_log_max(27).expect("a window that corpora use");
-    let text = std::io::read_to_string(decoder).expect("UTF-8");
+    let text = unpack(&crate::support::corpora()?.join(name));
     let field = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let rows = text.lines().map(|line| serde_json::from_str(line).expect("a record"));
     Some(rows.map(|row| Row { text: field(&row, "text"), label: field(&row, "label") }).collect())

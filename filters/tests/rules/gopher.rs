@@ -4,30 +4,17 @@
 //! corpora, `sample.jsonl.zst` the same for a few documents with their texts. Made by
 //! `tests/oracle/gopher_datatrove.py`; what disagrees, and why, is in `tests/fixtures/gopher/CONFORMANCE.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xxhash_rust::xxh64::xxh64;
 use yuan_filters::{EnglishWords, GopherQuality, GopherRepetition, Language, Span, Words};
 use yuan_pipeline::{Check, Tunable as _, Verdict};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::support::{corpora, records, root, unpack};
 
-fn unpack(path: &Path) -> String {
-    let file = std::fs::File::open(path).expect("the file is there");
-    let mut decoder = zstd::Decoder::new(file).expect("it is a zstd file");
-    decoder.window_log_max(27).expect("a window that corpora use");
-    std::io::read_to_string(decoder).expect("it is UTF-8")
-}
-
-fn records(name: &str) -> Vec<Value> {
-    let text = unpack(&root().join("tests/fixtures/gopher").join(name));
-    text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+fn verdicts(name: &str) -> Vec<Value> {
+    records(&unpack(&root().join("tests/fixtures/gopher").join(name)))
 }
 
 /// Our reason for one of datatrove's.
@@ -182,7 +169,7 @@ fn report(counts: &BTreeMap<String, Counts>) {
 #[test]
 fn the_sample_is_judged_as_datatrove_judges_it() {
     let mut counts = BTreeMap::new();
-    for record in records("sample.jsonl.zst") {
+    for record in verdicts("sample.jsonl.zst") {
         let text = record["text"].as_str().expect("a text").to_owned();
         check(&record, &text, &mut counts);
     }
@@ -192,20 +179,18 @@ fn the_sample_is_judged_as_datatrove_judges_it() {
 
 #[test]
 fn shared_documents_are_judged_as_datatrove_judges_them() {
-    let shared = root().join("../shared/corpora");
-    if !shared.is_dir() {
+    let Some(shared) = corpora() else {
         println!("skipped: no shared corpora here");
         return;
-    }
+    };
     let mut counts = BTreeMap::new();
-    let records = records("verdicts.jsonl.zst");
-    for of_file in records.chunk_by(|a, b| a["file"] == b["file"]) {
+    let verdicts = verdicts("verdicts.jsonl.zst");
+    for of_file in verdicts.chunk_by(|a, b| a["file"] == b["file"]) {
         let name = of_file[0]["file"].as_str().expect("a file");
         let rows = unpack(&shared.join(format!("{name}.jsonl.zst")));
         let wanted: HashMap<&str, ()> = of_file.iter().filter_map(|row| Some((row["id"].as_str()?, ()))).collect();
         let mut texts: HashMap<String, Value> = HashMap::new();
-        for line in rows.lines() {
-            let row: Value = serde_json::from_str(line).expect("a record");
+        for row in records(&rows) {
             let id = row["id"].as_str().expect("an id").to_owned();
             if wanted.contains_key(id.as_str()) {
                 texts.insert(id, row);

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use yuan_pipeline::{Batch, Finding, Rules};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::support::{corpora, records, root, unpack};
 
 /// One document.
 pub struct Known {
@@ -17,33 +19,50 @@ pub struct Known {
     pub text: String,
 }
 
-pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/rules")
+/// A file of the peers' answers.
+pub fn fixture(name: &str) -> PathBuf {
+    root().join("tests/fixtures/rules").join(name)
 }
 
-pub fn corpora() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora")
-}
-
-pub fn unpack(path: &Path) -> String {
-    let file = std::fs::File::open(path).expect("the file is there");
-    let mut decoder = zstd::Decoder::new(file).expect("it is a zstd file");
-    decoder.window_log_max(27).expect("a window that corpora use");
-    std::io::read_to_string(decoder).expect("it is UTF-8")
-}
-
-pub fn rows(path: &Path) -> Vec<Value> {
-    unpack(path).lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
-}
-
-pub fn string(value: &Value) -> String {
+fn string(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
+}
+
+/// What a peer said of each document, by the names of its columns.
+pub struct Answers {
+    columns: HashMap<String, usize>,
+    rows: Vec<Value>,
+}
+
+impl Answers {
+    /// Reads `PEER.jsonl.zst`.
+    pub fn of(peer: &str) -> Self {
+        let mut rows = records(&unpack(&fixture(&format!("{peer}.jsonl.zst"))));
+        let names = rows.remove(0);
+        let names = names.as_array().expect("names").iter().map(string);
+        Self { columns: names.zip(0..).collect(), rows }
+    }
+
+    /// One answer.
+    pub fn get(&self, document: usize, column: &str) -> &Value {
+        &self.rows[document][self.columns[column]]
+    }
+
+    /// One answer that is a number; `None` for null.
+    pub fn number(&self, document: usize, column: &str) -> Option<f64> {
+        self.get(document, column).as_f64()
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
 }
 
 /// The documents whose texts are in the repository.
 pub fn sample() -> Vec<Known> {
-    let named = rows(&fixtures().join("documents.jsonl.zst"));
-    let texts = rows(&fixtures().join("sample.jsonl.zst"));
+    let named = records(&unpack(&fixture("documents.jsonl.zst")));
+    let texts = records(&unpack(&fixture("sample.jsonl.zst")));
     let pairs = std::iter::zip(named, texts);
     pairs
         .map(|(place, row)| Known {
@@ -55,24 +74,30 @@ pub fn sample() -> Vec<Known> {
         .collect()
 }
 
-/// All documents, in order; `None` where the shared corpora are not.
+/// All documents, in order; the first ones where the shared corpora are not there.
+pub fn documents() -> Vec<Known> {
+    all().unwrap_or_else(sample)
+}
+
+/// All documents, in order; `None` where the shared corpora are not there.
 pub fn all() -> Option<Vec<Known>> {
-    if !corpora().exists() {
-        println!("skipped: the shared corpora are not at {}", corpora().display());
+    let Some(corpora) = corpora() else {
+        println!("skipped: no shared corpora here");
         return None;
-    }
-    let named = rows(&fixtures().join("documents.jsonl.zst"));
+    };
+    let named = records(&unpack(&fixture("documents.jsonl.zst")));
     let mut wanted: HashMap<String, Vec<(usize, &Value)>> = HashMap::new();
     for (place, row) in named.iter().enumerate() {
         wanted.entry(string(&row[0])).or_default().push((place, row));
     }
     let mut found: Vec<Option<Known>> = named.iter().map(|_| None).collect();
     for (file, places) in &wanted {
-        let texts = wholes(file);
+        let texts = wholes(&corpora.join(file), file);
         for (place, row) in places {
             let (text, label) = &texts[&(string_or_none(&row[1]), string(&row[2]))];
             let range = |at: usize| row[at].as_u64().expect("a place") as usize;
             let text = text[range(3)..range(4)].to_owned();
+            assert_eq!(format!("{:016x}", xxh64(text.as_bytes(), 0)), row[6], "{file}");
             found[*place] = Some(Known { file: file.clone(), language: string(&row[5]), label: *label, text });
         }
     }
@@ -84,13 +109,12 @@ fn string_or_none(value: &Value) -> Option<String> {
 }
 
 /// Every text of a corpus by id and field, with its label.
-fn wholes(file: &str) -> HashMap<(Option<String>, String), (String, Option<bool>)> {
-    let path = corpora().join(file);
+fn wholes(path: &Path, file: &str) -> HashMap<(Option<String>, String), (String, Option<bool>)> {
     if file.starts_with("lang/") {
         let text = unpack(&path.with_extension("txt.zst"));
         return HashMap::from([((None, "text".to_owned()), (text, None))]);
     }
-    let rows = rows(&PathBuf::from(format!("{}.jsonl.zst", path.display())));
+    let rows = records(&unpack(&path.with_extension("jsonl.zst")));
     if file == "web/page_lines" {
         let mut pages: HashMap<(Option<String>, String), (String, Option<bool>)> = HashMap::new();
         for row in rows {
@@ -112,38 +136,4 @@ fn wholes(file: &str) -> HashMap<(Option<String>, String), (String, Option<bool>
         }
     }
     texts
-}
-
-/// A stage whose preparation for each language is kept.
-pub struct Judge<R: Rules> {
-    rules: R,
-    prepared: HashMap<String, R::Prepared>,
-}
-
-impl<R: Rules> Judge<R> {
-    pub fn new(rules: R) -> Self {
-        Self { rules, prepared: HashMap::new() }
-    }
-
-    /// Every check that is on, of a text taken for one of this language.
-    pub fn findings(&mut self, text: &str, code: &str) -> Vec<Finding> {
-        let field = arrow_schema::Field::new("language", arrow_schema::DataType::LargeUtf8, true);
-        let column = arrow_array::LargeStringArray::from_iter_values([code]);
-        let batch = Batch::of_texts(&[text]).annotate(field, std::sync::Arc::new(column)).expect("one row");
-        let document = batch.document(0);
-        let language = self.rules.language(&document).to_owned();
-        let prepared = self.prepared.entry(language).or_insert_with_key(|language| self.rules.prepare(language));
-        let mut values = vec![f64::NAN; R::MEASURES.len()];
-        self.rules.measure(prepared, &document, &mut values);
-        let checks = self.rules.checks(prepared).iter().filter(|check| !values[check.measure].is_nan());
-        checks
-            .map(|check| Finding {
-                rule: check.reason,
-                value: values[check.measure],
-                threshold: check.threshold,
-                at_least: check.at_least,
-                drops: check.fails(&values),
-            })
-            .collect()
-    }
 }

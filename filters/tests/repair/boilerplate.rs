@@ -3,10 +3,6 @@
 //! The word lists were written by hand and with a look at the pages not named in
 //! `tests/fixtures/repair/held_out_pages.txt`; results for both are in `tests/fixtures/repair/MEASUREMENTS.md`.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use yuan_filters::BoilerplateLines;
@@ -29,13 +25,13 @@ fn removed(lines: &[&str], left: &str) -> Vec<bool> {
 
 #[test]
 fn lines_of_real_pages() {
-    let Some(corpora) = support::corpora() else {
+    let Some(corpora) = crate::support::corpora() else {
         println!("skipped: no shared corpora here");
         return;
     };
-    let held_out: Vec<&str> = include_str!("../../tests/fixtures/repair/held_out_pages.txt").lines().collect();
+    let held_out: Vec<&str> = include_str!("../../../tests/fixtures/repair/held_out_pages.txt").lines().collect();
     let mut pages = Pages::new();
-    for record in support::records(&support::unpack(&corpora.join("web/page_lines.jsonl.zst"))) {
+    for record in crate::support::records(&crate::support::unpack(&corpora.join("web/page_lines.jsonl.zst"))) {
         let field = |name: &str| record[name].as_str().expect("a string").to_owned();
         pages.entry(field("page")).or_default().push((field("text").trim().to_owned(), field("label") == "content"));
     }
@@ -97,7 +93,7 @@ fn report(counts: &[Counts; 2], what: &str) {
 
 #[test]
 fn prose_keeps_its_lines() {
-    let Some(corpora) = support::corpora() else {
+    let Some(corpora) = crate::support::corpora() else {
         println!("skipped: no shared corpora here");
         return;
     };
@@ -105,7 +101,7 @@ fn prose_keeps_its_lines() {
     for name in ["en_books", "en_wikitext2", "en_nltk", "zh_novels", "zh_wikiqa", "zh_laws", "zh_lctt", "multi_osguide"]
     {
         let (mut lines, mut removed_lines, mut shown) = (0, 0, 0);
-        for text in support::texts(&corpora.join(format!("docs/{name}.jsonl.zst"))) {
+        for text in crate::support::texts(&corpora.join(format!("docs/{name}.jsonl.zst"))) {
             let found = boilerplate.remove(&text);
             lines += text.lines().filter(|line| !line.trim().is_empty()).count();
             removed_lines += found.lines;

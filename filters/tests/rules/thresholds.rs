@@ -1,6 +1,6 @@
 //! How many real documents each stage keeps, language by language.
 //!
-//! `SHOW_RATIOS=1 cargo test -p yuan-filters --test ratio_rules thresholds -- --nocapture` prints the tables of
+//! `SHOW_RATIOS=1 cargo test -p yuan-filters --test rules thresholds -- --nocapture` prints the tables of
 //! `tests/fixtures/rules/THRESHOLDS_RATIOS.md`.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use yuan_filters::{DataJuicer, PolyLm, Roots, Yayi2};
 use yuan_pipeline::{Finding, Rules};
 
-use super::documents::{Judge, Known, all};
+use crate::documents::{Known, all};
+use crate::judged::Judge;
 
 const LANGUAGES: [&str; 18] =
     ["zh", "en", "ru", "es", "fr", "pt", "de", "it", "nl", "pl", "ar", "tr", "he", "ja", "ko", "th", "vi", "id"];
