@@ -35,15 +35,25 @@ THREADS = "2"
 OURS = {
     "yuan-data clean": "{binary} clean {inputs} -o {out}/kept --threads " + THREADS,
     "yuan-data dedup": "{binary} dedup {inputs} -o {out}/kept --method minhash --threads " + THREADS,
+    # With measures every rule is asked about every document, also about those that another one drops; all are written.
+    "yuan-data rules": "{binary} run {here}/all_rules.toml -o {out}/kept --quiet --threads " + THREADS
+    + ' --set output.measures="sidecar" --set input.paths={paths}',
     "yuan-data tokenize": "{binary} tokenize {inputs} -o {out}/tokens --tokenizer {tokenizer} --threads " + THREADS,
 }
-# What runs, on which corpus ("slow": the small one, for peers that would take an hour).
+# What runs, on which corpus ("slow": the small one, for peers that would take an hour; "zh" and "en": documents of one language).
 RUNS = [
     ("clean", "yuan-data clean", "full"),
     ("clean", "yuan-data clean", "slow"),
     ("clean", "datatrove-clean-en", "slow"),
     ("clean", "datatrove-clean-whitespace", "slow"),
     ("clean", "datatrove-clean-mixed", "slow"),
+    ("rules", "yuan-data rules", "full"),
+    ("rules", "yuan-data rules", "full zh"),
+    ("rules", "yuan-data rules", "full en"),
+    ("rules", "yuan-data rules", "slow zh"),
+    ("rules", "datatrove-rules-zh", "slow zh"),
+    ("rules", "yuan-data rules", "slow en"),
+    ("rules", "datatrove-rules-en", "slow en"),
     ("dedup", "yuan-data dedup", "full"),
     ("dedup", "rensa-minhash", "full"),
     ("dedup", "yuan-data dedup", "slow"),
@@ -158,7 +168,7 @@ def token_count(prefix):
 
 def result_of(stage, ours, corpus, out, output):
     """What the run made, to see that it did the work."""
-    if stage == "clean":
+    if stage in ("clean", "rules"):
         return {"documents": sum(1 for _ in kept_rows(out))} if ours else json.loads(output.strip().splitlines()[-1])
     if stage == "dedup":
         kept = {row["id"] for row in kept_rows(out)} if ours else set((Path(out) / "kept.txt").read_text().split())
@@ -168,7 +178,9 @@ def result_of(stage, ours, corpus, out, output):
 
 def command_for(name, corpus, out, arguments):
     if name in OURS:
-        filled = {"binary": arguments.binary, "inputs": "\0".join(parts(corpus)), "out": out, "tokenizer": arguments.tokenizer}
+        paths = json.dumps(parts(corpus), separators=(",", ":"))
+        filled = {"binary": arguments.binary, "inputs": "\0".join(parts(corpus)), "paths": paths, "out": out, "here": HERE,
+                  "tokenizer": arguments.tokenizer}
         return [word for piece in OURS[name].split(" ") for word in piece.format(**filled).split("\0")]
     peer = [sys.executable, str(HERE / "peers.py"), name, str(corpus), str(out)]
     return [*peer, str(arguments.tokenizer)] if name.endswith("-loop") else peer
@@ -189,13 +201,17 @@ def run(stage, name, corpus, arguments, label):
 
 
 def corpora(arguments):
-    """The two corpora, and one of a single document that shows what starting up costs."""
+    """The two corpora, those of one language, and one of a single document that shows what starting up costs."""
     made = {}
-    for label, megabytes in (("full", arguments.megabytes), ("slow", arguments.slow_megabytes)):
-        made[label] = arguments.work / f"corpus-{megabytes:g}mb"
-        if not (made[label] / "truth.jsonl").exists():
-            documents, truth = mixed_corpus.build(arguments.corpora, megabytes, 1)
-            mixed_corpus.write(made[label], documents, truth, 4)
+    for size, megabytes in (("full", arguments.megabytes), ("slow", arguments.slow_megabytes)):
+        for language in ("", "zh", "en"):
+            folder = arguments.work / f"corpus-{megabytes:g}mb{language and '-' + language}"
+            made[f"{size} {language}".strip()] = folder
+            if not (folder / "truth.jsonl").exists():
+                # There is not twice as much of one language.
+                wanted = min(megabytes, 50) if language else megabytes
+                shares = {language: 1.0} if language else mixed_corpus.SHARES
+                mixed_corpus.write(folder, *mixed_corpus.build(arguments.corpora, wanted, 1, shares), 4)
     made["one"] = arguments.work / "corpus-one"
     if not made["one"].exists():
         mixed_corpus.write(made["one"], [next(rows(parts(made["slow"])))], [], 1)
@@ -249,7 +265,7 @@ def summary(record):
                   "| | corpus MB | wall s | CPU s | MB/CPU s | net MB/CPU s | peak RSS MB | ratio | result |",
                   "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
         for row in (row for row in record["rows"] if row["stage"] == stage):
-            size = f"{row['bytes'] / 1e6:.1f}"
+            size = f"{row['bytes'] / 1e6:.1f}{row['corpus'].removeprefix('full').removeprefix('slow')}"
             if "error" in row:
                 lines.append(f"| {row['name']} | {size} | | | | | | | not run: {row['error'][0]} |")
                 continue

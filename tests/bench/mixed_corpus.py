@@ -1,6 +1,6 @@
 """Builds the benchmark corpus: real documents in Chinese, English and others, with planted duplicates.
 
-    python tests/bench/mixed_corpus.py OUT [--megabytes 100] [--seed 1] [--files 4] [--corpora ../shared/corpora]
+    python tests/bench/mixed_corpus.py OUT [--megabytes 100] [--seed 1] [--files 4] [--only zh|en|other] [--corpora ../shared/corpora]
 
 Writes OUT/part-0.jsonl.zst … and OUT/truth.jsonl. Needs `zstandard`. Of the documents 60 % are real ones with no two texts the
 same, 20 % repeat one of them byte by byte, and 20 % are a copy with sentences dropped and swapped; nothing
@@ -72,10 +72,10 @@ def vary(text, generator):
     return result if result.strip() and result != text else "".join(sentences[:-1]).rstrip() or text[: len(text) * 9 // 10]
 
 
-def originals(corpora, budget, seed):
+def originals(corpora, budget, seed, shares):
     """Real documents until each language group has its share of `budget` bytes; no text twice."""
     seen = set()
-    for group, share in SHARES.items():
+    for group, share in shares.items():
         pool = []
         for name in FILES[group]:
             for row in rows(corpora / f"docs/{name}.jsonl.zst"):
@@ -98,10 +98,10 @@ def originals(corpora, budget, seed):
             print(f"{group}: the corpora end {left / 1e6:.1f} MB early")
 
 
-def build(corpora, megabytes, seed):
+def build(corpora, megabytes, seed, shares=SHARES):
     """All documents in their final order, and the planted pairs."""
     documents, truth = [], []
-    base = sorted(originals(corpora, megabytes * 1e6 * 0.6, seed), key=lambda row: rank(seed, "plant", row[2]))
+    base = sorted(originals(corpora, megabytes * 1e6 * 0.6, seed, shares), key=lambda row: rank(seed, "plant", row[2]))
     third = len(base) // 3
     for index, (language, source, text) in enumerate(base):
         name = rank(seed, "original", index).hex()
@@ -132,9 +132,11 @@ def main():
     parser.add_argument("--megabytes", type=float, default=100.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--only", choices=SHARES, help="documents of one group of languages")
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared/corpora")
     arguments = parser.parse_args()
-    documents, truth = build(arguments.corpora, arguments.megabytes, arguments.seed)
+    shares = {arguments.only: 1.0} if arguments.only else SHARES
+    documents, truth = build(arguments.corpora, arguments.megabytes, arguments.seed, shares)
     write(arguments.out, documents, truth, arguments.files)
     near = [pair["jaccard"] for pair in truth if pair["kind"] == "near"]
     print(

@@ -3,7 +3,7 @@
     python tests/bench/peers.py NAME INPUT OUTPUT [TOKENIZER]
 
 NAME is one of PEERS below. INPUT is a folder of part-*.jsonl.zst; OUTPUT a new folder. Two workers. The last line printed is a JSON object
-with what came out: {"documents": …} for clean, {"kept": …} for dedup (the ids are in OUTPUT/kept.txt), {"tokens": …} for tokenize.
+with what came out: {"documents": …} for clean and rules, {"kept": …} for dedup (the ids are in OUTPUT/kept.txt), {"tokens": …} for tokenize.
 """
 
 import array
@@ -112,6 +112,38 @@ def datatrove_clean(mode, source, out):
         JsonlReader(source, glob_pattern="*.jsonl.zst"),
         Lazily(functools.partial(repetition, mode)),
         Lazily(functools.partial(quality, mode)),
+        JsonlWriter(f"{out}/kept", output_filename="${rank}.jsonl.zst", compression="zstd"),
+    ]
+    tasks = len(parts(source))
+    LocalPipelineExecutor(pipeline, tasks=tasks, workers=WORKERS, logging_dir=f"{out}/logs").run()
+    return {"documents": sum(1 for _ in lines(f"{out}/kept"))}
+
+
+def every_document(build):
+    """A filter that judges documents and keeps them all."""
+    step = build()
+    judge = step.filter
+    step.filter = lambda document: judge(document) is not None
+    return step
+
+
+def datatrove_rules(language, source, out):
+    """Gopher, FineWeb and C4 rules on documents of one language, each of them by every filter up to the first rule it breaks there."""
+    from datatrove.executor import LocalPipelineExecutor
+    from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
+    from datatrove.pipeline.readers import JsonlReader
+    from datatrove.pipeline.writers import JsonlWriter
+
+    stop_words = {} if language == "eng" else {"min_stop_words": 0, "min_avg_word_length": 1}
+    filters = [
+        functools.partial(GopherQualityFilter, language=language, **stop_words),
+        functools.partial(GopherRepetitionFilter, language=language),
+        functools.partial(FineWebQualityFilter, language=language),
+        functools.partial(C4QualityFilter, language=language, filter_no_terminal_punct=language == "eng"),
+    ]
+    pipeline = [
+        JsonlReader(source, glob_pattern="*.jsonl.zst"),
+        *(Lazily(functools.partial(every_document, build)) for build in filters),
         JsonlWriter(f"{out}/kept", output_filename="${rank}.jsonl.zst", compression="zstd"),
     ]
     tasks = len(parts(source))
@@ -229,6 +261,8 @@ PEERS = {
     "datatrove-clean-en": functools.partial(datatrove_clean, "en"),
     "datatrove-clean-whitespace": functools.partial(datatrove_clean, "whitespace"),
     "datatrove-clean-mixed": functools.partial(datatrove_clean, "mixed"),
+    "datatrove-rules-en": functools.partial(datatrove_rules, "eng"),
+    "datatrove-rules-zh": functools.partial(datatrove_rules, "cmn"),
     "datatrove-minhash-en": functools.partial(datatrove_minhash, "en"),
     "datatrove-minhash-mixed": functools.partial(datatrove_minhash, "mixed"),
     "rensa-minhash": rensa_minhash,

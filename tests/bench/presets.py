@@ -5,21 +5,47 @@
 
 Sets, each split into two halves by a hash of the group a text is from (`tune` may be looked at while settings are chosen, `report` may not):
 
-- pages: bodies of web articles (good) against the boilerplate lines of the same and other pages, page by page (bad); English.
+- documents: whole documents of docs/ (all good; books, laws, encyclopaedias, manuals, forums), at most 60 of a source and half, up to 20,000
+  characters of each; only what is kept of the good is counted. The other sets hold no code blocks, tables and refrains.
+- pages: bodies of web articles (good) against the boilerplate lines of the same and other pages, page by page (bad); English. The few pages
+  whose HTML names another language have rows of their own (`other`).
 - snippets: quality/quality_{en,zh}: sentences of encyclopaedias, textbooks, laws, books (good) against reviews, offensive comments, spam (bad).
 - assembled: the same snippets put together, kind by kind, to documents of about 1,500 characters, as a page of reviews or a chapter has.
 - noisy: the raw noisy sets (all bad), put together the same way; only recall of the bad is counted.
 
-Needs Python with zstandard. Labels are by source, a proxy for quality: see MANIFEST.md of the corpora.
+Undone, because no natural text has it: WikiText's tokenisation (`<unk>`, ` @-@ `, spaces around punctuation; each `<unk>` is a name in turn);
+rows of prose that were cut where the lengths of good and bad were matched (left out); the half lines at both ends of a window of
+boilerplate; bodies and boilerplate of pages below 300 characters (many are notes of the annotators: MISSED LAST PARAGRAPH); in `assembled`,
+English technical and textbook rows that are one line of a hard-wrapped paragraph (the paragraph in their place). Stages that look for
+copies (`exact`, `minhash`) are left out of the recipes: the sets hold the same sentences several times.
+
+Labels are by source, a proxy for quality, and some are dubious:
+
+- reviews (hotel, takeaway) are well-formed Chinese, many as good as a forum's prose: a rule cannot tell them from it, and need not.
+- sms spam/chat: 86 % are ordinary messages (`ham`). They and what the annotators of tweets and comments called `ok` are low as prose, mostly
+  not toxic; in `noisy`, `--kinds` counts them apart. Chinese offensive comments are so by their target (region, race, gender); many argue in
+  ordinary words, without an insult that a list could hold.
+- pages, boilerplate: all that is no body text of the article, also teasers and comments of readers, whole sentences. Good: a few bodies are
+  lists (a diary of meetings, a table of figures). There are no Chinese pages: what menus and lists of headlines a preset finds in Chinese is
+  not measured.
+- documents: references of interfaces (en_cppdocs, zh_paddle, zh_react, zh_tidb) are half code, tables and lists; zh_lctt has the English
+  originals beside the translations. Chinese fiction is classical throughout: modern novels have more ellipses and insults.
+- assembled documents are sentences without context, one a line: rules that look at the order of lines see nothing true in them, and those
+  that look for repetition see less of it than there is in a book.
+- snippets: most rules are made for documents; the least number of words decides more here than all other rules.
+
+Needs Python with zstandard. Sources of the sets: MANIFEST.md of the corpora.
 """
 
 import argparse
 import datetime
 import hashlib
 import io
+import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections import defaultdict
@@ -29,7 +55,13 @@ import zstandard
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARS = 1500
-SETS = ("pages", "snippets", "assembled", "noisy")
+SHORTEST_PAGE = 300
+WHOLE, WHOLE_CHARS = 60, (500, 20000)
+SETS = ("documents", "pages", "assembled", "noisy", "snippets")
+PROSE = {"books", "news/speeches", "wikipedia", "classic novels", "law"}
+SENTENCE_END = re.compile(r"[.!?。！？…：:；;．”’」』）)\"'\]]\s*$")
+NAMES = ("Alder", "Birch", "Cedar", "Elm", "Hazel", "Juniper", "Linden", "Maple", "Oak", "Poplar", "Rowan", "Willow")
+HTML_LANGUAGE = re.compile(r"<html[^>]*?\blang=[\"']?([a-zA-Z]+)")
 
 
 def rows(path):
@@ -56,26 +88,93 @@ def assembled(texts, chars=CHARS):
         yield "\n".join(lines)
 
 
+def without_tokenisation(text):
+    """WikiText as it was before it was cut into tokens, with names for the words it left out."""
+    names = itertools.cycle(NAMES)
+    text = re.sub(r"<unk>", lambda _: next(names), text)
+    text = re.sub(r" @([-,.])@ ", r"\1", text)
+    text = re.sub(r'" ([^"]*) "', r'"\1"', text)
+    text = re.sub(r" ('(?:s|t|re|ve|ll|d|m)\b|n't\b|[.,:;?!%)\]])", r"\1", text)
+    return re.sub(r"([(\[$£]) ", r"\1", text)
+
+
+def hard_wrapped(corpora):
+    """Documents whose rows in the quality set are lines of paragraphs, by group."""
+    return {
+        f"{name}/{row['source'].split(':', 1)[1]}": row["text"]
+        for name in ("en_peps", "en_d2l", "en_rustbook")
+        for row in rows(corpora / f"docs/{name}.jsonl.zst")
+    }
+
+
+def paragraph(line, document):
+    """The paragraph that a line is from, or nothing."""
+    at = document.find(line.strip())
+    if at < 0:
+        return None
+    end = document.find("\n\n", at)
+    return document[document.rfind("\n\n", 0, at) + 1 : end if end >= 0 else None].strip()
+
+
+def whole_documents(corpora):
+    """Documents of docs/, the same number of each source, in the order of a hash."""
+    for path in sorted((corpora / "docs").glob("*.jsonl.zst")):
+        name, found = path.name.removesuffix(".jsonl.zst"), defaultdict(list)
+        if name.startswith("mix_"):
+            continue
+        for row in rows(path):
+            language = "zh" if row["lang"].startswith("zh") else row["lang"]
+            if language in ("en", "zh") and len(row["text"]) >= WHOLE_CHARS[0]:
+                found[language, half(row.get("group") or row["id"])].append(row)
+        for (language, where), some in found.items():
+            some.sort(key=lambda row: hashlib.sha256(row["id"].encode()).digest())
+            for row in some[:WHOLE]:
+                text = without_tokenisation(row["text"]) if "wikitext" in name else row["text"]
+                if len(text) > WHOLE_CHARS[1]:
+                    text = text[: WHOLE_CHARS[1]].rpartition("\n")[0] or text[: WHOLE_CHARS[1]]
+                yield "documents", language, where, True, name, text
+
+
+def snippet(row):
+    """The text of a quality row as it was before the corpus was cut; nothing where that cannot be had."""
+    text = row["text"]
+    if "en_wikitext2" in row["group"]:
+        text = without_tokenisation(text)
+    if row["kind"] in PROSE and not SENTENCE_END.search(text):
+        return None
+    if row["kind"] == "page boilerplate" and len(text) == 1200:
+        text = text.partition("\n")[2].rpartition("\n")[0]
+    return text or None
+
+
 def documents(corpora):
     """(set, language, half, good, kind, text) of every labelled document."""
+    yield from whole_documents(corpora)
     pages = defaultdict(list)
     for row in rows(corpora / "web/page_lines.jsonl.zst"):
         if row["label"] == "boilerplate":
             pages[row["page"]].append(row["text"])
     for name in ("articles_zyte", "newspaper_pages"):
         for row in rows(corpora / f"web/{name}.jsonl.zst"):
-            where = half(row["id"])
-            if (row["gold_text"] or "").strip():
-                yield "pages", "en", where, True, name, row["gold_text"]
+            where, named = half(row["id"]), HTML_LANGUAGE.search(row["html"])
+            language = "other" if named and named[1].lower() != "en" else "en"
+            if len(row["gold_text"] or "") > SHORTEST_PAGE:
+                yield "pages", language, where, True, name, row["gold_text"]
             lines = pages.get(row["id"], [])
-            if sum(map(len, lines)) > 300:
-                yield "pages", "en", where, False, f"{name} boilerplate", "\n".join(lines)
+            if sum(map(len, lines)) > SHORTEST_PAGE:
+                yield "pages", language, where, False, f"{name} boilerplate", "\n".join(lines)
+    wrapped = hard_wrapped(corpora)
     for language in ("en", "zh"):
-        kinds = defaultdict(list)
+        kinds = defaultdict(dict)  # as an ordered set: several lines of one paragraph give it once
         for row in rows(corpora / f"quality/quality_{language}.jsonl.zst"):
-            good, where = row["label"] == "high", half(row["group"])
-            yield "snippets", language, where, good, row["kind"], row["text"]
-            kinds[where, good, row["kind"]].append(row["text"])
+            good, where, text = row["label"] == "high", half(row["group"]), snippet(row)
+            if text is None:
+                continue
+            yield "snippets", language, where, good, row["kind"], text
+            if row["group"] in wrapped:
+                text = paragraph(text, wrapped[row["group"]])
+            if text:
+                kinds[where, good, row["kind"]][text] = None
         for (where, good, kind), texts in kinds.items():
             for text in assembled(texts):
                 yield "assembled", language, where, good, kind, text
@@ -85,17 +184,21 @@ def documents(corpora):
             continue
         kinds = defaultdict(list)
         for row in rows(path):
-            kinds[half(row["id"])].append(row["text"])
-        for where, texts in kinds.items():
+            harmless = {"ok": " ok", "ham": " ham"}.get(row["label"], "")
+            kinds[half(row["id"]), path.name.removesuffix(".jsonl.zst") + harmless].append(row["text"])
+        for (where, kind), texts in kinds.items():
             for text in assembled(texts):
-                yield "noisy", language, where, False, path.name.removesuffix(".jsonl.zst"), text
+                yield "noisy", language, where, False, kind, text
 
 
 def kept_ids(binary, recipe, source, folder):
     shutil.rmtree(folder, ignore_errors=True)
+    without_copies = folder.with_suffix(".toml")
+    text = recipe.read_text(encoding="utf-8")
+    without_copies.write_text(re.sub(r"\[\[stage\]\]\n(exact|minhash) = .*\n", "", text), encoding="utf-8")
     paths = f'input.paths=["{source}"]'
     subprocess.run(
-        [binary, "run", recipe, "-o", folder, "--quiet", "--set", paths, "--set", "output.documents=true",
+        [binary, "run", without_copies, "-o", folder, "--quiet", "--set", paths, "--set", "output.documents=true",
          "--set", "output.format=\"jsonl\"", "--set", "rails.stop=false"],
         check=True,
     )

@@ -37,8 +37,8 @@ impl Coverage {
     }
 }
 
-/// The share of the text's words, in [0, 1], that are entries of the list or part of one.
-pub fn word_fraction(list: &WordList, text: &str, words: &Words) -> f64 {
+/// How many of the text's words, of those that count, are entries of the list or part of one.
+pub fn words_in_entries(list: &WordList, text: &str, words: &Words, counts: impl Fn(&str) -> bool) -> usize {
     let spans = words.spans();
     let (mut next, mut inside) = (0, 0);
     list.find(
@@ -47,11 +47,11 @@ pub fn word_fraction(list: &WordList, text: &str, words: &Words) -> f64 {
         |hit| {
             next += spans[next..].partition_point(|span| (span.start as usize) < hit.start);
             let length = spans[next..].partition_point(|span| span.end as usize <= hit.end);
-            inside += length;
+            inside += spans[next..next + length].iter().filter(|span| counts(&text[span.range()])).count();
             next += length;
         },
     );
-    if spans.is_empty() { 0.0 } else { inside as f64 / spans.len() as f64 }
+    inside
 }
 
 /// How densely the entries of each category stand, those counted that stand close together.
@@ -191,11 +191,11 @@ mod tests {
 
     #[test]
     fn words_of_a_phrase_all_count() {
-        let list = list("bad word\nworse");
-        let text = "No bad word, no worse one.";
+        let list = list("bad word\nworse\nno-no");
+        let text = "No bad word, no worse no-no.";
         let words = Words::of_text(text, Language::ENGLISH);
-        assert_eq!(words.len(), 8);
-        assert_eq!(word_fraction(&list, text, &words), 3.0 / 8.0);
+        assert_eq!(words_in_entries(&list, text, &words, |_| true), 6);
+        assert_eq!(words_in_entries(&list, text, &words, |word| word != "-"), 5);
     }
 
     #[test]

@@ -12,5 +12,5 @@ pub(crate) use built_in::{
 
 pub(crate) use file::open;
 pub use file::{Entry, entries, read_entries};
-pub use measure::{Cluster, Coverage, Density, word_fraction};
+pub use measure::{Cluster, Coverage, Density, words_in_entries};
 pub use word_list::{Hit, Matching, WordList};

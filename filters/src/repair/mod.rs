@@ -15,6 +15,7 @@ mod scan;
 mod single_byte;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,19 @@ impl RepairText {
             () => Verdict::Keep,
         }
     }
+}
+
+/// Where UTF-8 was read as Windows-1252, Latin-1 or Windows-1251, in order: one range for each character that was.
+///
+/// Cost: one walk over the bytes for a text that shows nothing suspicious.
+pub(crate) fn garbled_utf8(text: &str) -> Vec<Range<usize>> {
+    let seen = scan(text);
+    let mut places = if seen.latin { single_byte::places(text, false) } else { Vec::new() };
+    if seen.cyrillic {
+        places.extend(single_byte::places(text, true));
+        places.sort_unstable_by_key(|place| place.start);
+    }
+    places
 }
 
 fn unrepairable_fraction(repaired: &Repaired<'_>) -> f64 {

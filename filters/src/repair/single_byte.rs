@@ -4,6 +4,8 @@
 //! repaired if its evidence suffices, with less where other lines of the text have it. No letter before a mark of
 //! punctuation that somebody may have meant (FÜR Ä“, CAFÉ…) is enough by itself.
 
+use std::ops::Range;
+
 use super::charset::{ToByte, one_character, windows_1251, windows_1252};
 use super::plausible::log_probability;
 
@@ -17,10 +19,7 @@ const MAX_ROUNDS: usize = 3;
 /// The text repaired, and whether anything was. `cyrillic` takes Windows-1251 for the wrong character set, else
 /// Windows-1252.
 pub(super) fn repair(text: &str, cyrillic: bool) -> Option<String> {
-    let (to_byte, weigh): (ToByte, Weigh) = match cyrillic {
-        true => (windows_1251, weigh_cyrillic),
-        false => (windows_1252, weigh_latin),
-    };
+    let (to_byte, weigh) = character_set(cyrillic);
     let mut current: Option<String> = None;
     for _ in 0..MAX_ROUNDS {
         match round(current.as_deref().unwrap_or(text), to_byte, weigh) {
@@ -29,6 +28,12 @@ pub(super) fn repair(text: &str, cyrillic: bool) -> Option<String> {
         }
     }
     current
+}
+
+/// Where a line has evidence enough, in order: one range for each character that was.
+pub(super) fn places(text: &str, cyrillic: bool) -> Vec<Range<usize>> {
+    let (to_byte, weigh) = character_set(cyrillic);
+    sure_places(text, to_byte, weigh).into_iter().map(|place| place.start..place.end).collect()
 }
 
 /// What a place tells: for the garbled reading above 0, against it below.
@@ -52,10 +57,30 @@ struct Place {
     weight: i32,
 }
 
+fn character_set(cyrillic: bool) -> (ToByte, Weigh) {
+    if cyrillic { (windows_1251, weigh_cyrillic) } else { (windows_1252, weigh_latin) }
+}
+
 fn round(text: &str, to_byte: ToByte, weigh: Weigh) -> Option<String> {
+    let places = sure_places(text, to_byte, weigh);
+    if places.is_empty() {
+        return None;
+    }
+    let (mut out, mut kept) = (String::new(), 0);
+    for place in places {
+        out.push_str(&text[kept..place.start]);
+        out.push(place.decoded);
+        kept = place.end;
+    }
+    out.push_str(&text[kept..]);
+    Some(out)
+}
+
+/// The places of a text, in order, that lie in lines with evidence enough.
+fn sure_places(text: &str, to_byte: ToByte, weigh: Weigh) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     // Places of each line that has some, and their weight.
-    let mut lines: Vec<(std::ops::Range<usize>, i32)> = Vec::new();
+    let mut lines: Vec<(Range<usize>, i32)> = Vec::new();
     let mut line_start = 0;
     for line in text.split_inclusive('\n') {
         let first = places.len();
@@ -79,23 +104,12 @@ fn round(text: &str, to_byte: ToByte, weigh: Weigh) -> Option<String> {
         line_start += line.len();
     }
     let sure = lines.iter().filter(|(_, weight)| *weight > 0).map(|(_, weight)| weight).sum::<i32>() >= SURE_TEXT;
-    let mut out = String::new();
-    let mut kept = 0;
-    for (range, weight) in lines {
-        if weight < if sure { 1 } else { SURE_LINE } {
-            continue;
-        }
-        for place in places[range].iter().filter(|place| place.weight >= 0) {
-            out.push_str(&text[kept..place.start]);
-            out.push(place.decoded);
-            kept = place.end;
-        }
+    let least = if sure { 1 } else { SURE_LINE };
+    for (range, _) in lines.into_iter().filter(|(_, weight)| *weight < least) {
+        places[range].iter_mut().for_each(|place| place.weight = -1);
     }
-    if kept == 0 {
-        return None;
-    }
-    out.push_str(&text[kept..]);
-    Some(out)
+    places.retain(|place| place.weight >= 0);
+    places
 }
 
 fn find(line: &str, line_start: usize, to_byte: ToByte, places: &mut Vec<Place>) {

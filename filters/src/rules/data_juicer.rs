@@ -3,17 +3,14 @@
 //! Source: Data-Juicer 1.6.1 (`ops/filter/*.py`), whose defaults these are. Reads `text`, and `language` where
 //! it is there; adds nothing. One walk over the characters, one over the words: O(bytes).
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Document, Measured, Rules};
 
 use super::per_language::{DocumentLanguage, PerLanguage};
-use super::ratios::{Measuring, Ratios, WordSet, flagged_list, flagged_set, stop_words};
-use crate::lists::WordList;
+use super::ratios::{PreparedRatios, RatioSettings, joint};
 use crate::shape::Shape;
-use crate::words::{Language, Words};
+use crate::words::Language;
 
 /// Thresholds of Data-Juicer's filters; a threshold of 0 turns its check off.
 ///
@@ -62,7 +59,8 @@ pub struct DataJuicer {
     pub min_stop_word_fraction: f64,
     /// Greatest fraction of words, in [0, 1], that are flagged. Default 0.045 (`flagged_words_filter`).
     pub max_flagged_word_fraction: f64,
-    /// Stop words, in lower case, for every language. Default empty: those of stopwords-iso, of eighteen languages.
+    /// Stop words, in lower case, for every language; Arabic and Hebrew ones are found with vowel marks and without.
+    /// Default empty: those of stopwords-iso, of eighteen languages.
     pub stop_words: Vec<String>,
     /// Flagged words, in lower case, for every language. Default empty: those of LDNOOBW for the language.
     pub flagged_words: Vec<String>,
@@ -126,23 +124,13 @@ const LONGEST_LINE_CHARS: usize = 7;
 const STOP_WORD_FRACTION: usize = 8;
 const FLAGGED_WORD_FRACTION: usize = 9;
 
-/// The checks and word lists of one language.
-pub struct PreparedDataJuicer {
-    checks: Vec<Check>,
-    stop_words: Option<WordSet>,
-    flagged_set: Option<WordSet>,
-    flagged_list: Option<Arc<WordList>>,
-    run_chars: usize,
-    run_words: usize,
-}
-
 impl DataJuicer {
     fn is_literal(&self) -> bool {
         self.compat == DataJuicerCompat::DataJuicer
     }
 
-    fn checks_for(own: &Self) -> Vec<Check> {
-        let checks = [
+    fn checks_for(own: &Self) -> [Check; 15] {
+        [
             Check::at_least("too_few_chars", CHARS, own.min_chars as f64),
             Check::at_most("too_many_chars", CHARS, own.max_chars as f64),
             Check::at_least("too_few_words", WORDS, own.min_words as f64),
@@ -158,13 +146,12 @@ impl DataJuicer {
             Check::at_most("too_long_line", LONGEST_LINE_CHARS, own.max_longest_line_chars as f64),
             Check::at_least("too_few_stop_words", STOP_WORD_FRACTION, own.min_stop_word_fraction),
             Check::at_most("too_many_flagged_words", FLAGGED_WORD_FRACTION, own.max_flagged_word_fraction),
-        ];
-        checks.into_iter().filter(|check| check.threshold != 0.0).collect()
+        ]
     }
 }
 
 impl Rules for DataJuicer {
-    type Prepared = PreparedDataJuicer;
+    type Prepared = PreparedRatios;
 
     const MEASURES: &'static [Measured] = &[
         Measured::count("chars", "Characters of the text."),
@@ -183,44 +170,30 @@ impl Rules for DataJuicer {
         document.measure::<DocumentLanguage>().0.code()
     }
 
-    fn prepare(&self, language: &str) -> PreparedDataJuicer {
+    fn prepare(&self, language: &str) -> PreparedRatios {
         let language = Language::of_name(language).unwrap_or(Language::UNKNOWN);
         let own = match self.compat {
             DataJuicerCompat::None => self.languages.effective(self, "data_juicer", language),
             DataJuicerCompat::DataJuicer => self.clone(),
         };
-        let literal = self.is_literal();
-        PreparedDataJuicer {
-            checks: Self::checks_for(&own),
-            stop_words: WordSet::new(&own.stop_words).or_else(|| WordSet::new(stop_words(language.code()))),
-            flagged_set: literal.then(|| flagged_set(&own.flagged_words, language.code())).flatten(),
-            flagged_list: if literal { None } else { flagged_list(&own.flagged_words, language.code()) },
+        let settings = RatioSettings {
+            stop_words: &own.stop_words,
+            flagged_words: &own.flagged_words,
             run_chars: own.char_repetition_chars,
             run_words: own.word_repetition_words,
-        }
+            is_literal: self.is_literal(),
+            joint: if self.is_literal() { None } else { joint(language.code()) },
+        };
+        PreparedRatios::new(Self::checks_for(&own), language, &settings)
     }
 
-    fn checks<'p>(&self, prepared: &'p PreparedDataJuicer) -> &'p [Check] {
+    fn checks<'p>(&self, prepared: &'p PreparedRatios) -> &'p [Check] {
         &prepared.checks
     }
 
-    fn measure(&self, prepared: &PreparedDataJuicer, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
-        let (text, shape) = (document.text(), document.measure::<Shape>());
-        let mut measuring = Measuring {
-            run_chars: prepared.run_chars,
-            run_words: prepared.run_words,
-            stop_words: prepared.stop_words.as_ref(),
-            flagged_set: prepared.flagged_set.as_ref(),
-            flagged_list: prepared.flagged_list.as_deref(),
-            joint: None,
-        };
-        let (ratios, alphanumeric): (Ratios, usize) = if self.is_literal() {
-            (measuring.theirs(text, shape), shape.alphanumeric())
-        } else {
-            let words = document.measure::<Words>();
-            measuring.joint = super::ratios::joint(words.code());
-            (measuring.ours(text, shape, words), shape.word_chars())
-        };
+    fn measure(&self, prepared: &PreparedRatios, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
+        let (ratios, shape) = (prepared.measure(document), document.measure::<Shape>());
+        let alphanumeric = if self.is_literal() { shape.alphanumeric() } else { shape.word_chars() };
         values[CHARS] = shape.chars as f64;
         values[WORDS] = ratios.words as f64;
         values[ALPHANUMERIC_FRACTION] = shape.share(alphanumeric);

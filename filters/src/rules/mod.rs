@@ -21,7 +21,6 @@ mod ratios;
 mod refinedweb_lines;
 mod repeats;
 mod roots;
-mod sentences;
 mod toxicity;
 mod url_filter;
 mod yayi2;

@@ -4,17 +4,13 @@
 //! bigscience-workshop/data-preparation (01b_oscar_cleaning_and_filtering). Reads `text`, and `language` where it
 //! is there; adds nothing. One walk over the characters, one over the words: O(bytes).
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Document, Measured, Rules};
 
 use super::per_language::{DocumentLanguage, PerLanguage};
-use super::ratios::{Measuring, WordSet, flagged_list, flagged_set, joint, stop_words};
-use crate::lists::WordList;
-use crate::shape::Shape;
-use crate::words::{Language, Words};
+use super::ratios::{PreparedRatios, RatioSettings, joint};
+use crate::words::Language;
 
 /// Thresholds of the ROOTS ratios; a threshold of 0 turns its check off.
 ///
@@ -25,31 +21,33 @@ use crate::words::{Language, Words};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Roots {
-    /// Fewest words kept; a word counts if it holds a letter. Default 10; ar, en 20, es 16, fr 13, id 15, pt 19,
-    /// vi 30, zh 1 (ROOTS).
+    /// Fewest words kept; a word counts if it holds a letter. Default 10; ar, en 20, bn 33, ca, id 15, es 16, eu 8,
+    /// fr 13, hi 38, pt 19, ur 25, vi 30, zh 1 (ROOTS).
     pub min_words: usize,
     /// Most words kept. Default 100000; zh 1000000 (ROOTS).
     pub max_words: usize,
     /// Characters of the runs whose repetition is measured. Default 10; zh 3 (ROOTS), ja, ko 3 as zh.
     pub char_repetition_chars: usize,
     /// Greatest fraction, in [0, 1], that the most frequent repeated runs of characters make up. Default 0.2;
-    /// en 0.106, es, fr 0.14, id, vi 0.15, pt 0.25 (ROOTS).
+    /// bn 0.13, en 0.106, es, fr 0.14, hi 0.18, id, vi 0.15, pt 0.25, ur 0.19 (ROOTS).
     pub max_char_repetition: f64,
-    /// Words of the runs whose repetition is measured. Default 5 (ROOTS).
+    /// Words of the runs whose repetition is measured. Default 5; ur 7 (ROOTS).
     pub word_repetition_words: usize,
-    /// Greatest fraction of runs of words, in [0, 1], that occur more than once. Default 0.3; en 0.19, ar 0.34,
-    /// es 0.25, fr 0.13, id, vi 0.2, pt 0.98, zh 0.96 (ROOTS).
+    /// Greatest fraction of runs of words, in [0, 1], that occur more than once. Default 0.3; ar 0.34, bn 0.21,
+    /// ca, eu 0.4, en 0.19, es 0.25, fr 0.13, hi 0.47, id, vi 0.2, pt 0.98, ur 0.5, zh 0.96 (ROOTS).
     pub max_word_repetition: f64,
     /// Greatest fraction of characters, in [0, 1], that are no letters: digits, punctuation, symbols, white
-    /// space. Default 0.4; ar, zh 0.3, es, fr, id, vi 0.34, pt 0.35 (ROOTS).
+    /// space. Default 0.4; ar, zh 0.3, bn, hi 0.45, ca, ur 0.25, es, fr, id, vi 0.34, eu 0.31, pt 0.35 (ROOTS).
     pub max_special_char_fraction: f64,
-    /// Least fraction of words, in [0, 1], that are stop words. Default 0.1; en 0.3, es 0.4, fr 0.27, ar 0.07,
-    /// id 0.15, pt 0.2, vi 0.08, zh 0.1691 (ROOTS). A language without a list is not held to it.
+    /// Least fraction of words, in [0, 1], that are stop words. Default 0.1; ar 0.07, bn 0.002, ca 0.25, en 0.3,
+    /// es 0.4, eu 0.05, fr 0.27, hi, ur 0.01, id 0.15, pt 0.2, vi 0.08, zh 0.1691 (ROOTS). A language without a list is
+    /// not held to it.
     pub min_stop_word_fraction: f64,
-    /// Greatest fraction of words, in [0, 1], that are flagged. Default 0.1; ar 0.03, en, es, id 0.01, fr 0.008,
-    /// pt 0.007, vi 0.005, zh 0.001 (ROOTS).
+    /// Greatest fraction of words, in [0, 1], that are flagged. Default 0.1; ar 0.03, bn, zh 0.001, en, es,
+    /// id 0.01, fr 0.008, hi, vi 0.005, pt 0.007, ur 0.025 (ROOTS).
     pub max_flagged_word_fraction: f64,
-    /// Stop words, in lower case, for every language. Default empty: those of stopwords-iso, of eighteen languages.
+    /// Stop words, in lower case, for every language; Arabic and Hebrew ones are found with vowel marks and without.
+    /// Default empty: those of stopwords-iso, of eighteen languages.
     pub stop_words: Vec<String>,
     /// Flagged words, in lower case, for every language. Default empty: those of LDNOOBW for the language.
     pub flagged_words: Vec<String>,
@@ -101,19 +99,8 @@ const SPECIAL_CHAR_FRACTION: usize = 3;
 const STOP_WORD_FRACTION: usize = 4;
 const FLAGGED_WORD_FRACTION: usize = 5;
 
-/// The checks and word lists of one language.
-pub struct PreparedRoots {
-    checks: Vec<Check>,
-    stop_words: Option<WordSet>,
-    flagged_set: Option<WordSet>,
-    flagged_list: Option<Arc<WordList>>,
-    run_chars: usize,
-    run_words: usize,
-    joint: Option<&'static str>,
-}
-
 impl Rules for Roots {
-    type Prepared = PreparedRoots;
+    type Prepared = PreparedRatios;
 
     const MEASURES: &'static [Measured] = &[
         Measured::count("words", "Words that hold a letter."),
@@ -128,7 +115,7 @@ impl Rules for Roots {
         document.measure::<DocumentLanguage>().0.code()
     }
 
-    fn prepare(&self, language: &str) -> PreparedRoots {
+    fn prepare(&self, language: &str) -> PreparedRatios {
         let language = Language::of_name(language).unwrap_or(Language::UNKNOWN);
         let stage = match self.compat {
             RootsCompat::None => "roots",
@@ -144,36 +131,23 @@ impl Rules for Roots {
             Check::at_least("too_few_stop_words", STOP_WORD_FRACTION, own.min_stop_word_fraction),
             Check::at_most("too_many_flagged_words", FLAGGED_WORD_FRACTION, own.max_flagged_word_fraction),
         ];
-        let literal = self.compat == RootsCompat::Roots;
-        PreparedRoots {
-            checks: checks.into_iter().filter(|check| check.threshold != 0.0).collect(),
-            stop_words: WordSet::new(&own.stop_words).or_else(|| WordSet::new(stop_words(language.code()))),
-            flagged_set: literal.then(|| flagged_set(&own.flagged_words, language.code())).flatten(),
-            flagged_list: if literal { None } else { flagged_list(&own.flagged_words, language.code()) },
+        let settings = RatioSettings {
+            stop_words: &own.stop_words,
+            flagged_words: &own.flagged_words,
             run_chars: own.char_repetition_chars,
             run_words: own.word_repetition_words,
+            is_literal: self.compat == RootsCompat::Roots,
             joint: joint(language.code()),
-        }
+        };
+        PreparedRatios::new(checks, language, &settings)
     }
 
-    fn checks<'p>(&self, prepared: &'p PreparedRoots) -> &'p [Check] {
+    fn checks<'p>(&self, prepared: &'p PreparedRatios) -> &'p [Check] {
         &prepared.checks
     }
 
-    fn measure(&self, prepared: &PreparedRoots, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
-        let (text, shape) = (document.text(), document.measure::<Shape>());
-        let measuring = Measuring {
-            run_chars: prepared.run_chars,
-            run_words: prepared.run_words,
-            stop_words: prepared.stop_words.as_ref(),
-            flagged_set: prepared.flagged_set.as_ref(),
-            flagged_list: prepared.flagged_list.as_deref(),
-            joint: prepared.joint,
-        };
-        let ratios = match self.compat {
-            RootsCompat::None => measuring.ours(text, shape, document.measure::<Words>()),
-            RootsCompat::Roots => measuring.theirs(text, shape),
-        };
+    fn measure(&self, prepared: &PreparedRatios, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
+        let ratios = prepared.measure(document);
         values[WORDS] = ratios.words as f64;
         values[CHAR_REPETITION] = ratios.char_repetition;
         values[WORD_REPETITION] = ratios.word_repetition;

@@ -70,6 +70,7 @@ impl LineUnits {
     /// Reads up to `bytes` more into the buffer. Damage ends the stream: it is an error, or set aside later.
     fn fill(&mut self, bytes: u64) -> Result<Option<String>> {
         let before = self.buffer.len();
+        self.buffer.reserve(bytes.min(self.unit_bytes as u64 + STEP) as usize);
         match self.source.by_ref().take(bytes).read_to_end(&mut self.buffer) {
             Ok(_) => {
                 self.ended = ((self.buffer.len() - before) as u64) < bytes;

@@ -25,6 +25,11 @@ const BATCH_BYTES: usize = 512 << 10;
 /// Documents after which a batch is closed.
 const BATCH_ROWS: usize = 1024;
 
+/// For the texts of one batch: the one that closes it seldom makes it grow.
+fn texts_builder() -> LargeStringBuilder {
+    LargeStringBuilder::with_capacity(64, BATCH_BYTES + BATCH_BYTES / 4)
+}
+
 /// A piece of one input file, worked on, resumed and counted as one.
 pub(crate) struct Unit {
     /// The input file's number.
@@ -165,7 +170,7 @@ impl<'a> BatchBuilder<'a> {
             text_at: UInt64Builder::new(),
             spelling: LargeBinaryBuilder::new(),
         });
-        let (ids, texts) = (UInt64Builder::new(), LargeStringBuilder::new());
+        let (ids, texts) = (UInt64Builder::new(), texts_builder());
         Self { number, shard, input, bad, sink, ids, texts, text_bytes: 0, rows: 0, json }
     }
 
@@ -225,7 +230,7 @@ impl<'a> BatchBuilder<'a> {
             return Ok(());
         }
         let ids: UInt64Array = self.ids.finish();
-        let texts = self.texts.finish();
+        let texts = std::mem::replace(&mut self.texts, texts_builder()).finish();
         let riders = match &mut self.json {
             None => Riders::None,
             Some(json) => Riders::Json(Box::new(JsonRiders {

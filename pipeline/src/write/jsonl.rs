@@ -1,5 +1,7 @@
 //! JSON lines out: the record's own bytes with the text put back and the new columns at its end.
 
+mod frames;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,13 +10,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 
+use frames::Frames;
+
 use super::{OutputFormat, PartWriter};
 use crate::batch::{number_value, string_value};
 use crate::read::escape_into;
 use crate::stage::{Detail, Reason};
 use crate::{Batch, Error, Result, Riders};
 
-/// A part of JSON lines. Plain parts hold lines, compressed ones a whole frame or member.
+/// A part of JSON lines. Plain parts hold lines, compressed ones whole frames or a whole member.
 pub(crate) struct JsonlPart {
     path: PathBuf,
     out: Encoder,
@@ -26,7 +30,7 @@ pub(crate) struct JsonlPart {
 enum Encoder {
     Plain(BufWriter<File>),
     Gzip(flate2::write::GzEncoder<File>),
-    Zstd(zstd::stream::write::Encoder<'static, File>),
+    Zstd(Frames),
 }
 
 impl Write for Encoder {
@@ -34,7 +38,7 @@ impl Write for Encoder {
         match self {
             Self::Plain(out) => out.write(bytes),
             Self::Gzip(out) => out.write(bytes),
-            Self::Zstd(out) => out.write(bytes),
+            Self::Zstd(out) => out.write_all(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -42,7 +46,7 @@ impl Write for Encoder {
         match self {
             Self::Plain(out) => out.flush(),
             Self::Gzip(out) => out.flush(),
-            Self::Zstd(out) => out.flush(),
+            Self::Zstd(_) => Ok(()),
         }
     }
 }
@@ -57,11 +61,7 @@ impl JsonlPart {
     pub(crate) fn create(path: &Path, format: OutputFormat, level: i32, doc_id: bool) -> Result<Self> {
         let file = File::create(path).map_err(Error::io("create", path))?;
         let out = match format {
-            OutputFormat::JsonlZst => {
-                let mut encoder = zstd::stream::write::Encoder::new(file, level).map_err(Error::io("write", path))?;
-                encoder.include_checksum(true).map_err(Error::io("write", path))?;
-                Encoder::Zstd(encoder)
-            }
+            OutputFormat::JsonlZst => Encoder::Zstd(Frames::new(file, level)),
             OutputFormat::JsonlGz => {
                 let level = flate2::Compression::new(level.clamp(0, 9) as u32);
                 Encoder::Gzip(flate2::write::GzEncoder::new(file, level))
@@ -94,7 +94,7 @@ impl PartWriter for JsonlPart {
         let written = match self.out {
             Encoder::Plain(mut out) => out.flush(),
             Encoder::Gzip(out) => out.finish().map(drop),
-            Encoder::Zstd(out) => out.finish().map(drop),
+            Encoder::Zstd(out) => out.finish(),
         };
         written.map_err(Error::io("write", &self.path))
     }

@@ -178,7 +178,8 @@ impl Signs {
         let mut signs = Self::default();
         for line in head.lines().map(str::trim).filter(|line| !line.is_empty()) {
             signs.lines += 1;
-            let ends = line.ends_with(['{', '}', ';', '[', '(']) || line.ends_with("),") || line.ends_with("):");
+            let listed = line.ends_with(';') || line.ends_with("),") || line.ends_with("):");
+            let ends = line.ends_with(['{', '}', '[', '(']) || listed && !is_item(line);
             let assigns =
                 line.contains(" = ") && !line.ends_with(['.', '。']) || line.contains(" := ") || line.contains("();");
             signs.braces += usize::from(line.ends_with(['{', '}', ';']) || line.starts_with("//"));
@@ -195,6 +196,39 @@ impl Signs {
         }
         Some(if self.hashes > self.braces { PYTHON } else { SLASHES })
     }
+}
+
+/// Whether a line is an item of a list in prose (`б) о гражданстве;`, `the right to vote (article 5);`): words in a
+/// row, four of them or two where something else speaks for prose, and no assignment or call.
+fn is_item(line: &str) -> bool {
+    let mut before = ' ';
+    let mut is_call = false;
+    for character in line.chars() {
+        is_call |= character == '=' || character == '(' && (before.is_alphanumeric() || before == '_');
+        before = character;
+    }
+    // What a loop or a condition of Python looks like.
+    let is_block = line.ends_with(':') && line.starts_with(|character: char| character.is_ascii_lowercase());
+    if is_call || is_block {
+        return false;
+    }
+    let marker = line.split(' ').next().unwrap_or_default();
+    let is_marked = marker.chars().count() <= 5
+        && (marker.ends_with([')', '.']) || ["-", "–", "—", "•", "·", "*"].contains(&marker));
+    let speaks = is_marked
+        || line.ends_with(" ;")
+        || line.chars().any(|character| !character.is_ascii() && character.is_alphabetic());
+    let (mut row, mut longest) = (0, 0);
+    for word in line.split(' ') {
+        let word = word.trim_end_matches([',', ';', ':', '.', ')']).trim_start_matches('(');
+        let mut letters = word.chars().filter(|character| !matches!(character, '-' | '\'' | '’'));
+        let goes_on =
+            |character: char| !character.is_uppercase() && (character.is_alphabetic() || !character.is_ascii());
+        let is_plain = letters.next().is_some_and(char::is_alphabetic) && letters.all(goes_on);
+        row = if is_plain { row + 1 } else { 0 };
+        longest = longest.max(row);
+    }
+    longest >= if speaks { 2 } else { 4 }
 }
 
 #[cfg(test)]
@@ -215,9 +249,18 @@ mod tests {
         assert_eq!(looks("<!DOCTYPE html><html></html>"), Some(FileKind::Markup));
         assert_eq!(looks("{\n \"cells\": [\n  {\"cell_type\": \"code\"}"), Some(FileKind::Notebook));
         assert_eq!(looks("{\"a\": 1}"), Some(FileKind::Data));
+        assert_eq!(looks("struct s {\n  unsigned long long size;\n  char name;\n};"), Some(FileKind::Source));
+        assert_eq!(looks("INSERT INTO a VALUES (1);\nDROP TABLE b;\nSELECT c FROM d;"), Some(FileKind::Source));
+        assert_eq!(
+            looks("Имя = Ввести();\nСообщить(\"Привет\");\nВозврат Истина;\nКонецПроцедуры"),
+            Some(FileKind::Source)
+        );
         for prose in [
             "This is prose.\nIt has lines; some end so.\nAnd a third one.",
             "从前有座山，\n山里有座庙，\n庙里有个老和尚。",
+            "Граждане имеют право (далее - право):\nа) на труд;\nб) на отдых (ст. 5);\nв) на жилище.",
+            "Sont punis :\n- les personnes physiques ;\n- les personnes morales ;\n- les associations (article 5) ;",
+            "A person is one who:\n(a) is a citizen;\n(b) has the right to vote (article 5);\nresides in the country for a year;",
             "",
         ] {
             assert_eq!(looks(prose), None, "{prose}");

@@ -50,8 +50,8 @@ pub struct Code {
     /// Whether generated files stay. They are known by what their first comments say: `@generated`, `DO NOT EDIT`,
     /// 自动生成. Default false (StarCoder 2).
     pub keep_generated: bool,
-    /// Least fraction of characters of source code, in [0, 1], that are white space: less is minified. Default 0.05
-    /// (an estimate, not measured).
+    /// Least fraction of characters of source code, in [0, 1], that are white space: less is minified. Chinese,
+    /// Japanese, Thai and other text without spaces between words is left out. Default 0.05 (an estimate, not measured).
     pub min_white_space_fraction: f64,
     /// Greatest fraction of characters, in [0, 1], that are base64, hexadecimal bytes or escaped code points.
     /// Default 0.5 (StarCoder 2).
@@ -122,6 +122,8 @@ const NOTEBOOK_NOISE: usize = 15;
 
 /// Shorter files may well have no white space: one call, one number.
 const MINIFIED_CHARS: usize = 500;
+/// Text of scripts without spaces between words, which makes no file a minified one.
+const UNSPACED: [Kind; 5] = [Kind::Han, Kind::Kana, Kind::Unspaced, Kind::Mark, Kind::WidePunctuation];
 
 impl Code {
     /// What a document is; `None` for prose that is left alone.
@@ -153,7 +155,10 @@ impl Rules for Code {
         Measured::fraction("alphabetic_fraction", "Characters that are letters."),
         Measured::fraction("comment_line_fraction", "Lines of source code that are comments."),
         Measured::count("generated_signs", "Signs of a generator in the first comments."),
-        Measured::fraction("white_space_fraction", "Characters of source code that are white space."),
+        Measured::fraction(
+            "white_space_fraction",
+            "White space among the characters of source code that are of no script without spaces.",
+        ),
         Measured::fraction("encoded_fraction", "Characters of encoded data."),
         Measured::count("longest_encoded_chars", "Characters of the longest piece of encoded data."),
         Measured::fraction("text_fraction", "Characters of markup that a reader sees."),
@@ -197,7 +202,8 @@ impl Rules for Code {
 
     fn measure(&self, _: &Vec<Check>, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
         let language = self.language_of(document)?;
-        let (text, shape) = (document.text(), document.measure::<Shape>());
+        let (whole, shape) = (document.text(), document.measure::<Shape>());
+        let (mark, text) = whole.split_at(if whole.starts_with('\u{feff}') { 3 } else { 0 });
         let encoded = Encoded::of(text);
         values[CHARS] = shape.chars as f64;
         values[LINES] = shape.lines as f64;
@@ -212,8 +218,9 @@ impl Rules for Code {
                 values[LONGEST_LINE] = shape.longest_line as f64;
                 values[MEAN_LINE] = shape.line_chars as f64 / shape.lines.max(1) as f64;
                 values[COMMENTS] = comments as f64 / lines.max(1) as f64;
-                if shape.chars >= MINIFIED_CHARS {
-                    values[WHITE_SPACE] = shape.share(shape.white_space());
+                let spaced = shape.chars - shape.count_of(&UNSPACED);
+                if spaced >= MINIFIED_CHARS {
+                    values[WHITE_SPACE] = shape.white_space() as f64 / spaced as f64;
                 }
             }
             FileKind::Markup => {
@@ -228,6 +235,7 @@ impl Rules for Code {
         if language.kind != FileKind::Source {
             values[LONGEST_DATA_LINE] = shape.longest_line as f64;
         }
-        if self.remove_licence_header { text::without_licence(text, &language) } else { None }
+        let without = if self.remove_licence_header { text::without_licence(text, &language) } else { None };
+        without.map(|text| format!("{mark}{text}"))
     }
 }

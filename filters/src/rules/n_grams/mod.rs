@@ -82,16 +82,15 @@ impl NGrams {
         self.joined.clear();
         self.joined.resize(bytes.len() + PADDING + SHORT, 0);
         self.starts.clear();
+        self.starts.reserve(words.len() + 1);
         let mut end = 0;
         for word in words {
             self.starts.push(end as u32);
             let range = word.range();
             let length = range.len();
-            match bytes.get(range.start..range.start + SHORT) {
+            match bytes[range.start..].first_chunk::<SHORT>() {
                 // What is too much is overwritten by the next word.
-                Some(short) if length <= SHORT => {
-                    self.joined[end..end + SHORT].copy_from_slice(short);
-                }
+                Some(short) if length <= SHORT => self.joined[end..end + SHORT].copy_from_slice(short),
                 _ => self.joined[end..end + length].copy_from_slice(&bytes[range]),
             }
             end += length;
@@ -110,11 +109,17 @@ impl NGrams {
         }
         let mut chars = 0;
         self.chars.push(0);
-        for word in self.starts.windows(2) {
-            let bytes = &self.joined[word[0] as usize..word[1] as usize];
-            chars += bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u32;
-            self.chars.push(chars);
-        }
+        self.chars.extend(self.starts.windows(2).map(|word| {
+            let (start, end) = (word[0] as usize, word[1] as usize);
+            chars += match end - start {
+                length @ ..SHORT => {
+                    let bytes = self.joined[start..start + SHORT].try_into().expect("sixteen bytes");
+                    short_chars(u128::from_le_bytes(bytes), length)
+                }
+                _ => self.joined[start..end].iter().filter(|&&byte| byte & 0xC0 != 0x80).count() as u32,
+            };
+            chars
+        }));
     }
 
     fn words(&self) -> usize {
@@ -201,8 +206,8 @@ impl NGrams {
         for prefix in PREFIXES {
             for (key, &place) in keys.iter_mut().zip(places.iter()) {
                 let start = starts[place as usize] as usize;
-                for four in joined[start + before..start + prefix].as_chunks::<4>().0 {
-                    *key = mix(*key, u64::from(u32::from_le_bytes(*four)));
+                for eight in joined[start + before..start + prefix].as_chunks::<8>().0 {
+                    *key = mix(*key, u64::from_le_bytes(*eight));
                 }
             }
             seen.keep_repeated(keys, places, |place| bounds[place as usize] = prefix as u32);
@@ -212,7 +217,7 @@ impl NGrams {
 }
 
 /// Lengths in bytes.
-const PREFIXES: [usize; 7] = [8, 12, 16, 20, 24, 32, 48];
+const PREFIXES: [usize; 5] = [8, 16, 24, 32, 48];
 
 #[inline]
 fn hash_word(joined: &[u8], start: usize, end: usize) -> u64 {
@@ -223,6 +228,17 @@ fn hash_word(joined: &[u8], start: usize, end: usize) -> u64 {
     let short = joined[start..start + SHORT].try_into().expect("sixteen bytes");
     let own = u128::from_le_bytes(short) & (u128::MAX >> (8 * (SHORT - length).min(15)));
     mix(own as u64 ^ (length as u64) << 56, (own >> 64) as u64)
+}
+
+/// The characters of a word of fewer than sixteen bytes, the first ones of these.
+#[inline]
+fn short_chars(bytes: u128, length: usize) -> u32 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    let own = bytes & ((1 << (8 * length)) - 1);
+    // A bit for each byte that goes on with a character (10xxxxxx).
+    let marks = [own as u64, (own >> 64) as u64].map(|eight| eight >> 7 & !(eight >> 6) & LOW);
+    let inside = (marks[0] + marks[1]).wrapping_mul(LOW) >> 56;
+    length as u32 - inside as u32
 }
 
 /// Both halves of a product of 64-bit numbers, folded.

@@ -1,10 +1,10 @@
 //! Flat tables of hashes, reused from document to document.
 
-/// One bit for "seen", one for "seen again", by hash: never misses a repetition, sometimes invents one.
+/// Two bits for each of many slots, by hash: "seen" and "seen again". Never misses a repetition, sometimes
+/// invents one.
 #[derive(Default)]
 pub(in crate::rules) struct BitMaps {
-    seen: Vec<u64>,
-    again: Vec<u64>,
+    pairs: Vec<u64>,
 }
 
 impl BitMaps {
@@ -15,24 +15,25 @@ impl BitMaps {
         places: &mut Vec<u32>,
         mut dropped: impl FnMut(u32),
     ) {
-        let size = (keys.len() / 4).next_power_of_two();
-        for map in [&mut self.seen, &mut self.again] {
-            map.clear();
-            map.resize(size, 0);
-        }
-        let (seen, again) = (&mut self.seen[..size], &mut self.again[..size]);
-        let slot = |key: u64| ((key >> 6) as usize & (size - 1), 1 << (key & 63));
+        // Some sixteen slots for each key.
+        let size = (keys.len() / 2).next_power_of_two();
+        self.pairs.clear();
+        self.pairs.resize(size, 0);
+        let pairs = &mut self.pairs[..size];
+        // Of a pair the lower bit is "seen".
+        let slot = |key: u64| ((key >> 6) as usize & (size - 1), key as u32 & 62);
         for &key in keys.iter() {
-            let (word, bit) = slot(key);
-            again[word] |= seen[word] & bit;
-            seen[word] |= bit;
+            let (word, shift) = slot(key);
+            let pair = &mut pairs[word];
+            let was_seen = *pair >> shift & 1;
+            *pair |= (1 | was_seen << 1) << shift;
         }
         let mut kept = 0;
         for at in 0..places.len().min(keys.len()) {
             let (place, key) = (places[at], keys[at]);
-            let (word, bit) = slot(key);
+            let (word, shift) = slot(key);
             (places[kept], keys[kept]) = (place, key);
-            if again[word] & bit != 0 {
+            if pairs[word] >> shift & 2 != 0 {
                 kept += 1;
             } else {
                 dropped(place);

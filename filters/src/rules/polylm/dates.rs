@@ -20,6 +20,10 @@ static THAI_MONTHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     MONTHS.iter().filter(|name| name.starts_with(|c| ('\u{e00}'..'\u{e80}').contains(&c))).copied().collect()
 });
 
+/// Their short forms, which end in a full stop.
+const SHORT_THAI_MONTHS: [&str; 12] =
+    ["ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.", "ธ.ค."];
+
 /// Vietnamese months have a number in the place of a name.
 const VIETNAMESE_MONTH: &str = "tháng";
 
@@ -110,15 +114,17 @@ fn date_at(text: &str, from: usize, number: Number) -> Option<(usize, usize)> {
         .or_else(|| after_month_name(text, from, number))
 }
 
-/// `2024-03-05`, `05.03.2024`, `5/3/24`.
+/// `2024-03-05`, `05.03.2024`, `5/3/24`, with direction marks beside the separators, as Arabic has them, or without.
 fn with_separators(text: &str, one: Number) -> Option<usize> {
-    let separator = text[one.end..].chars().next().filter(|c| matches!(c, '-' | '/' | '.' | '／' | '．'))?;
-    let two = Number::read(text, one.end + separator.len_utf8())?;
-    let last = text[two.end..].strip_prefix(separator).map(|rest| text.len() - rest.len())?;
-    let three = Number::read(text, last)?;
+    let separated = |at: usize| {
+        let (separator, rest) = split_first(text[at..].trim_start_matches(DIRECTION_MARKS))?;
+        let rest = rest.trim_start_matches(DIRECTION_MARKS);
+        Some((separator, Number::read(text, text.len() - rest.len())?))
+    };
+    let (separator, two) = separated(one.end).filter(|(c, _)| matches!(c, '-' | '/' | '.' | '／' | '．'))?;
+    let (_, three) = separated(two.end).filter(|(next, _)| *next == separator)?;
     // A fourth number makes it an address or a version.
-    let mut rest = text[three.end..].chars();
-    if rest.next() == Some(separator) && rest.next().is_some_and(|c| digit(c).is_some()) {
+    if separated(three.end).is_some_and(|(next, _)| next == separator) {
         return None;
     }
     let in_order = one.is_year() && two.is_month() && three.is_day();
@@ -126,6 +132,14 @@ fn with_separators(text: &str, one: Number) -> Option<usize> {
     let short_year = three.digits == 2 && (one.is_day() && two.is_month() || one.is_month() && two.is_day());
     let is_date = in_order || full_year || short_year && (separator != '.' || one.digits + two.digits == 4);
     is_date.then_some(three.end)
+}
+
+/// What says which way a text runs, and is not seen.
+const DIRECTION_MARKS: [char; 3] = ['\u{200e}', '\u{200f}', '\u{61c}'];
+
+fn split_first(text: &str) -> Option<(char, &str)> {
+    let mut chars = text.chars();
+    Some((chars.next()?, chars.as_str()))
 }
 
 /// `2024年3月5日`, `3月5日`, `2024年`, `2024년 3월 5일`.
@@ -166,6 +180,10 @@ fn after_month_name(text: &str, from: usize, number: Number) -> Option<(usize, u
     if !number.is_day() && !number.is_year() {
         return None;
     }
+    let ended = text[from..number.start].trim_end_matches(' ');
+    if let Some(name) = SHORT_THAI_MONTHS.iter().find(|name| number.is_year() && ended.ends_with(**name)) {
+        return Some((from + ended.len() - name.len(), number.end));
+    }
     let before = word_before(text, from, number.start)?;
     let name = &text[before.clone()];
     if !is_month_name(name) || name == VIETNAMESE_MONTH && !number.is_month() {
@@ -187,6 +205,13 @@ fn before_month_name(text: &str, number: Number) -> Option<usize> {
     let begin = text.len() - rest.len();
     if begin - number.end > 6 {
         return None;
+    }
+    if let Some(name) = SHORT_THAI_MONTHS.iter().find(|name| rest.starts_with(**name)) {
+        let end = begin + name.len();
+        // Of the year often the last two digits are all.
+        let rest = text[end..].trim_start_matches(' ');
+        let short = Number::read(text, text.len() - rest.len()).filter(|year| year.digits == 2);
+        return Some(year_after(text, end).or(short.map(|year| year.end)).unwrap_or(end));
     }
     let word = word_at(rest);
     let end = if word == VIETNAMESE_MONTH {
@@ -286,12 +311,19 @@ mod tests {
             "5 marca 2024",
             "5 مارس 2024",
             "٥/٣/٢٠٢٤",
+            "٥\u{200f}/٣\u{200f}/٢٠٢٤",
+            "5/\u{200f}3/\u{200f}2024",
             "5 Mart 2024",
             "5 במרץ 2024",
             "2024年3月5日",
             "2024년 3월 5일",
             "5 มีนาคม 2567",
             "๕ มีนาคม ๒๕๖๗",
+            "5 มี.ค. 2567",
+            "5 มี.ค. 67",
+            "๕ พ.ย. ๒๕๖๗",
+            "มี.ค. 2567",
+            "5 ธ.ค.",
             "5 tháng 3 năm 2024",
             "tháng 3 năm 2024",
             "5 Maret 2024",

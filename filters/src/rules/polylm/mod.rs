@@ -16,9 +16,9 @@ use yuan_pipeline::{Check, Document, Measured, Rules};
 
 use super::per_language::{DocumentLanguage, PerLanguage};
 use super::repeats::HashSet;
-use super::sentences::sentences;
+use crate::sentences::Sentences;
 use crate::shape::{Kind, Kinds, Shape, is_letter, is_word};
-use crate::words::{Language, Words};
+use crate::words::{Language, Span, Words};
 
 /// Thresholds of PolyLM's rules; a threshold of 0 turns its check off.
 ///
@@ -38,7 +38,7 @@ pub struct PolyLm {
     pub max_repeated_word_fraction: f64,
     /// Most symbols, emoji, `#`, `*`, `@`, `_` and `\` for each word. Default 0.25 (measured).
     pub max_symbol_word_ratio: f64,
-    /// Most ellipses (`...`, `…`, `。。。`) for each sentence. Default 0.5 (measured).
+    /// Most ellipses (`...`, `…`, `。。。`) for each sentence, of which one inside makes two. Default 0.5 (measured).
     pub max_ellipsis_sentence_ratio: f64,
     /// Greatest fraction of characters, in [0, 1], that are not seen: zero-width, direction marks, controls.
     /// Default 0.01 (measured).
@@ -157,12 +157,11 @@ fn count_words(text: &str, words: &Words, long_word_chars: usize) -> (usize, usi
     (count, repeated, long)
 }
 
-/// Sentences, and characters of those that occurred before.
-fn count_sentences(text: &str) -> (usize, usize) {
-    let (mut count, mut duplicate_chars) = (0, 0);
+/// Characters of sentences that occurred before.
+fn count_duplicates(text: &str, sentences: &Sentences) -> usize {
+    let mut duplicate_chars = 0;
     let mut seen = HashSet::with_room(64);
-    for sentence in sentences(text) {
-        count += 1;
+    for sentence in sentences.spans().iter().map(|span| &text[span.range()]) {
         if sentence.len() < SENTENCE_CHARS {
             continue;
         }
@@ -174,7 +173,7 @@ fn count_sentences(text: &str) -> (usize, usize) {
             duplicate_chars += chars;
         }
     }
-    (count, duplicate_chars)
+    duplicate_chars
 }
 
 /// How often the text trails off: runs of at least three `.` or `。`, or of `…`.
@@ -198,6 +197,21 @@ fn count_ellipses(text: &str, shape: &Shape) -> usize {
         }
     }
     count
+}
+
+/// Ellipses for each sentence; one inside a sentence makes two of it.
+fn ellipsis_ratio(text: &str, shape: &Shape, sentences: &Sentences) -> f64 {
+    let ellipses = count_ellipses(text, shape);
+    if ellipses == 0 {
+        return 0.0;
+    }
+    let ends_so = |span: &&Span| {
+        let sentence = text[span.range()].trim_end_matches(|character: char| !character.is_alphanumeric());
+        let end = &text[sentence.len() + span.start as usize..span.end as usize];
+        ["...", "…", "。。。"].iter().any(|ellipsis| end.contains(ellipsis))
+    };
+    let ends = sentences.spans().iter().filter(ends_so).count();
+    ellipses as f64 / (sentences.spans().len() + ellipses.saturating_sub(ends)) as f64
 }
 
 impl Rules for PolyLm {
@@ -254,21 +268,21 @@ impl Rules for PolyLm {
     fn measure(&self, prepared: &PreparedPolyLm, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
         let (text, shape) = (document.text(), document.measure::<Shape>());
         let (words, repeated, long) = count_words(text, document.measure::<Words>(), prepared.long_word_chars);
-        let (sentences, duplicate_chars) = count_sentences(text);
+        let sentences = document.measure::<Sentences>();
         let symbols = shape.count_of(&[Kind::Symbol, Kind::Emoji])
             + b"#*@_\\".iter().map(|&symbol| shape.count_ascii(symbol)).sum::<usize>();
-        let url_bytes = urls::urls(text).map(|url| url.len()).sum::<usize>();
+        let url_chars = urls::urls(text).map(|url| text[url].chars().count()).sum::<usize>();
         let visible = shape.chars - shape.white_space();
         let ratio = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         values[WORDS] = words as f64;
-        values[DUPLICATE_SENTENCES] = shape.share(duplicate_chars);
+        values[DUPLICATE_SENTENCES] = shape.share(count_duplicates(text, sentences));
         values[REPEATED_WORDS] = ratio(repeated, words);
         values[SYMBOLS] = ratio(symbols, words);
-        values[ELLIPSES] = ratio(count_ellipses(text, shape), sentences);
+        values[ELLIPSES] = ellipsis_ratio(text, shape, sentences);
         values[INVISIBLE] = shape.share(shape.count_of(&[Kind::Invisible, Kind::Control]));
         values[DIGITS] = ratio(shape.count(Kind::Digit), visible);
         values[DATES] = ratio(dates::date_chars(text, shape), visible);
-        values[URLS] = ratio(url_bytes, visible);
+        values[URLS] = ratio(url_chars, visible);
         values[LONG_WORDS] = ratio(long, words);
         prepared.rewrite(text)
     }

@@ -46,26 +46,43 @@ pub(super) struct Counts {
 /// A line that is shorter than this may end without a mark: a heading, a list entry.
 const SENTENCE_CHARS: usize = 20;
 
-/// How many pairs of brackets and quotation marks are told apart.
-const PAIRS: usize = 6;
+/// Brackets and quotation marks, by how many more were opened than closed; half and full width are one.
+#[derive(Default)]
+struct Pairs {
+    brackets: [i32; 5],
+    /// `„`, `“` and `”`, of which no two languages make the same pairs.
+    quotation_marks: [usize; 3],
+}
 
-/// The pair a mark belongs to, and 1 if it opens or -1 if it closes it; half and full width are one.
-fn pair(mark: char) -> Option<(usize, i32)> {
-    Some(match mark {
-        '(' | '（' => (0, 1),
-        ')' | '）' => (0, -1),
-        '[' | '［' | '【' => (1, 1),
-        ']' | '］' | '】' => (1, -1),
-        '《' => (2, 1),
-        '》' => (2, -1),
-        '「' => (3, 1),
-        '」' => (3, -1),
-        '『' => (4, 1),
-        '』' => (4, -1),
-        '“' => (5, 1),
-        '”' => (5, -1),
-        _ => return None,
-    })
+impl Pairs {
+    fn add(&mut self, mark: char) {
+        let (pair, step) = match mark {
+            '(' | '（' => (0, 1),
+            ')' | '）' => (0, -1),
+            '[' | '［' | '【' => (1, 1),
+            ']' | '］' | '】' => (1, -1),
+            '《' => (2, 1),
+            '》' => (2, -1),
+            '「' => (3, 1),
+            '」' => (3, -1),
+            '『' => (4, 1),
+            '』' => (4, -1),
+            '„' => return self.quotation_marks[0] += 1,
+            '“' => return self.quotation_marks[1] += 1,
+            '”' => return self.quotation_marks[2] += 1,
+            _ => return,
+        };
+        self.brackets[pair] += step;
+    }
+
+    /// Marks without a partner. `“…”`, `„…“`, `„…”` and `”…”` are all pairs to somebody, so that only a `„` or `“`
+    /// too many, or an odd number of marks, is certain. `«` and `»` open and close at will and are not counted.
+    fn unpaired(&self) -> usize {
+        let [low, left, right] = self.quotation_marks;
+        let surplus = low.saturating_sub(left + right).max(left.saturating_sub(low + right));
+        let brackets: u32 = self.brackets.iter().map(|open| open.unsigned_abs()).sum();
+        brackets as usize + surplus.max((low + left + right) % 2)
+    }
 }
 
 /// Counts of one line.
@@ -97,7 +114,7 @@ pub(super) fn walk(text: &str, triggers: &[Trigger], rules: &LineRules, bad: &mu
     let kinds = Kinds::get();
     let mut counts = Counts::default();
     let mut triggers = triggers.iter().peekable();
-    let mut balance = [0i32; PAIRS];
+    let mut pairs = Pairs::default();
     let mut start = 0;
     for piece in text.split_inclusive('\n') {
         let mut line = Line::default();
@@ -110,7 +127,7 @@ pub(super) fn walk(text: &str, triggers: &[Trigger], rules: &LineRules, bad: &mu
                 Found::Markup => counts.markup += chars(),
             }
         }
-        walk_line(piece, kinds, &mut line, &mut counts, &mut balance);
+        walk_line(piece, kinds, &mut line, &mut counts, &mut pairs);
         counts.visible += line.visible;
         counts.garbled += line.garbled;
         counts.missing += line.missing;
@@ -125,11 +142,11 @@ pub(super) fn walk(text: &str, triggers: &[Trigger], rules: &LineRules, bad: &mu
         }
         start += piece.len();
     }
-    counts.unpaired = balance.iter().map(|&open| open.unsigned_abs() as usize).sum();
+    counts.unpaired = pairs.unpaired();
     counts
 }
 
-fn walk_line(piece: &str, kinds: &Kinds, line: &mut Line, counts: &mut Counts, balance: &mut [i32; PAIRS]) {
+fn walk_line(piece: &str, kinds: &Kinds, line: &mut Line, counts: &mut Counts, pairs: &mut Pairs) {
     let (mut before, mut run) = ('\n', 0);
     for character in piece.chars() {
         let kind = kinds.of(character);
@@ -148,6 +165,8 @@ fn walk_line(piece: &str, kinds: &Kinds, line: &mut Line, counts: &mut Counts, b
         line.visible += 1;
         if kind == Kind::Mark as u8 {
             line.letters += 1;
+            // Doubled ones are slips of the keyboard; no script writes three.
+            counts.redundant += usize::from(run > 2);
             continue;
         }
         if kind == Kind::Digit as u8 {
@@ -157,17 +176,16 @@ fn walk_line(piece: &str, kinds: &Kinds, line: &mut Line, counts: &mut Counts, b
         // Three marks of a kind are emphasis, an ellipsis or a code fence; more say nothing.
         counts.redundant += usize::from(run > 3);
         let is_mark = (Kind::Terminal as u8..=Kind::WidePunctuation as u8).contains(&kind);
-        line.ended = is_mark;
+        // A direction mark behind a full stop does not undo it.
+        if kind != Kind::Invisible as u8 && kind != Kind::Joiner as u8 {
+            line.ended = is_mark;
+        }
         counts.marks += usize::from(is_mark);
         match character {
             '□' | '■' | '▯' | '〓' => line.missing += 1,
             '?' if run == 4 => line.missing += 4,
             '?' if run > 4 => line.missing += 1,
-            _ => {
-                if let Some((at, step)) = pair(character) {
-                    balance[at] += step;
-                }
-            }
+            _ => pairs.add(character),
         }
         let is_garbled = kind == Kind::Replacement as u8
             || kind == Kind::Private as u8
@@ -191,6 +209,7 @@ pub(super) fn without(text: &str, pieces: &[(usize, usize)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shape::Shape;
 
     const RULES: LineRules = LineRules {
         max_faulty_fraction: 0.1,
@@ -201,7 +220,7 @@ mod tests {
 
     fn walked(text: &str) -> (Counts, Vec<(usize, usize)>) {
         let (mut triggers, mut bad) = (Vec::new(), Vec::new());
-        super::super::triggers::find(text, &mut triggers);
+        super::super::triggers::find(text, &Shape::of_text(text), &mut triggers);
         let counts = walk(text, &triggers, &RULES, &mut bad);
         (counts, bad)
     }
@@ -235,5 +254,25 @@ mod tests {
         let (counts, _) =
             walked("这一行写了很多字但是最后没有标点符号来结束它\n这一行写了很多字而且最后有标点符号来结束它。");
         assert_eq!((counts.long_lines, counts.unfinished), (2, 1));
+        let (counts, _) = walked("אנשי העיירה חיים ליד הנהר.\u{200f}\nوهم يعلمون أن الماء سيرتفع.\u{200f}\u{200e}");
+        assert_eq!((counts.long_lines, counts.unfinished), (2, 0));
+        assert_eq!(walked("มี\u{e35}\u{e35}\u{e35} คิ\u{e34}").0.redundant, 2);
+    }
+
+    #[test]
+    fn quotation_marks_pair_as_in_every_language() {
+        for (text, unpaired) in [
+            ("他说：“好。”她说：“好。”", 0),
+            ("Er sagte: „Gut.“ Sie sagte: „Gut.“", 0),
+            ("Rzekł: „Dobrze.” Rzekła: „Dobrze.”", 0),
+            ("Han sade: ”Bra.” Hon sade: ”Bra.”", 0),
+            ("Han sagde: »Godt.« »Ja.« « à »", 0),
+            ("„Er las “Hamlet”“, sagte sie.", 0),
+            ("“一“二“三“四", 4),
+            ("„eins „zwei „drei“", 2),
+            ("一” “二”", 1),
+        ] {
+            assert_eq!(walked(text).0.unpaired, unpaired, "{text}");
+        }
     }
 }

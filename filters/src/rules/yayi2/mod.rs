@@ -4,8 +4,9 @@
 //! Source: Luo et al. 2023, arXiv:2312.14862, section 2.2, which names levels (document, line, word, character), faults
 //! and categories of text, and gives no thresholds: these are measured
 //! (`tests/fixtures/rules/THRESHOLDS_RATIOS.md`). Reads `text`, and `language` and `category` where they are there;
-//! rewrites the text. Cost: one walk over the characters and two automata over the bytes.
+//! rewrites the text. Cost: a walk over the characters, another over the bytes, and two automata.
 
+mod garbled;
 mod lines;
 mod triggers;
 
@@ -78,8 +79,8 @@ pub struct Yayi2 {
     /// Greatest fraction of characters, in [0, 1], that are marks of missing ones (`□`, `〓`, `????`). Default 0.01
     /// (measured).
     pub max_missing_fraction: f64,
-    /// Greatest fraction of characters, in [0, 1], that only repeat those before: marks from the fourth, letters from
-    /// the fifth on. Default 0.1 (measured).
+    /// Greatest fraction of characters, in [0, 1], that only repeat those before: vowel signs and accents from the
+    /// third, other marks from the fourth, letters from the fifth on. Default 0.1 (measured).
     pub max_redundant_fraction: f64,
     /// Greatest fraction of characters, in [0, 1], that are HTML, entities or escapes. Default 0.05 (measured).
     pub max_markup_fraction: f64,
@@ -90,7 +91,8 @@ pub struct Yayi2 {
     /// Greatest fraction of lines of 20 characters and more, in [0, 1], that end without punctuation. Default 0, off;
     /// measured ones for languages and categories.
     pub max_unfinished_line_fraction: f64,
-    /// Most brackets and quotation marks without a partner for 1000 characters. Default 15 (measured).
+    /// Most brackets and quotation marks without a partner for 1000 characters. `„`, `“` and `”` pair as in any
+    /// language; `«` and `»`, which do so either way, are not counted. Default 15 (measured).
     pub max_unpaired_density: f64,
     /// Most characters for each punctuation mark. Default 0, off; measured ones for languages and categories.
     pub max_chars_per_mark: f64,
@@ -231,7 +233,7 @@ impl Rules for Yayi2 {
     fn measure(&self, prepared: &PreparedYayi2, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
         let (text, shape) = (document.text(), document.measure::<Shape>());
         SCRATCH.with_borrow_mut(|(triggers, bad)| {
-            triggers::find(text, triggers);
+            triggers::find(text, shape, triggers);
             let counts = lines::walk(text, triggers, &prepared.lines, bad);
             let visible = counts.visible.max(1) as f64;
             let share = |count: usize| count as f64 / visible;

@@ -1,0 +1,117 @@
+"""Funnels: what each step of each preset drops of a corpus, and for which reasons.
+
+    python tests/bench/funnels.py [--binary target/release/yuan-data] [--corpora ../shared/corpora] [PATH …]
+        [--recipes recipes/gopher.toml …] [--runs tests/bench/runs] [--work target/bench/funnels]
+
+Paths are files or folders of documents, written down relative to the corpora; without any, `docs`: books, laws, articles, manuals and poems,
+nearly all of it good text. What a preset drops there is mostly what it costs; how well it tells good from bad is what presets.py measures.
+Every recipe of recipes/ but demo.toml runs on the same documents. recipes/code.toml is made for source code: here it shows what its rules do
+to prose, which goes through untouched unless it is a copy.
+
+Figures are those of `yuan-data info --json`. Documents are counted as they come into a step, in the order of the recipe; bytes are those of the
+text as it was when it was dropped. The rails, which stop a run that drops too much, only warn.
+
+Writes funnels.md and funnels.json. Needs Python 3.11 and nothing else.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def funnel(binary, recipe, paths, folder):
+    """One recipe's run: read, steps with what they dropped, kept, languages, warnings."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(
+        [binary, "run", recipe, "-o", folder, "--quiet", "--set", f"input.paths={json.dumps([str(path) for path in paths])}",
+         "--set", "output.documents=false", "--set", "output.keep_dropped=false", "--set", "rails.stop=false"],
+        check=True,
+    )
+    info = json.loads(subprocess.run([binary, "info", folder, "--json"], check=True, capture_output=True).stdout)
+    shutil.rmtree(folder)
+    steps, left = [], info["read"]["documents"]
+    for step in info["steps"]:
+        reasons = sorted(step["dropped"].items(), key=lambda item: (-item[1]["documents"], item[0]))
+        dropped = sum(count["documents"] for _, count in reasons)
+        steps.append({
+            "step": step["name"], "documents": left, "dropped": dropped, "bytes_dropped": sum(count["bytes"] for _, count in reasons),
+            "reasons": {reason: count["documents"] for reason, count in reasons},
+        })
+        left -= dropped
+    languages = sorted(info["languages"].items(), key=lambda item: (-item[1]["documents"], item[0]))
+    return {
+        "preset": recipe.stem, "read": info["read"], "set_aside": info["set_aside"], "steps": steps, "kept": info["kept"],
+        "languages": {language: count["documents"] for language, count in languages}, "warnings": info["warnings"],
+        "seconds": round(sum(info["sweep_seconds"]), 1),
+    }
+
+
+def percent(part, whole):
+    return f"{100 * part / whole:.2f} %" if whole else "–"
+
+
+def table(found):
+    read, kept = found["read"], found["kept"]
+    lines = [
+        f"## {found['preset']}", "",
+        f"Kept {kept['documents']:,} of {read['documents']:,} documents ({percent(kept['documents'], read['documents'])}), "
+        f"{kept['bytes'] / 1e6:,.1f} of {read['bytes'] / 1e6:,.1f} MB.", "",
+        "| step | documents in | dropped | of these | MB dropped | reasons |", "|---|---:|---:|---:|---:|---|",
+    ]
+    for step in found["steps"]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in step["reasons"].items())
+        lines.append(
+            f"| {step['step']} | {step['documents']:,} | {step['dropped']:,} | {percent(step['dropped'], step['documents'])} | "
+            f"{step['bytes_dropped'] / 1e6:,.2f} | {reasons} |"
+        )
+    if found["set_aside"]:
+        lines += ["", f"Set aside, because they are no documents: {json.dumps(found['set_aside'], ensure_ascii=False)}"]
+    if found["languages"]:
+        lines += ["", "Kept by language: " + ", ".join(f"{language} {count:,}" for language, count in found["languages"].items())]
+    if found["warnings"]:
+        lines += ["", "Warnings of the rails:", ""] + [f"- {warning}" for warning in found["warnings"]]
+    return lines + [""]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", type=Path, nargs="*", help="files or folders of documents")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/yuan-data")
+    parser.add_argument("--corpora", type=Path, default=ROOT / "../shared/corpora")
+    parser.add_argument("--recipes", type=Path, nargs="*", default=None)
+    parser.add_argument("--runs", type=Path, default=ROOT / "tests/bench/runs")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/bench/funnels")
+    options = parser.parse_args()
+    corpora = options.corpora.resolve()
+    paths = [path.resolve() for path in options.paths] or [corpora / "docs"]
+    named = [str(path.relative_to(corpora)) if path.is_relative_to(corpora) else path.name for path in paths]
+    recipes = options.recipes or [path for path in sorted((ROOT / "recipes").glob("*.toml")) if path.stem != "demo"]
+    options.work.mkdir(parents=True, exist_ok=True)
+    version = subprocess.run([options.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    record = {
+        "date": str(datetime.date.today()), "machine": f"{platform.machine()}, {os.cpu_count()} cores", "version": version, "paths": named,
+        "funnels": [],
+    }
+    for recipe in recipes:
+        print(recipe.stem, flush=True)
+        record["funnels"].append(funnel(options.binary, recipe, paths, options.work / recipe.stem))
+    lines = ["# Funnels", "", __doc__.split("\n\n", 2)[2].rsplit("\n\n", 1)[0], "",
+             f"{record['date']}; {version}; {record['machine']}. Documents: {', '.join(f'`{name}`' for name in named)}.", ""]
+    for found in record["funnels"]:
+        lines += table(found)
+    folder = options.runs / f"{record['date']}-{platform.machine()}-{os.cpu_count()}cores"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "funnels.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    (folder / "funnels.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(folder / "funnels.md")
+
+
+if __name__ == "__main__":
+    main()
