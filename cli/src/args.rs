@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use yuan_filters::ThresholdMethod;
 use yuan_pipeline::{Format, Input, Measures, OnBadRecord, Output, OutputFormat};
 
+use crate::hints::did_you_mean;
 use crate::presets::Preset;
 
 /// Raw text in, training-ready tokens out: clean, deduplicate, train a tokenizer, tokenize.
@@ -27,7 +28,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// Workers [default: one for each core]
-    #[arg(long, global = true, value_name = "N", help_heading = "Everywhere")]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads, help_heading = "Everywhere")]
     pub threads: Option<usize>,
     /// Memory for documents in work and for sorting, as 512MiB or 8GiB [default: half the machine's]
     ///
@@ -87,6 +88,9 @@ pub enum Command {
     /// Show what every stage measures and decides on one document
     Explain(ExplainArgs),
     /// Try other thresholds on a finished run, from the measures it kept; write what they keep
+    ///
+    /// What is kept and dropped is told by language (both scripts of Chinese together, as thresholds are), by source (a
+    /// document's file, or what `[input] source_field` of the run names) and by reason.
     Retune(RetuneArgs),
     /// Write the report of a run as one HTML page
     Report(ReportArgs),
@@ -389,7 +393,7 @@ pub struct RetuneArgs {
     /// A threshold: `gopher_quality.min_words=30`, `gopher_quality.languages.zh.min_words=20`; may be repeated
     #[arg(long, value_name = "STEP.THRESHOLD=VALUE")]
     pub set: Vec<String>,
-    /// Propose thresholds for each language from what its documents measure, and try them
+    /// Propose thresholds for each language from what its documents measure, and try them; what `--set` says stays
     ///
     /// ten-tail: each check drops a tenth of the documents. english: the English thresholds. mean-std: as many
     /// standard deviations from the mean as in English. quantile: the fraction that English loses. median-ratio:
@@ -399,7 +403,13 @@ pub struct RetuneArgs {
     /// Languages with fewer documents than this get no proposal
     #[arg(long, value_name = "N", default_value_t = 100, requires = "auto")]
     pub min_documents: u64,
+    /// Print the proposals alone, as options for `run` and `retune`
+    #[arg(long, requires = "auto", conflicts_with_all = ["json", "out"])]
+    pub print_set: bool,
     /// Write the documents that the new thresholds keep, as a run folder of its own
+    ///
+    /// It reads the inputs of the run again, which must be unchanged. Where a step behind the rules compares documents
+    /// with each other (`exact`, `minhash`), it is possible if that step has nothing to decide anew.
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// As JSON
@@ -438,9 +448,16 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     Ok((number * factor as f64) as u64)
 }
 
+fn parse_threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|threads| *threads > 0).ok_or_else(|| "it takes at least 1 worker".to_owned())
+}
+
 /// A name of a plain enum, through serde, with the names there are in the message.
 fn parse_name<T: serde::de::DeserializeOwned>(text: &str, names: &str) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| format!("there are {names}"))
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| match did_you_mean(text, names.split(", ")) {
+        Some(meant) => format!("did you mean `{meant}`? There are {names}"),
+        None => format!("there are {names}"),
+    })
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {

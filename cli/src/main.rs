@@ -10,6 +10,7 @@ mod presets;
 mod progress;
 mod recipe;
 mod report;
+mod settings;
 mod stages;
 mod steps;
 mod summary;

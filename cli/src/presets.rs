@@ -2,8 +2,11 @@
 
 use clap::ValueEnum;
 
-use crate::hints::usage;
+use crate::hints::{did_you_mean, usage};
 use crate::recipe::{Recipe, StageConfig};
+
+/// Whose definitions stages follow as `compat`.
+const PEERS: [&str; 8] = ["datatrove", "c4", "fineweb", "dclm", "dolma", "ccnet", "roots", "data-juicer"];
 
 /// A published recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,10 +79,15 @@ pub fn with_compat(stages: Vec<StageConfig>, peer: &str) -> anyhow::Result<Vec<S
     });
     let changed: Vec<StageConfig> = changed.collect();
     if known.is_empty() {
-        return Err(usage(
-            format!("no stage here knows the definition of `{peer}`"),
-            "the peers are datatrove, c4, fineweb, dclm, dolma, ccnet, roots, data-juicer; `yuan-data stages NAME` tells which of them a stage knows as `compat`".to_owned(),
-        ));
+        let listing = format!(
+            "the peers are {}; `yuan-data stages NAME` tells which of them a stage knows as `compat`",
+            PEERS.join(", ")
+        );
+        let hint = match did_you_mean(peer, PEERS).filter(|meant| *meant != peer) {
+            Some(meant) => format!("did you mean `{meant}`? {listing}"),
+            None => listing,
+        };
+        return Err(usage(format!("no stage here knows the definition of `{peer}`"), hint));
     }
     Ok(changed)
 }

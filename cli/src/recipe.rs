@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Error, Input, Output, Plan, Rails};
 
 use crate::hints::{did_you_mean, usage};
+use crate::settings;
 pub use crate::steps::StageConfig;
 
 /// What to do with which documents: the whole of a run.
@@ -31,14 +32,29 @@ impl Recipe {
     /// Reads a recipe file and applies `path=value` changes.
     pub fn read(path: &Path, changes: &[String]) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let text = if changes.is_empty() {
-            text
-        } else {
-            let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| mistake(path, &text, &error))?;
-            changes.iter().try_for_each(|change| set(&mut table, change))?;
-            toml::to_string(&table).context("the changed recipe")?
+        let in_file = |line: Option<usize>| {
+            let line = line.map_or_else(String::new, |line| format!(" line {line}"));
+            format!("`{}`{line}", path.display())
         };
-        let mut recipe: Self = toml::from_str(&text).map_err(|error| mistake(path, &text, &error))?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| mistake(&in_file(line_of_error(&text, &error)), &text, &error))?;
+        changes.iter().try_for_each(|change| set(&mut table, change))?;
+        if let Some(wrong) = settings::first_mistake(&table) {
+            let change = changes.iter().rev().find(|change| is_below(&wrong.path, path_of(change)));
+            let place =
+                change.map_or_else(|| in_file(line_of(&text, &wrong.path)), |change| format!("`--set {change}`"));
+            return Err(usage(format!("{place}: `{}` {}", wrong.path, wrong.problem), None));
+        }
+        let changed =
+            if changes.is_empty() { text.clone() } else { toml::to_string(&table).context("the changed recipe")? };
+        let mut recipe: Self = toml::from_str(&changed).map_err(|error| {
+            let place = match guilty(&text, changes) {
+                Some(change) => format!("`--set {change}`"),
+                None => in_file(line_of_error(&changed, &error).filter(|_| changes.is_empty())),
+            };
+            mistake(&place, &changed, &error)
+        })?;
         let base = base_of(path);
         for input in &mut recipe.input.paths {
             if input != "-" && Path::new(input).is_relative() {
@@ -82,7 +98,50 @@ pub fn base_of(recipe: &Path) -> PathBuf {
     recipe.parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// Applies `minhash.bands=10` to a recipe: the first word is `input`, `output` or a stage.
+/// The first change without which the recipe can be read, and with which it cannot.
+fn guilty<'c>(text: &str, changes: &'c [String]) -> Option<&'c String> {
+    let mut table: toml::Table = text.parse().ok()?;
+    let reads = |table: &toml::Table| toml::to_string(table).is_ok_and(|text| toml::from_str::<Recipe>(&text).is_ok());
+    let mut sound = reads(&table);
+    changes.iter().find(|change| {
+        let was_sound = sound;
+        sound = set(&mut table, change).is_ok() && reads(&table);
+        was_sound && !sound
+    })
+}
+
+/// `gopher_quality.min_words` of `gopher_quality.min_words=30`.
+pub fn path_of(change: &str) -> &str {
+    change.split('=').next().unwrap_or(change).trim()
+}
+
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The line of a setting, the last word of whose path stands behind the first.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let (head, last) = (path.split('.').next()?, path.rsplit('.').next()?);
+    let has =
+        |line: &str, word: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|known| known == word);
+    let below = text.lines().enumerate().skip_while(|(_, line)| !has(line, head));
+    below.filter(|(_, line)| has(line, last)).map(|(line, _)| line + 1).next()
+}
+
+/// The place in a recipe's list of the step that `--set` and the measures know by this name: `c4_2` is the second `c4`.
+pub fn place_of<'s>(stages: impl Iterator<Item = &'s str>, step: &str) -> Option<usize> {
+    let mut seen: Vec<&str> = Vec::new();
+    for (place, name) in stages.enumerate() {
+        let times = seen.iter().filter(|known| **known == name).count();
+        if (times == 0 && name == step) || (times > 0 && format!("{name}_{}", times + 1) == step) {
+            return Some(place);
+        }
+        seen.push(name);
+    }
+    None
+}
+
+/// Applies `minhash.bands=10` to a recipe: the first word is `input`, `output`, `rails` or a step.
 fn set(table: &mut toml::Table, change: &str) -> anyhow::Result<()> {
     let wrong = || usage(format!("`--set {change}` is not PATH=VALUE"), "write `--set minhash.bands=10`".to_owned());
     let (path, value) = change.split_once('=').ok_or_else(wrong)?;
@@ -94,11 +153,20 @@ fn set(table: &mut toml::Table, change: &str) -> anyhow::Result<()> {
         Some(table.entry(head).or_insert_with(|| toml::Table::new().into()))
     } else {
         let stages = table.get_mut("stage").and_then(toml::Value::as_array_mut);
-        stages.and_then(|stages| stages.iter_mut().find_map(|stage| stage.get_mut(head)))
+        let stages = stages.map_or(&mut [][..], Vec::as_mut_slice);
+        let name = |stage: &toml::Value| stage.as_table().and_then(|stage| stage.keys().next().cloned());
+        let names: Vec<String> = stages.iter().map(|stage| name(stage).unwrap_or_default()).collect();
+        let Some(place) = place_of(names.iter().map(String::as_str), head) else {
+            let known = ["input", "output", "rails"].into_iter().chain(names.iter().map(String::as_str));
+            let hint = match did_you_mean(head, known) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("it has {}", listed(&names.iter().map(String::as_str).collect::<Vec<_>>())),
+            };
+            return Err(usage(format!("`--set {change}`: the recipe has no stage `{head}`"), hint));
+        };
+        stages[place].get_mut(&names[place])
     };
-    let Some(mut target) = target else {
-        return Err(usage(format!("`--set {change}`: the recipe has no stage `{head}`"), None));
-    };
+    let Some(mut target) = target else { return Err(wrong()) };
     for part in key.split('.') {
         let table = target.as_table_mut().ok_or_else(wrong)?;
         target = table.entry(part).or_insert_with(|| toml::Table::new().into());
@@ -107,10 +175,13 @@ fn set(table: &mut toml::Table, change: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A TOML mistake with its line, and the name that was probably meant.
-fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let place = line.map_or_else(String::new, |line| format!(" line {line}"));
+fn line_of_error(text: &str, error: &toml::de::Error) -> Option<usize> {
+    error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1)
+}
+
+/// A TOML mistake at a place that is named to people, and the name that was probably meant.
+fn mistake(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let line = line_of_error(text, error);
     let stage = line.and_then(|line| stage_at(text, line));
     let message = error.message();
     let mut names = message.split('`').skip(1).step_by(2);
@@ -126,14 +197,16 @@ fn mistake(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     } else if message.starts_with("unknown variant") && known.contains(&"gopher_quality") {
         (format!("there is no stage `{wrong}`"), "`yuan-data stages` lists them all".to_owned())
     } else {
-        let first = message.lines().next().unwrap_or(message).to_owned();
-        return usage(format!("`{}`{place}: {first}", path.display()), None);
+        // Our own messages have the way out in a second line.
+        let mut lines = message.lines();
+        let first = lines.next().unwrap_or(message);
+        return usage(format!("{place}: {first}"), lines.next().map(str::to_owned));
     };
     let hint = match did_you_mean(wrong, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`? {listing}"),
         None => listing,
     };
-    usage(format!("`{}`{place}: {problem}", path.display()), hint)
+    usage(format!("{place}: {problem}"), hint)
 }
 
 fn listed(names: &[&str]) -> String {
@@ -196,5 +269,9 @@ mod tests {
         assert_eq!(recipe.input.text_field, "body");
         assert!(matches!(&recipe.stages[0], StageConfig::Minhash(minhash) if minhash.bands == 10));
         assert!(set(&mut table, "exact.key=text").is_err());
+        let error = set(&mut table, "minhsh.bands=10").expect_err("refused").downcast::<crate::hints::Usage>();
+        assert_eq!(error.expect("a usage error").hint.as_deref(), Some("did you mean `minhash`?"));
+        let names = ["c4", "minhash", "c4"];
+        assert_eq!(["c4", "c4_2", "c4_3"].map(|step| place_of(names.into_iter(), step)), [Some(0), Some(2), None]);
     }
 }

@@ -128,6 +128,14 @@ impl StageConfig {
         config.place(base, folder, trained);
         let settings = serde_json::to_value(self).expect("settings are plain values");
         let work = match config {
+            Self::LanguageId(stage) => {
+                if let Some(wrong) = stage.keep.iter().find_map(|code| yuan_filters::check_identified(code).err()) {
+                    let (problem, hint) = wrong.split_once('\n').unwrap_or((&wrong, ""));
+                    let problem = format!("`language_id.keep`: {problem}");
+                    return Err(Error::Plan { problem, hint: Some(hint.to_owned()) });
+                }
+                Work::Stage(Arc::new(stage))
+            }
             Self::Minhash(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))

@@ -141,6 +141,7 @@ pub fn json(summary: &Summary) -> Value {
     };
     json!({
         "finished": summary.finished,
+        "retuned_from": summary.retuned_from,
         "input_files": summary.inputs.documents,
         "input_bytes": summary.inputs.bytes,
         "read": tally(&summary.read),

@@ -28,7 +28,7 @@ mod words;
 pub use boilerplate::{BoilerplateLines, WithoutBoilerplate};
 pub use ccnet::{CcNetPunctuation, CcNetText};
 pub use chinese_variant::{ChineseVariant, Variant};
-pub use language::{Identified, LanguageId, identify};
+pub use language::{Identified, LanguageId, check_identified, identify, language_of_key};
 pub use lists::{Cluster, Coverage, Density, Entry, Hit, Matching, WordList, entries, read_entries, words_in_entries};
 pub use normalize::{IdeographicSpace, Normalize, QuotationMarks, UnicodeForm};
 pub use pii::{Pii, PiiAction, PiiCompat, PiiConfig, PiiKind, PiiSpan};

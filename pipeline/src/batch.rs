@@ -262,6 +262,12 @@ impl Batch {
         places.filter_map(|(stage, place)| stage.languages.get(place)).next().cloned()
     }
 
+    /// The language whose thresholds a row was held to by the stage at a place of the sweep.
+    pub(crate) fn language_for(&self, stage: u16, row: usize) -> Option<&str> {
+        let measured = self.measured.iter().find(|measured| measured.stage == stage)?;
+        measured.languages.get(usize::from(measured.language[row])).map(String::as_str)
+    }
+
     /// Why a row is dropped whatever the thresholds, while recording.
     pub(crate) fn fixed(&self, row: usize) -> Option<&Mark> {
         self.fixed[row].as_ref()

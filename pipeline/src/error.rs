@@ -86,6 +86,16 @@ pub enum Error {
     Rails {
         /// What was dropped of what.
         breaches: Vec<crate::Breach>,
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// What a run kept of its measures cannot be read.
+    #[error("cannot read `{}`: {problem}", path.display())]
+    Measures {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// Columns do not fit together.
     #[error(transparent)]
@@ -105,6 +115,11 @@ impl Error {
     /// An [`Error::Input`].
     pub fn input(path: impl AsRef<Path>, problem: impl std::fmt::Display) -> Self {
         Self::Input { path: path.as_ref().to_path_buf(), problem: problem.to_string() }
+    }
+
+    /// An [`Error::Measures`].
+    pub(crate) fn measures(path: &Path, problem: impl std::fmt::Display) -> Self {
+        Self::Measures { path: path.to_path_buf(), problem: problem.to_string() }
     }
 
     /// An [`Error::Stage`] without a hint.
@@ -129,8 +144,12 @@ impl Error {
             ),
             Self::Stage { hint, .. } | Self::Plan { hint, .. } => hint.clone(),
             Self::OtherRun { hint, .. } => Some(hint.clone()),
-            Self::Rails { .. } => Some(
-                "look at samples in the report, then change the step or raise `[rails] max_dropped_fraction`; the same command continues with `--set rails.stop=false`".into(),
+            Self::Rails { folder, .. } => Some(format!(
+                "look at samples with `yuan-data report {}`, then change the step or raise `[rails] max_dropped_fraction`; the same command continues with `--set rails.stop=false`",
+                folder.display()
+            )),
+            Self::Measures { .. } => Some(
+                "the measures of the run are damaged: run its recipe again into another folder".into(),
             ),
             _ => None,
         }

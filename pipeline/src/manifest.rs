@@ -266,6 +266,18 @@ impl Manifest {
         })
     }
 
+    /// Documents that a step dropped.
+    pub(crate) fn dropped_by(&self, step: usize) -> Result<u64> {
+        let dropped: i64 = self.run(|sql| {
+            sql.query_row(
+                "SELECT coalesce(sum(documents), 0) FROM counts WHERE step = ? AND kind = 'dropped'",
+                [step as i64],
+                |row| row.get(0),
+            )
+        })?;
+        Ok(dropped as u64)
+    }
+
     pub(crate) fn sweep_done(&self, sweep: u32) -> Result<bool> {
         let done = self.run(|sql| {
             sql.query_row("SELECT done FROM sweeps WHERE sweep = ?", [sweep], |row| row.get::<_, bool>(0)).optional()

@@ -32,6 +32,9 @@ pub struct RunOptions {
     pub until: Option<String>,
 }
 
+/// The corpus that `demo` puts into its run folder.
+const DEMO: &str = "demo-corpus.jsonl.zst";
+
 /// The names inside a run folder.
 pub(crate) struct Folder {
     pub root: PathBuf,
@@ -60,6 +63,7 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
     let from = options.from.as_deref().map(|name| step_named(plan, name)).transpose()?;
     let until = options.until.as_deref().map(|name| step_named(plan, name)).transpose()?;
     let shards = plan.input.shards()?;
+    check_folder(plan)?;
     let folder = Folder::new(&plan.folder);
     std::fs::create_dir_all(&folder.work).map_err(Error::io("create", &folder.work))?;
     let _lock = lock(&folder)?;
@@ -91,6 +95,54 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
         remove_folder(&folder.work)?;
     }
     Ok(())
+}
+
+/// Makes sure that the run folder is a run's, or nobody's, and no part of the input.
+///
+/// # Errors
+/// If it holds files but no run, or lies in a folder that is read.
+pub fn check_folder(plan: &Plan) -> Result<()> {
+    let folder = Folder::new(&plan.folder);
+    let refuse = |problem: String| {
+        Err(Error::OtherRun { problem, hint: "choose another folder with `-o`, a new or an empty one".into() })
+    };
+    let real = real_path(&folder.root);
+    for input in plan.input.paths.iter().filter(|input| Path::new(input).is_dir()) {
+        if real.starts_with(real_path(Path::new(input))) {
+            return refuse(format!(
+                "`{}` lies in the input `{input}`, of which it would become part",
+                folder.root.display()
+            ));
+        }
+    }
+    if folder.manifest.is_file() || !folder.root.is_dir() {
+        return Ok(());
+    }
+    let names = |path: &Path| -> Result<Vec<String>> {
+        let entries = std::fs::read_dir(path).map_err(Error::io("list", path))?;
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        let names = names.collect::<std::io::Result<Vec<_>>>().map_err(Error::io("list", path))?;
+        Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
+    };
+    // What a run leaves that was killed before it had a manifest; a recipe alone is somebody's own.
+    let begun = folder.work.is_dir() && names(&folder.work)?.iter().all(|name| name == "lock");
+    let is_ours = |name: &String| name == DEMO || begun && (name == "work" || name == "recipe.toml");
+    match names(&folder.root)?.into_iter().find(|name| !is_ours(name)) {
+        Some(name) => refuse(format!("`{}` is no run folder and not empty: it holds `{name}`", folder.root.display())),
+        None => Ok(()),
+    }
+}
+
+/// A path without links as far as it exists.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let real = path.ancestors().find_map(|known| Some((known, std::fs::canonicalize(known).ok()?)));
+    let Some((known, real)) = real else { return path };
+    match path.strip_prefix(known) {
+        Ok(rest) if rest.as_os_str().is_empty() => real,
+        Ok(rest) => real.join(rest),
+        Err(_) => path,
+    }
 }
 
 /// The folder of a kind of output inside the run folder.
@@ -145,15 +197,19 @@ fn claim(
     };
     let settings = settings(plan);
     let steps = manifest.steps()?;
-    if let Some(origin) = manifest.meta("retuned_from")?
-        && plan.retuned_from.is_none()
-    {
+    let fresh = manifest.meta("settings")?.is_none();
+    let origin = plan.retuned_from.as_ref().map(|origin| origin.to_string_lossy().into_owned());
+    let known_origin = manifest.meta("retuned_from")?;
+    if !fresh && known_origin != origin {
+        let made = match known_origin {
+            Some(origin) => format!("was made by `retune` from the run in `{origin}`"),
+            None => "holds a run that was not made by `retune`".to_owned(),
+        };
         return Err(Error::OtherRun {
-            problem: format!("`{}` was made by `retune` from the run in `{origin}`", plan.folder.display()),
+            problem: format!("`{}` {made}", plan.folder.display()),
             hint: "choose another folder with `-o`".into(),
         });
     }
-    let fresh = manifest.meta("settings")?.is_none();
     let restart = if fresh {
         None
     } else if shards.iter().any(Shard::is_stdin) {
@@ -169,7 +225,11 @@ fn claim(
                 Some(of_step(from.min(plan.steps.len() - 1)))
             }
             (Some(0), _) => Some(0),
-            (_, Some((step, what))) => return Err(other_recipe(plan, step, &what)),
+            (_, Some((step, what))) => {
+                let is_kept = |sweep: u32| sweep == 0 || folder.sweep(sweep - 1).is_dir();
+                let can_continue = step < plan.steps.len() && is_kept(of_step(step));
+                return Err(other_recipe(plan, step, &what, can_continue));
+            }
             (_, None) => return Err(other_inputs(plan, &settings, manifest, shards)?),
         }
     };
@@ -214,8 +274,8 @@ fn claim(
             .enumerate()
             .map(|(number, step)| (step.name.as_str(), step.version, step.config.to_string(), of_step(number)));
         manifest.set_steps(rows)?;
-        if let Some(origin) = &plan.retuned_from {
-            manifest.set_meta("retuned_from", &origin.to_string_lossy())?;
+        if let Some(origin) = &origin {
+            manifest.set_meta("retuned_from", origin)?;
         }
         // Last: this is what marks the folder as claimed, so a kill before it leaves a fresh one.
         manifest.set_meta("settings", &settings)?;
@@ -269,10 +329,11 @@ fn difference(old: &Value, new: &Value) -> Option<String> {
     Some(format!("{old}, now {new}"))
 }
 
-fn other_recipe(plan: &Plan, step: usize, what: &str) -> Error {
+fn other_recipe(plan: &Plan, step: usize, what: &str, can_continue: bool) -> Error {
     let name = plan.steps.get(step).map_or("", |step| &step.name);
     let again = match plan.steps.first() {
-        Some(_) if step > 0 && !name.is_empty() => format!("continue from there with `--from {name}`, or "),
+        _ if plan.retuned_from.is_some() => String::new(),
+        Some(_) if step > 0 && can_continue => format!("continue from there with `--from {name}`, or "),
         Some(first) => format!("do it all again with `--from {}`, or ", first.name),
         None => String::new(),
     };
@@ -300,7 +361,11 @@ fn other_inputs(plan: &Plan, settings: &str, manifest: &Manifest, shards: &[Shar
             }
         });
     let first = plan.steps.first().map_or("", |step| &step.name);
-    let again = if first.is_empty() { String::new() } else { format!("do it all again with `--from {first}`, or ") };
+    let again = if first.is_empty() || plan.retuned_from.is_some() {
+        String::new()
+    } else {
+        format!("do it all again with `--from {first}`, or ")
+    };
     Ok(Error::OtherRun {
         problem: format!("`{}` was made from other input or settings: {what}", plan.folder.display()),
         hint: format!("{again}choose another folder with `-o`"),
@@ -387,7 +452,10 @@ fn check_rails(engine: &Engine<'_>, stages: &[(usize, Arc<dyn Stage>)], manifest
     let strata = Strata { steps: steps.collect(), kept: of_step(ENGINE, "kept_") };
     let breaches = engine.plan.rails.breaches(&strata);
     manifest.set_warnings(engine.number, &breaches.iter().map(Breach::to_string).collect::<Vec<_>>())?;
-    if engine.plan.rails.stop && !breaches.is_empty() { Err(Error::Rails { breaches }) } else { Ok(()) }
+    if engine.plan.rails.stop && !breaches.is_empty() {
+        return Err(Error::Rails { breaches, folder: engine.plan.folder.clone() });
+    }
+    Ok(())
 }
 
 /// Nothing vanishes: every document read is written, dropped for a reason, or set aside.

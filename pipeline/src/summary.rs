@@ -19,6 +19,8 @@ pub struct Summary {
     pub folder: PathBuf,
     /// Whether every step is done.
     pub finished: bool,
+    /// The run whose measures `retune` made it from, if it did.
+    pub retuned_from: Option<String>,
     /// Input files and their bytes.
     pub inputs: Tally,
     /// Documents read, and bytes of their text; records set aside are among them.
@@ -157,6 +159,7 @@ impl Summary {
         Ok(Self {
             folder: folder.to_path_buf(),
             finished: manifest.meta("finished")?.is_some(),
+            retuned_from: manifest.meta("retuned_from")?,
             inputs: manifest.run(|sql| {
                 sql.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM shards", [], |row| {
                     Ok(Tally { documents: row.get::<_, i64>(0)? as u64, bytes: row.get::<_, i64>(1)? as u64 })

@@ -20,6 +20,23 @@ fn a_wrong_flag_and_a_wrong_name_are_understood() {
             "hint: did you mean `min_words`? `yuan-data stages gopher_quality` lists them all",
         ],
     );
+    dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n\n[[stage]]\n[stage.gopher_quality]\nmin_words = \"abc\"\n");
+    dir.run(&["run", "r.toml", "-o", "run"]).fails(
+        2,
+        &["error: `r.toml` line 6: `gopher_quality.min_words` must be a whole number of 0 or more, not \"abc\""],
+    );
+    dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n\n[[stage]]\nlanguage_id = { keep = [\"chinese\"] }\n");
+    dir.run(&["run", "r.toml", "-o", "run"]).fails(2, &["`chinese` is no language", "did you mean `zh`?"]);
+    dir.run(&["clean", "a.jsonl", "-o", "run", "--lang", "en,zhh"])
+        .fails(2, &["`zhh` is no language", "did you mean `zh`?"]);
+    dir.run(&["run", "r.toml", "-o", "run", "--set", "rails.max_dropped_fraction=1.5"])
+        .fails(2, &["must be in [0, 1], not 1.5"]);
+    dir.run(&["clean", "a.jsonl", "-o", "run", "--threads", "0"]).fails(2, &["at least 1 worker"]);
+    dir.run(&["clean", "a.jsonl", "-o", "run", "--compat", "datatrov"]).fails(2, &["did you mean `datatrove`?"]);
+    assert!(!dir.path("run").exists());
+    let both = dir.ok(&["stages", "Gopher"]).stdout();
+    assert!(both.contains("gopher_quality") && both.contains("gopher_repetition"));
+    assert!(dir.ok(&["stages", "GOPHER_QUALITY"]).stdout().contains("min_words = 50"));
     dir.file("r.toml", "[input]\npaths = [\"a.jsonl\"]\n\n[[stage]]\nwrite_binidx = {}\n");
     dir.run(&["plan", "r.toml"])
         .fails(2, &["`write_binidx` needs the column `tokens`", "hint: put `tokenize` before it"]);

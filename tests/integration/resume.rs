@@ -129,6 +129,8 @@ fn another_recipe_is_refused_with_what_to_type() {
     );
     dir.ok(&[&changed[..], &["--from", "minhash", "--keep-work"]].concat());
     dir.ok(&["run", "r.toml", "-o", "fresh", "--quiet", "--set", "minhash.rows_per_band=6"]);
+    // Without the documents before that step it cannot be continued from there.
+    dir.run(&["run", "r.toml", "-o", "fresh"]).fails(2, &["hint: do it all again with `--from normalize`"]);
     assert!(results(&dir.path("run")) == results(&dir.path("fresh")));
     dir.file("a.jsonl", corpus(40));
     dir.run(&changed)

@@ -22,7 +22,10 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
         print(&if args.json {
             summary::json(&run).to_string()
         } else {
-            format!("a run, {state}\n{}", summary::text(&run))
+            let origin = run.retuned_from.as_ref();
+            let origin =
+                origin.map_or_else(String::new, |origin| format!(", made by `retune` from the run in {origin}"));
+            format!("a run, {state}{origin}\n{}", summary::text(&run))
         })?;
         return Ok(Done::All);
     }
@@ -197,8 +200,14 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
         print(&out)?;
         return Ok(Done::All);
     };
-    let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
-        let meant = did_you_mean(name, entries.iter().map(|entry| entry.name));
+    let wanted = name.to_lowercase().replace('-', "_");
+    let Some(entry) = entries.iter().find(|entry| entry.name == wanted) else {
+        let partly: Vec<_> = entries.iter().filter(|entry| entry.name.contains(&wanted)).collect();
+        if !partly.is_empty() && !wanted.is_empty() {
+            let lines = partly.iter().map(|entry| format!("  {:<18} {}\n", entry.name, entry.headline()));
+            return print(&lines.collect::<String>()).map(|()| Done::All);
+        }
+        let meant = did_you_mean(&wanted, entries.iter().map(|entry| entry.name));
         return Err(usage(
             format!("there is no stage `{name}`"),
             meant.map_or("`yuan-data stages` lists them all".to_owned(), |meant| format!("did you mean `{meant}`?")),

@@ -29,6 +29,10 @@ pub fn clean(args: &CleanArgs, global: &Global) -> anyhow::Result<Done> {
         if let StageConfig::LanguageId(language) = stage
             && !args.lang.is_empty()
         {
+            if let Some(wrong) = args.lang.iter().find_map(|code| yuan_filters::check_identified(code).err()) {
+                let (problem, hint) = wrong.split_once('\n').unwrap_or((&wrong, ""));
+                return Err(usage(format!("`--lang`: {problem}"), hint.to_owned()));
+            }
             language.keep.clone_from(&args.lang);
         }
     }
@@ -128,7 +132,10 @@ pub fn run_plan(
     global: &Global,
 ) -> anyhow::Result<Summary> {
     let folder = &plan.folder;
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    yuan_pipeline::check_folder(plan)?;
+    // It tells a run that has begun from a folder that holds somebody's recipe.
+    let work = folder.join("work");
+    std::fs::create_dir_all(&work).map_err(Error::io("create", &work))?;
     let threads = threads(global);
     let options = RunOptions {
         threads,

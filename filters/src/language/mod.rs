@@ -6,6 +6,7 @@
 //! Reads `text`, adds `language` and `language_score`.
 
 mod chinese;
+mod codes;
 mod identify;
 mod ngrams;
 mod script;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Batch, Columns, Detail, Document, Finding, Reason, Result, Stage, Verdict};
 
 pub(crate) use chinese::is_traditional;
+pub use codes::{check_identified, language_of_key};
 pub use identify::{Identified, identify};
 pub(crate) use script::main_script;
 

@@ -15,7 +15,7 @@ const LONGEST: usize = 4;
 const SPACE: u16 = b' ' as u16;
 
 /// The languages told apart, in the order of the table's columns.
-const LANGUAGES: [&str; 23] = [
+pub(super) const LANGUAGES: [&str; 23] = [
     "cs", "da", "de", "en", "es", "fi", "fr", "hu", "id", "it", "ms", "nl", "pl", "pt", "ro", "sv", "tr", "vi", "bg",
     "ru", "uk", "ar", "fa",
 ];

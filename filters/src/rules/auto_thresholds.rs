@@ -23,6 +23,9 @@ pub enum ThresholdMethod {
     MedianRatio,
 }
 
+/// The least that is proposed as the greatest value of a fraction or ratio: below one in a document of a million words.
+const SMALLEST: f64 = 1e-6;
+
 /// The English side of a threshold.
 #[derive(Clone, Copy, Debug)]
 pub struct EnglishThreshold<'s> {
@@ -32,11 +35,13 @@ pub struct EnglishThreshold<'s> {
     pub threshold: f64,
     /// Whether documents stay whose value is at least (true) or at most (false) the threshold.
     pub at_least: bool,
-    /// What kind of number the measure is: a fraction's threshold stays in [0, 1], a count's is not negative.
+    /// What kind of number the measure is: a fraction's threshold stays in [0, 1], no other is negative.
     pub unit: Unit,
 }
 
 /// The threshold for a language whose documents have the values of `sample`, in ascending order and without NaN.
+///
+/// A greatest value is never 0, which turns a check off: it is 1 for a count, else a millionth.
 ///
 /// `None` where there is nothing to take it from: no sample, or an English one all of whose values are equal
 /// (`MeanStd`) or whose median is 0 (`MedianRatio`).
@@ -75,11 +80,13 @@ pub fn threshold_for(method: ThresholdMethod, english: EnglishThreshold<'_>, sam
             english.threshold * quantile(sample, 0.5)? / median
         }
     };
-    Some(match english.unit {
-        Unit::Fraction => threshold.clamp(0.0, 1.0),
-        Unit::Count => threshold.max(0.0).round(),
-        Unit::Ratio => threshold,
-    })
+    let (threshold, smallest) = match english.unit {
+        Unit::Fraction => (threshold.clamp(0.0, 1.0), SMALLEST),
+        Unit::Count => (threshold.max(0.0).round(), 1.0),
+        Unit::Ratio => (threshold.max(0.0), SMALLEST),
+    };
+    // A greatest value of 0 would turn the check off, which is the loosest setting where the strictest is meant.
+    Some(if english.at_least { threshold } else { threshold.max(smallest) })
 }
 
 /// FineWeb-2's least language score, from the scores of a language's documents in ascending order: the median less one
@@ -144,6 +151,16 @@ mod tests {
         assert_eq!(threshold_for(ThresholdMethod::TenTail, english, &[]), None);
         assert_eq!(threshold_for(ThresholdMethod::Quantile, EnglishThreshold { sample: &[], ..english }, &OTHER), None);
         assert_eq!(language_score_threshold(&[]), None);
+    }
+
+    #[test]
+    fn a_greatest_value_is_never_0() {
+        for (unit, smallest) in [(Unit::Fraction, 1e-6), (Unit::Ratio, 1e-6), (Unit::Count, 1.0)] {
+            let english = EnglishThreshold { sample: &[], threshold: 0.9, at_least: false, unit };
+            assert_eq!(threshold_for(ThresholdMethod::TenTail, english, &[0.0; 20]), Some(smallest));
+            let least = EnglishThreshold { at_least: true, ..english };
+            assert_eq!(threshold_for(ThresholdMethod::TenTail, least, &[0.0; 20]), Some(0.0));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use yuan_pipeline::{Document, Measure};
 
+use crate::language::language_of_key;
 use crate::words::Language;
 
 /// Settings of a stage `T` that differ for one language, by language: `languages.zh = { min_words = 30 }`.
@@ -104,9 +105,12 @@ impl<'de, T: Default + Serialize + DeserializeOwned> Deserialize<'de> for PerLan
         let read = BTreeMap::<String, Settings>::deserialize(deserializer)?;
         let mut languages = Self::default();
         for (name, settings) in read {
-            let language = Language::of_name(&name)
-                .ok_or_else(|| D::Error::custom(format!("`{name}` is no language: write `zh`, `en`, `th`")))?;
-            languages.own.insert(language.code().to_owned(), settings);
+            let language = language_of_key(&name).map_err(D::Error::custom)?;
+            let code = language.code();
+            if languages.own.insert(code.to_owned(), settings).is_some() {
+                let problem = format!("two keys under `languages` are for `{code}`, one of them `{name}`");
+                return Err(D::Error::custom(format!("{problem}\nwrite all of them under `{code}`")));
+            }
             if let Err(error) = languages.try_effective(&T::default(), "", language) {
                 return Err(D::Error::custom(error));
             }
@@ -154,7 +158,7 @@ mod tests {
         assert_eq!(quality("", "zh").max_mean_word_chars, 5.0);
         assert_eq!(quality("max_mean_word_chars = 7", "zh").max_mean_word_chars, 7.0);
         assert_eq!(
-            quality("max_mean_word_chars = 7\nlanguages.zh-Hant.max_mean_word_chars = 6", "zh").max_mean_word_chars,
+            quality("max_mean_word_chars = 7\nlanguages.cmn.max_mean_word_chars = 6", "zh-Hant").max_mean_word_chars,
             6.0
         );
         assert!(quality("", "sw").stop_words.is_empty(), "of an unknown language the English words are wrong");
@@ -167,6 +171,9 @@ mod tests {
         assert!(problem("languages.zh = { min_word = 3 }").starts_with("unknown field `min_word`"));
         assert!(problem("languages.zh = { min_words = \"many\" }").contains("invalid type"));
         assert!(problem("languages.'中文' = {}").contains("is no language"));
+        assert!(problem("languages.zh-Hant.min_words = 500").contains("thresholds are for `zh`, both variants"));
+        let both = problem("languages.zh.min_words = 5\nlanguages.cmn.min_words = 6");
+        assert!(both.contains("two keys under `languages` are for `zh`"), "{both}");
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use replay::replay;
-use sidecar::{Rows, Sidecar, ValueColumn};
+use sidecar::{Rows, Sidecar, ValueColumn, WordColumn};
 
+use crate::manifest::Manifest;
 use crate::plan::{Plan, Work};
 use crate::rules::{Check, Measured, Tunable, reshaped};
+use crate::run::Folder;
 use crate::{Error, Result};
 
 /// An amount of text.
@@ -23,7 +25,7 @@ pub struct Yield {
     pub bytes: u64,
     /// Tokens, estimated from bytes and characters: 4.2 characters a token in scripts of one byte a character,
     /// 0.6 tokens a character in scripts of three, in between for two.
-    pub tokens: f64,
+    pub tokens: u64,
 }
 
 impl Yield {
@@ -31,18 +33,19 @@ impl Yield {
         let wide = (bytes - chars) as f64 / 2.0;
         self.documents += 1;
         self.bytes += bytes;
-        self.tokens += (chars as f64 - wide) / 4.2 + 0.6 * wide;
+        // Rounded once for each document, so that parts sum to the whole.
+        self.tokens += ((chars as f64 - wide) / 4.2 + 0.6 * wide).round() as u64;
     }
 }
 
 /// What is kept before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Change {
-    /// All documents that came to the sweep.
+    /// All documents that the run read, those dropped before the sweep among them.
     pub whole: Yield,
-    /// Kept by the run.
+    /// Kept by the sweep.
     pub before: Yield,
-    /// Kept with the new thresholds.
+    /// Kept by it with the new thresholds.
     pub after: Yield,
 }
 
@@ -57,16 +60,16 @@ pub struct ReasonChange {
     pub before: u64,
     /// Documents dropped for it with the new thresholds.
     pub after: u64,
-    /// Of those, documents that nothing else would drop.
-    pub alone: u64,
+    /// Of those, documents that nothing else would drop; `None` of a step that no threshold changes.
+    pub alone: Option<u64>,
 }
 
-/// What other thresholds would do.
+/// What other thresholds would do to the sweep whose steps they belong to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// All documents of the sweep.
+    /// All documents that the run read.
     pub total: Change,
-    /// By language.
+    /// By language, as the caller names it; `(none)` where none is known.
     pub languages: BTreeMap<String, Change>,
     /// By source.
     pub sources: BTreeMap<String, Change>,
@@ -76,7 +79,41 @@ pub struct Comparison {
     pub back: u64,
     /// Documents that go.
     pub gone: u64,
+    /// Steps of earlier sweeps with the documents that each dropped, before and after alike.
+    pub earlier: Vec<(String, u64)>,
+    /// Steps of later sweeps with the documents that each dropped of those kept before. What they would drop of
+    /// those kept after is not known.
+    pub later: Vec<(String, u64)>,
+    /// Why it takes a new run to know what is kept in the end, if it does.
+    pub undecided: Option<String>,
 }
+
+impl Comparison {
+    /// Documents that came through the whole run.
+    pub fn run_kept(&self) -> u64 {
+        self.total.before.documents.saturating_sub(self.later.iter().map(|(_, documents)| documents).sum())
+    }
+
+    /// Adds a document to the whole, to its language and to its source.
+    fn add(&mut self, rows: &Rows, row: usize, name_of: Naming<'_>, [before, after]: [bool; 2]) {
+        let (bytes, chars) = (rows.bytes.value(row), u64::from(rows.chars.value(row)));
+        let language = rows.language.get(row).map_or_else(|| "(none)".to_owned(), name_of);
+        let source = rows.source.get(row).unwrap_or_default().to_owned();
+        let strata = [self.languages.entry(language).or_default(), self.sources.entry(source).or_default()];
+        for change in [&mut self.total].into_iter().chain(strata) {
+            change.whole.add(bytes, chars);
+            if before {
+                change.before.add(bytes, chars);
+            }
+            if after {
+                change.after.add(bytes, chars);
+            }
+        }
+    }
+}
+
+/// How the language of a document, or of the thresholds it is held to, is called in what is told.
+pub type Naming<'n> = &'n dyn Fn(&str) -> String;
 
 /// Values of one measure in documents of one language.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,8 +162,8 @@ impl<'a> Judges<'a> {
         self.rules.iter().map(of_step).collect()
     }
 
-    fn checks(&self, language: &str) -> Vec<Vec<Check>> {
-        self.rules.iter().map(|(_, rules)| rules.checks_of(language)).collect()
+    fn languages(&self, rows: &Rows) -> Vec<Option<WordColumn>> {
+        self.rules.iter().map(|(step, _)| rows.language_for(step)).collect()
     }
 }
 
@@ -138,22 +175,24 @@ type Sink<'s> = dyn FnMut(&Rows, usize, Option<Why<'_>>, bool) -> Result<()> + '
 
 /// Judges every row of a sweep's sidecar again.
 fn judge_again(judges: &Judges<'_>, sidecar: &Sidecar, sink: &mut Sink<'_>) -> Result<()> {
-    let mut known: BTreeMap<String, Vec<Vec<Check>>> = BTreeMap::new();
+    // For each step, the checks of every language met.
+    let mut known: Vec<BTreeMap<String, Vec<Check>>> = vec![BTreeMap::new(); judges.rules.len()];
     sidecar.for_each(&mut |rows| {
         let columns = judges.columns(rows)?;
+        let languages = judges.languages(rows);
         for row in 0..rows.len() {
-            let language = rows.language.get(row).unwrap_or("und");
-            if !known.contains_key(language) {
-                known.insert(language.to_owned(), judges.checks(language));
-            }
             let fixed = rows.fixed_by.get(row).zip(rows.fixed_reason.get(row));
             let mut first: Option<(usize, Why<'_>)> =
                 fixed.map(|why| (judges.order.get(why.0).copied().unwrap_or(usize::MAX), why));
             let mut reasons = usize::from(first.is_some());
-            for (((step, _), checks), columns) in judges.rules.iter().zip(&known[language]).zip(&columns) {
+            for (number, (step, rules)) in judges.rules.iter().enumerate() {
+                let language = language_for(rows, row, languages[number].as_ref()).unwrap_or("und");
+                if !known[number].contains_key(language) {
+                    known[number].insert(language.to_owned(), rules.checks_of(language));
+                }
                 let place = judges.order[step];
-                for check in checks {
-                    let value = columns[check.measure].get(row);
+                for check in &known[number][language] {
+                    let value = columns[number][check.measure].get(row);
                     if check.fails_at(value) {
                         reasons += 1;
                         if first.is_none_or(|(earlier, _)| place < earlier) {
@@ -166,6 +205,11 @@ fn judge_again(judges: &Judges<'_>, sidecar: &Sidecar, sink: &mut Sink<'_>) -> R
         }
         Ok(())
     })
+}
+
+/// The language whose thresholds a step held a row to.
+fn language_for<'r>(rows: &'r Rows, row: usize, of_step: Option<&'r WordColumn>) -> Option<&'r str> {
+    of_step.and_then(|column| column.get(row)).or_else(|| rows.language.get(row))
 }
 
 /// The sweep whose steps `new` sets otherwise than `old`; the last sweep that judges if they are the same.
@@ -191,14 +235,14 @@ fn changed_sweep(old: &Plan, new: &Plan) -> Result<u32> {
         let Some(rules) = tunable else {
             return refuse(
                 format!("`{name}` has no thresholds that measures are compared with"),
-                &format!("change it in the recipe and run again from there: `--from {name}`"),
+                "run the recipe again with the change, into another folder",
             );
         };
         let other = reshaped(&before.config, &after.config, rules.shaping_settings());
         if let Some(setting) = other.first() {
             return refuse(
                 format!("`{name}.{setting}` shapes what is measured: the kept measures say nothing about it"),
-                &format!("change it in the recipe and run again from there: `--from {name}`"),
+                "run the recipe again with the change, into another folder",
             );
         }
         if changed.is_some_and(|sweep| sweep != sweep_of(number)) {
@@ -227,104 +271,144 @@ fn changed_sweep(old: &Plan, new: &Plan) -> Result<u32> {
 ///
 /// # Errors
 /// If the run keeps no measures or is not finished, if more than thresholds of one sweep differ.
-pub fn compare(old: &Plan, new: &Plan) -> Result<Comparison> {
+pub fn compare(old: &Plan, new: &Plan, name_of: Naming<'_>) -> Result<Comparison> {
     let sweep = changed_sweep(old, new)?;
     let judges = Judges::of(new, sweep)?;
     let sidecar = Sidecar::open(&old.folder, sweep)?;
     let mut comparison = Comparison::default();
-    let mut reasons: BTreeMap<(usize, String, String), [u64; 3]> = BTreeMap::new();
+    // By sweep and place there.
+    let mut reasons: BTreeMap<(u32, usize, String, String), [u64; 3]> = BTreeMap::new();
+    for earlier in 0..sweep {
+        let order = Judges::of(old, earlier)?.order;
+        Sidecar::open(&old.folder, earlier)?.for_each_verdict(&mut |rows| {
+            for row in 0..rows.len() {
+                let Some((step, reason)) = rows.dropped_by.get(row).zip(rows.reason.get(row)) else { continue };
+                comparison.add(rows, row, name_of, [false, false]);
+                let place = order.get(step).copied().unwrap_or(usize::MAX);
+                let counts = reasons.entry((earlier, place, step.into(), reason.into())).or_default();
+                counts[0] += 1;
+                counts[1] += 1;
+            }
+            Ok(())
+        })?;
+    }
     let place = |step: &str| judges.order.get(step).copied().unwrap_or(usize::MAX);
     judge_again(&judges, &sidecar, &mut |rows, row, why, alone| {
-        let (bytes, chars) = (rows.bytes.value(row), u64::from(rows.chars.value(row)));
         let was = rows.dropped_by.get(row).zip(rows.reason.get(row));
-        let language = rows.language.get(row).unwrap_or("und");
-        let source = rows.source.get(row).unwrap_or_default();
-        let languages = &mut comparison.languages;
-        if !languages.contains_key(language) {
-            languages.insert(language.to_owned(), Change::default());
-        }
-        let sources = &mut comparison.sources;
-        if !sources.contains_key(source) {
-            sources.insert(source.to_owned(), Change::default());
-        }
-        for change in
-            [&mut comparison.total].into_iter().chain(languages.get_mut(language)).chain(sources.get_mut(source))
-        {
-            change.whole.add(bytes, chars);
-            if was.is_none() {
-                change.before.add(bytes, chars);
-            }
-            if why.is_none() {
-                change.after.add(bytes, chars);
-            }
-        }
+        comparison.add(rows, row, name_of, [was.is_none(), why.is_none()]);
         comparison.back += u64::from(was.is_some() && why.is_none());
         comparison.gone += u64::from(was.is_none() && why.is_some());
         if let Some((step, reason)) = was {
-            reasons.entry((place(step), step.into(), reason.into())).or_default()[0] += 1;
+            reasons.entry((sweep, place(step), step.into(), reason.into())).or_default()[0] += 1;
         }
         if let Some((step, reason)) = why {
-            let counts = reasons.entry((place(step), step.into(), reason.into())).or_default();
+            let counts = reasons.entry((sweep, place(step), step.into(), reason.into())).or_default();
             counts[1] += 1;
             counts[2] += u64::from(alone);
         }
         Ok(())
     })?;
+    let is_tuned = |step: &str| judges.rules.iter().any(|(tuned, _)| *tuned == step);
     comparison.reasons = reasons
         .into_iter()
-        .map(|((_, step, reason), [before, after, alone])| ReasonChange { step, reason, before, after, alone })
+        .map(|((at, _, step, reason), [before, after, alone])| {
+            let alone = (at == sweep && is_tuned(&step)).then_some(alone);
+            ReasonChange { step, reason, before, after, alone }
+        })
         .collect();
+    look_around(old, sweep, &mut comparison)?;
     Ok(comparison)
 }
 
-/// Up to `limit` values of every measure in every language, for statistics that propose thresholds. Documents
-/// dropped for what no threshold changes are left out.
+/// What steps before and behind the sweep dropped, and whether those behind would have to look at the documents anew.
+fn look_around(old: &Plan, sweep: u32, comparison: &mut Comparison) -> Result<()> {
+    let manifest = Manifest::open_existing(&Folder::new(&old.folder).manifest)?;
+    let sweeps = old.sweeps()?;
+    for step in sweeps.iter().take(sweep as usize).flat_map(|before| before.opens_with.iter().chain(&before.stages)) {
+        let dropped = manifest.dropped_by(*step)?;
+        if dropped > 0 {
+            comparison.earlier.push((old.steps[*step].name.clone(), dropped));
+        }
+    }
+    for behind in sweeps.iter().skip(sweep as usize + 1) {
+        for step in behind.opens_with.iter().chain(&behind.stages) {
+            let dropped = manifest.dropped_by(*step)?;
+            let step = &old.steps[*step];
+            if dropped > 0 {
+                comparison.later.push((step.name.clone(), dropped));
+            }
+            let tunable = matches!(&step.work, Work::Stage(stage) if stage.tunable().is_some());
+            let pass = matches!(&step.work, Work::Pass(_));
+            let (back, gone, name) = (comparison.back, comparison.gone, &step.name);
+            // Fewer documents hold no new copies: a pass that found none before finds none.
+            let why = if back > 0 && (pass || tunable) {
+                Some(format!(
+                    "`{name}` comes after the changed step and never saw the {back} documents that would come back"
+                ))
+            } else if gone > 0 && pass && dropped > 0 {
+                Some(format!(
+                    "`{name}` comes after the changed step and may keep others without the {gone} documents that would go"
+                ))
+            } else {
+                None
+            };
+            comparison.undecided = comparison.undecided.take().or(why);
+        }
+    }
+    Ok(())
+}
+
+/// Up to `limit` values of every measure in every language whose thresholds its step held documents to, for statistics
+/// that propose thresholds. Documents dropped for what no threshold changes are left out.
 ///
 /// # Errors
 /// As [`compare`].
-pub fn samples(plan: &Plan, limit: usize) -> Result<Vec<Sample>> {
+pub fn samples(plan: &Plan, limit: usize, name_of: Naming<'_>) -> Result<Vec<Sample>> {
     let judges = Judges::of(plan, changed_sweep(plan, plan)?)?;
     let sidecar = Sidecar::open(&plan.folder, judges.sweep)?;
-    // By language: for each measure its count, and (rank, value) of those kept.
+    // By step and language: for each measure its count, and (rank, value) of those kept.
     type Values = (u64, Vec<(u64, f64)>);
-    let mut found: BTreeMap<String, Vec<Values>> = BTreeMap::new();
-    let width: usize = judges.rules.iter().map(|(_, rules)| rules.measures().len()).sum();
+    let mut found: BTreeMap<(usize, String), Vec<Values>> = BTreeMap::new();
     sidecar.for_each(&mut |rows| {
-        let columns: Vec<ValueColumn> = judges.columns(rows)?.into_iter().flatten().collect();
+        let columns = judges.columns(rows)?;
+        let languages = judges.languages(rows);
         for row in (0..rows.len()).filter(|row| rows.fixed_by.get(*row).is_none()) {
-            let language = rows.language.get(row).unwrap_or("und");
-            if !found.contains_key(language) {
-                found.insert(language.to_owned(), vec![Values::default(); width]);
-            }
-            let of_language = found.get_mut(language).expect("made above");
             let rank = xxh3_64(&rows.doc_ids.value(row).to_le_bytes());
-            for ((count, kept), column) in of_language.iter_mut().zip(&columns) {
-                let value = column.get(row);
-                if !value.is_nan() {
-                    *count += 1;
-                    kept.push((rank, value));
-                    if kept.len() >= 2 * limit {
-                        kept.select_nth_unstable_by_key(limit, |(rank, _)| *rank);
-                        kept.truncate(limit);
+            for (number, columns) in columns.iter().enumerate() {
+                let language =
+                    language_for(rows, row, languages[number].as_ref()).map_or_else(|| "und".into(), name_of);
+                let of_language =
+                    found.entry((number, language)).or_insert_with(|| vec![Values::default(); columns.len()]);
+                for ((count, kept), column) in of_language.iter_mut().zip(columns) {
+                    let value = column.get(row);
+                    if !value.is_nan() {
+                        *count += 1;
+                        kept.push((rank, value));
+                        if kept.len() >= 2 * limit {
+                            kept.select_nth_unstable_by_key(limit, |(rank, _)| *rank);
+                            kept.truncate(limit);
+                        }
                     }
                 }
             }
         }
         Ok(())
     })?;
-    let names: Vec<(&str, &'static str)> = judges
-        .rules
-        .iter()
-        .flat_map(|(step, rules)| rules.measures().iter().map(|measured| (*step, measured.name)))
-        .collect();
     let mut samples = Vec::new();
-    for (language, of_language) in found {
-        for ((documents, mut kept), (step, measure)) in of_language.into_iter().zip(&names) {
+    for ((number, language), of_language) in found {
+        let (step, rules) = judges.rules[number];
+        for ((documents, mut kept), measured) in of_language.into_iter().zip(rules.measures()) {
             kept.sort_unstable_by_key(|(rank, _)| *rank);
             kept.truncate(limit);
             let mut values: Vec<f64> = kept.into_iter().map(|(_, value)| value).collect();
             values.sort_unstable_by(f64::total_cmp);
-            samples.push(Sample { step: (*step).into(), measure, language: language.clone(), documents, values });
+            samples.push(Sample {
+                step: step.into(),
+                measure: measured.name,
+                language: language.clone(),
+                documents,
+                values,
+            });
         }
     }
     Ok(samples)

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::sidecar::Sidecar;
-use super::{Judges, changed_sweep, judge_again};
+use super::{Comparison, Judges, changed_sweep, judge_again};
 use crate::manifest::Manifest;
 use crate::plan::{Plan, Step, Work};
-use crate::run::{Folder, shard_row};
+use crate::run::{Folder, real_path, shard_row};
 use crate::stage::{Columns, Detail, Reason, Stage, Verdict};
 use crate::write::Measures;
 use crate::{Batch, Error, Result};
@@ -77,29 +77,28 @@ impl Stage for Replayed {
     }
 }
 
-/// The plan that writes into `new.folder` what the thresholds of `new` keep of the run of `old`: its steps, with
-/// what is known of each document in the place of measuring it again.
+/// The plan that writes into `new.folder` what the thresholds of `new` keep of the run of `old`, as `comparison` has it:
+/// its steps, with what is known of each document in the place of measuring it again.
 ///
 /// # Errors
-/// As [`compare`](super::compare); if documents that come back would have to pass a global step that never saw
-/// them, if the input has changed, if the verdicts (2 bytes a document) do not fit into `memory`.
-pub fn replay(old: &Plan, mut new: Plan, memory: u64) -> Result<Plan> {
+/// As [`compare`](super::compare); if the comparison is undecided, if the input has changed, if the verdicts (2 bytes a
+/// document) do not fit into `memory`, if the folder is the run's or another's.
+pub fn replay(old: &Plan, mut new: Plan, comparison: &Comparison, memory: u64) -> Result<Plan> {
     refuse_own_folder(&old.folder, &new.folder)?;
     let sweep = changed_sweep(old, &new)?;
     let sweeps = new.sweeps()?;
-    let later = sweeps.iter().skip(sweep as usize + 1).find_map(|sweep| sweep.opens_with);
-    if let Some(pass) = later {
-        let pass = &new.steps[pass].name;
-        return Err(Error::Plan {
-            problem: format!("`{pass}` comes after the changed step and never saw the documents that would come back"),
-            hint: Some(format!("change the recipe and run again, or put the rules behind `{pass}`")),
-        });
+    if let Some(problem) = &comparison.undecided {
+        return Err(Error::Plan { problem: problem.clone(), hint: Some("change the recipe and run it again".into()) });
     }
     let manifest = Manifest::open_existing(&Folder::new(&old.folder).manifest)?;
     let shards = new.input.shards()?;
-    if manifest.shards()? != shards.iter().map(shard_row).collect::<Vec<_>>() {
+    let (before, now) = (manifest.shards()?, shards.iter().map(shard_row).collect::<Vec<_>>());
+    if before != now {
+        let changed =
+            before.iter().find(|shard| !now.contains(shard)).or_else(|| now.iter().find(|s| !before.contains(s)));
+        let file = changed.map_or_else(|| "the order of its files".to_owned(), |(path, _)| format!("`{path}`"));
         return Err(Error::OtherRun {
-            problem: format!("the input of the run in `{}` has changed since", old.folder.display()),
+            problem: format!("the input of the run in `{}` has changed since: {file}", old.folder.display()),
             hint: "run the recipe again".into(),
         });
     }
@@ -117,7 +116,7 @@ pub fn replay(old: &Plan, mut new: Plan, memory: u64) -> Result<Plan> {
     let replayed: BTreeSet<usize> =
         sweeps.iter().flat_map(|sweep| sweep.opens_with).chain(tunable_steps(&new)).collect();
     new.output.measures = Measures::None;
-    new.retuned_from = Some(old.folder.clone());
+    new.retuned_from = Some(real_path(&old.folder));
     new.steps = new
         .steps
         .into_iter()
@@ -144,21 +143,25 @@ fn replayed_step(step: Step, verdicts: &Arc<Verdicts>) -> Step {
 }
 
 fn refuse_own_folder(old: &Path, new: &Path) -> Result<()> {
-    if std::path::absolute(old).ok() != std::path::absolute(new).ok() {
+    let (name, old, new) = (new.display(), real_path(old), real_path(new));
+    let problem = if old == new {
+        format!("`{name}` is the run itself")
+    } else if new.starts_with(&old) {
+        format!("`{name}` lies inside the run")
+    } else {
         return Ok(());
-    }
-    Err(Error::Plan {
-        problem: format!("`{}` is the run itself", new.display()),
-        hint: Some("choose another folder with `-o`".into()),
-    })
+    };
+    Err(Error::Plan { problem, hint: Some("choose another folder with `-o`".into()) })
 }
 
-/// What becomes of every document: in the changed sweep by the new thresholds, in earlier ones as it was.
+/// What becomes of every document: in the changed sweep by the new thresholds, in others as it was.
 fn verdicts(old: &Plan, new: &Plan, sweep: u32, shards: usize) -> Result<Verdicts> {
     let mut verdicts = Verdicts { codes: vec![Vec::new(); shards], why: Vec::new() };
     let mut known = BTreeMap::new();
-    for earlier in 0..sweep {
-        Sidecar::open(&old.folder, earlier)?.for_each(&mut |rows| {
+    let sweeps = new.sweeps()?.len() as u32;
+    // The others first: what goes in the changed sweep does not come to later ones.
+    for other in (0..sweeps).filter(|other| *other != sweep) {
+        Sidecar::open(&old.folder, other)?.for_each_verdict(&mut |rows| {
             for row in 0..rows.len() {
                 if let Some((step, reason)) = rows.dropped_by.get(row).zip(rows.reason.get(row)) {
                     let code = verdicts.code(&mut known, step, reason)?;

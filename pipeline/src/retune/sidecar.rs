@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::manifest::Manifest;
@@ -14,6 +15,9 @@ use crate::{Error, Result};
 
 /// Rows looked at together.
 const ROWS: usize = 16 << 10;
+/// The columns that are there whatever was measured.
+const VERDICTS: [&str; 9] =
+    ["doc_id", "bytes", "chars", "source", "language", "dropped_by", "reason", "fixed_by", "fixed_reason"];
 
 /// The sidecar of one sweep of a run.
 pub(super) struct Sidecar {
@@ -25,33 +29,54 @@ impl Sidecar {
     /// If the run keeps no measures, or is not finished.
     pub(super) fn open(run: &Path, sweep: u32) -> Result<Self> {
         let manifest = Manifest::open_existing(&Folder::new(run).manifest)?;
+        let name = run.display();
+        let refuse = |problem: String, hint: String| Err(Error::Plan { problem, hint: Some(hint) });
+        if let Some(origin) = manifest.meta("retuned_from")? {
+            return refuse(
+                format!("`{name}` was made by `retune` from the run in `{origin}` and keeps no measures of its own"),
+                format!("give the thresholds to that one: `yuan-data retune {origin} --set …`"),
+            );
+        }
+        let settings: Option<serde_json::Value> =
+            manifest.meta("settings")?.and_then(|text| serde_json::from_str(&text).ok());
+        if settings.is_some_and(|settings| settings["output"]["measures"] != "sidecar") {
+            return refuse(
+                format!("the run in `{name}` keeps no measures"),
+                "run it with `[output] measures = \"sidecar\"` (`clean --measures sidecar`)".into(),
+            );
+        }
         if !manifest.sweep_done(sweep)? {
-            return Err(Error::Plan {
-                problem: format!("the run in `{}` is not finished", run.display()),
-                hint: Some("let it finish first: the command that began it goes on".into()),
-            });
+            return refuse(
+                format!("the run in `{name}` is not finished"),
+                "let it finish first: the command that began it goes on".into(),
+            );
         }
         let names = manifest.names_of(crate::sweep::MEASURES, sweep)?;
-        let settings: serde_json::Value =
-            manifest.meta("settings")?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        if settings["output"]["measures"] != "sidecar" {
-            return Err(Error::Plan {
-                problem: format!("the run in `{}` keeps no measures", run.display()),
-                hint: Some("run it with `[output] measures = \"sidecar\"` (`clean --measures sidecar`)".into()),
-            });
-        }
         Ok(Self { files: names.into_iter().map(|name| run.join(crate::sweep::MEASURES).join(name)).collect() })
     }
 
     /// Calls `sink` with all rows in order, some thousand at a time.
     pub(super) fn for_each(&self, sink: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()> {
+        self.walk(false, sink)
+    }
+
+    /// The same, without what was measured.
+    pub(super) fn for_each_verdict(&self, sink: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()> {
+        self.walk(true, sink)
+    }
+
+    fn walk(&self, only_verdicts: bool, sink: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()> {
         for path in &self.files {
             let file = File::open(path).map_err(Error::io("read", path))?;
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-                .and_then(|builder| builder.with_batch_size(ROWS).build())
-                .map_err(|error| Error::input(path, error))?;
+            let mut builder =
+                ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::measures(path, error))?;
+            if only_verdicts {
+                let columns = ProjectionMask::columns(builder.parquet_schema(), VERDICTS);
+                builder = builder.with_projection(columns);
+            }
+            let reader = builder.with_batch_size(ROWS).build().map_err(|error| Error::measures(path, error))?;
             for record in reader {
-                let record = record.map_err(|error| Error::input(path, error))?;
+                let record = record.map_err(|error| Error::measures(path, error))?;
                 sink(&Rows::new(&record, path)?)?;
             }
         }
@@ -106,12 +131,7 @@ pub(super) struct Rows {
 impl Rows {
     fn new(record: &RecordBatch, path: &Path) -> Result<Self> {
         let column = |name: &str| column(record, path, name);
-        let words = |name: &str| -> Result<WordColumn> {
-            let column = column(name)?;
-            let dictionary = column.as_dictionary_opt::<Int32Type>().ok_or_else(|| wrong(path, name))?;
-            let words = dictionary.values().as_string_opt::<i32>().ok_or_else(|| wrong(path, name))?.clone();
-            Ok(WordColumn { words, keys: dictionary.keys().clone() })
-        };
+        let words = |name: &str| word_column(&column(name)?).ok_or_else(|| wrong(path, name));
         let number = |name: &str| -> Result<UInt64Array> {
             column(name)?.as_primitive_opt::<UInt64Type>().cloned().ok_or_else(|| wrong(path, name))
         };
@@ -134,6 +154,12 @@ impl Rows {
         self.record.num_rows()
     }
 
+    /// The language whose thresholds a step held each row to; `None` in measures of an older version, which
+    /// know one for all steps.
+    pub(super) fn language_for(&self, step: &str) -> Option<WordColumn> {
+        word_column(self.record.column_by_name(&format!("{step}.language"))?)
+    }
+
     /// The column of a measure.
     pub(super) fn values(&self, step: &str, measure: &str) -> Result<ValueColumn> {
         let name = format!("{step}.{measure}");
@@ -146,10 +172,16 @@ impl Rows {
     }
 }
 
+fn word_column(column: &ArrayRef) -> Option<WordColumn> {
+    let dictionary = column.as_dictionary_opt::<Int32Type>()?;
+    let words = dictionary.values().as_string_opt::<i32>()?.clone();
+    Some(WordColumn { words, keys: dictionary.keys().clone() })
+}
+
 fn column(record: &RecordBatch, path: &Path, name: &str) -> Result<ArrayRef> {
     record.column_by_name(name).cloned().ok_or_else(|| wrong(path, name))
 }
 
 fn wrong(path: &Path, column: &str) -> Error {
-    Error::input(path, format!("it has no column `{column}` of the kind that runs write"))
+    Error::measures(path, format!("it has no column `{column}` of the kind that runs write"))
 }

@@ -101,7 +101,8 @@ fn record(
     };
     add(Field::new("doc_id", DataType::UInt64, false), Arc::new(batch.doc_ids().clone()));
     add(Field::new("source", word(), false), words(&|row| Some(source(row))));
-    let language = |row: usize| batch.language_of(row).or_else(|| batch.document(row).str("language").map(Into::into));
+    // What the document says of itself: rules may hold it to the thresholds of another language, each to its own.
+    let language = |row: usize| batch.document(row).str("language").map(Into::into).or_else(|| batch.language_of(row));
     add(Field::new("language", word(), true), words(&language));
     let bytes = UInt64Array::from_iter_values((0..rows).map(|row| batch.texts().value(row).len() as u64));
     add(Field::new("bytes", DataType::UInt64, false), Arc::new(bytes));
@@ -114,6 +115,8 @@ fn record(
     add(Field::new("fixed_by", word(), true), words(&|row| step(batch.fixed(row))));
     add(Field::new("fixed_reason", word(), true), words(&|row| reason(batch.fixed(row))));
     for stage in stages {
+        let language = |row: usize| batch.language_for(stage.place, row).map(str::to_owned);
+        add(Field::new(format!("{}.language", stage.step), word(), true), words(&language));
         for place in 0..stage.measures.len() {
             let (field, column) = column(batch, stage, place);
             add(field, column);
