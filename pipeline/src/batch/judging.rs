@@ -1,0 +1,100 @@
+//! Rules applied to a batch, and what they measured.
+
+use super::{Batch, Mark};
+use crate::document::Document;
+use crate::rules::{Rules, judge};
+use crate::stage::Verdict;
+
+/// What one stage measured, row after row; NaN where it measured nothing.
+pub(crate) struct StageMeasures {
+    /// The stage's place in the sweep.
+    pub stage: u16,
+    pub values: Vec<f64>,
+    /// The language whose thresholds each row was held to, by its place in `languages`.
+    pub language: Vec<u16>,
+    pub languages: Vec<String>,
+}
+
+impl Batch {
+    /// The batch, from now on keeping what [`Rules`] measure. A document that rules drop is marked, but goes on
+    /// through the other stages, so that every document has every measure.
+    #[must_use]
+    pub(crate) fn recording(mut self) -> Self {
+        self.recording = true;
+        self.keeps_values = true;
+        self.fixed = vec![None; self.rows()];
+        self
+    }
+
+    /// The batch, from now on keeping what [`Rules`] measure of the documents that come to them.
+    #[must_use]
+    pub(crate) fn keeping_values(mut self) -> Self {
+        self.keeps_values = true;
+        self
+    }
+
+    /// What was recorded, stage by stage.
+    pub(crate) fn measured(&self) -> &[StageMeasures] {
+        &self.measured
+    }
+
+    /// The language whose thresholds a row was held to by the first rules that measured it.
+    pub(crate) fn language_of(&self, row: usize) -> Option<String> {
+        let places = self.measured.iter().map(|stage| (stage, usize::from(stage.language[row])));
+        places.filter_map(|(stage, place)| stage.languages.get(place)).next().cloned()
+    }
+
+    /// The language whose thresholds a row was held to by the stage at a place of the sweep.
+    pub(crate) fn language_for(&self, stage: u16, row: usize) -> Option<&str> {
+        let measured = self.measured.iter().find(|measured| measured.stage == stage)?;
+        measured.languages.get(usize::from(measured.language[row])).map(String::as_str)
+    }
+
+    /// Why a row is dropped whatever the thresholds, while recording.
+    pub(crate) fn fixed(&self, row: usize) -> Option<&Mark> {
+        self.fixed[row].as_ref()
+    }
+
+    /// Measures every row, marks those that a check drops, and takes over new texts.
+    pub(crate) fn apply_rules<R: Rules>(mut self, rules: &R) -> Self {
+        let width = R::MEASURES.len();
+        let mut prepared: Vec<(String, R::Prepared)> = Vec::new();
+        let mut values = vec![f64::NAN; width];
+        let mut recorded = if self.keeps_values { vec![f64::NAN; width * self.rows()] } else { Vec::new() };
+        let mut language_of = if self.keeps_values { vec![u16::MAX; self.rows()] } else { Vec::new() };
+        let mut texts: Vec<(usize, String)> = Vec::new();
+        for row in 0..self.rows() {
+            if !self.is_in_work(row) {
+                continue;
+            }
+            let document = Document { batch: &self, row };
+            let language = rules.language(&document);
+            let at = prepared.iter().position(|(known, _)| known == language).unwrap_or_else(|| {
+                prepared.push((language.to_owned(), rules.prepare(language)));
+                prepared.len() - 1
+            });
+            values.fill(f64::NAN);
+            let text = rules.measure(&prepared[at].1, &document, &mut values);
+            debug_assert!(text.is_none() || R::REWRITES, "rules that rewrite say so");
+            let verdict = judge(rules.checks(&prepared[at].1), &values);
+            if self.keeps_values {
+                recorded[width * row..width * (row + 1)].copy_from_slice(&values);
+                language_of[row] = at as u16;
+            }
+            if let Some(text) = text
+                && (self.recording || verdict == Verdict::Keep)
+            {
+                texts.push((row, text));
+            }
+            if let Verdict::Drop(reason) = verdict {
+                self.set_mark(row, Mark { stage: self.stage, reason });
+            }
+        }
+        if self.keeps_values {
+            let languages = prepared.into_iter().map(|(language, _)| language).collect();
+            self.measured.push(StageMeasures { stage: self.stage, values: recorded, language: language_of, languages });
+        }
+        self.replace_texts(texts);
+        self
+    }
+}
