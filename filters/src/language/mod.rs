@@ -106,22 +106,23 @@ impl Stage for LanguageId {
 
     fn explain(&self, document: &Document<'_>) -> Vec<Finding> {
         let identified = self.identify(document.text());
-        vec![
-            Finding {
-                rule: "language_not_kept",
-                value: f64::from(u8::from(self.keeps(identified.language))),
-                threshold: 1.0,
-                at_least: true,
-                drops: !self.keeps(identified.language),
-            },
-            Finding {
-                rule: "low_language_score",
-                value: f64::from(identified.score),
-                threshold: f64::from(self.min_score),
-                at_least: true,
-                drops: identified.language != "und" && identified.score < self.min_score,
-            },
-        ]
+        let is_kept = self.keeps(identified.language);
+        let kept = Finding {
+            rule: "language_not_kept",
+            value: f64::from(u8::from(is_kept)),
+            threshold: 1.0,
+            at_least: true,
+            drops: !is_kept,
+        };
+        let score = Finding {
+            rule: "low_language_score",
+            value: f64::from(identified.score),
+            threshold: f64::from(self.min_score),
+            at_least: true,
+            drops: identified.score < self.min_score,
+        };
+        // A text without letters has no score that is looked at.
+        if identified.language == "und" { vec![kept] } else { vec![kept, score] }
     }
 }
 
