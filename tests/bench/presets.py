@@ -13,6 +13,10 @@ Sets, each split into two halves by a hash of the group a text is from (`tune` m
 - assembled: the same snippets put together, kind by kind, to documents of about 1,500 characters, as a page of reviews or a chapter has.
 - noisy: the raw noisy sets (all bad), put together the same way; only recall of the bad is counted.
 
+Left out of the report half: documents and snippets that thresholds of stages were derived from (tests/fixtures/rules/THRESHOLDS_RATIOS.md),
+the labelled texts that the weights of toxic words were chosen on (tests/fixtures/lists/MEASUREMENTS.md), and the pages that patterns of
+boilerplate were written from (tests/fixtures/repair/MEASUREMENTS.md).
+
 Undone, because no natural text has it: WikiText's tokenisation (`<unk>`, ` @-@ `, spaces around punctuation; each `<unk>` is a name in turn);
 rows of prose that were cut where the lengths of good and bad were matched (left out); the half lines at both ends of a window of
 boilerplate; bodies and boilerplate of pages below 300 characters (many are notes of the annotators: MISSED LAST PARAGRAPH); in `assembled`,
@@ -116,7 +120,7 @@ def paragraph(line, document):
     return document[document.rfind("\n\n", 0, at) + 1 : end if end >= 0 else None].strip()
 
 
-def whole_documents(corpora):
+def whole_documents(corpora, looked_at):
     """Documents of docs/, the same number of each source, in the order of a hash."""
     for path in sorted((corpora / "docs").glob("*.jsonl.zst")):
         name, found = path.name.removesuffix(".jsonl.zst"), defaultdict(list)
@@ -128,11 +132,22 @@ def whole_documents(corpora):
                 found[language, half(row.get("group") or row["id"])].append(row)
         for (language, where), some in found.items():
             some.sort(key=lambda row: hashlib.sha256(row["id"].encode()).digest())
+            if where == "report":
+                some = [row for row in some if (f"docs/{name}", row["id"]) not in looked_at]
             for row in some[:WHOLE]:
                 text = without_tokenisation(row["text"]) if "wikitext" in name else row["text"]
                 if len(text) > WHOLE_CHARS[1]:
                     text = text[: WHOLE_CHARS[1]].rpartition("\n")[0] or text[: WHOLE_CHARS[1]]
                 yield "documents", language, where, True, name, text
+
+
+def known_rows(corpora):
+    """What defaults of stages were chosen on: documents by file and id, and texts of the labelled sets."""
+    looked_at = {(row[0], row[1]) for row in rows(ROOT / "tests/fixtures/rules/documents.jsonl.zst")}
+    texts = set()
+    for name in ("en_davidson_tweets", "zh_cold_offensive", "en_sms_spam"):
+        texts.update(row["text"] for row in itertools.islice(rows(corpora / f"web/noisy/{name}.jsonl.zst"), 0, None, 2))
+    return looked_at, texts
 
 
 def snippet(row):
@@ -149,13 +164,17 @@ def snippet(row):
 
 def documents(corpora):
     """(set, language, half, good, kind, text) of every labelled document."""
-    yield from whole_documents(corpora)
+    looked_at, weighed = known_rows(corpora)
+    yield from whole_documents(corpora, looked_at)
+    held_out = set((ROOT / "tests/fixtures/repair/held_out_pages.txt").read_text(encoding="utf-8").split("\n"))
     pages = defaultdict(list)
     for row in rows(corpora / "web/page_lines.jsonl.zst"):
         if row["label"] == "boilerplate":
             pages[row["page"]].append(row["text"])
     for name in ("articles_zyte", "newspaper_pages"):
         for row in rows(corpora / f"web/{name}.jsonl.zst"):
+            if half(row["id"]) == "report" and row["id"] not in held_out:
+                continue
             where, named = half(row["id"]), HTML_LANGUAGE.search(row["html"])
             language = "other" if named and named[1].lower() != "en" else "en"
             if len(row["gold_text"] or "") > SHORTEST_PAGE:
@@ -168,7 +187,8 @@ def documents(corpora):
         kinds = defaultdict(dict)  # as an ordered set: several lines of one paragraph give it once
         for row in rows(corpora / f"quality/quality_{language}.jsonl.zst"):
             good, where, text = row["label"] == "high", half(row["group"]), snippet(row)
-            if text is None:
+            known = (f"quality/quality_{language}", row["id"]) in looked_at or row["text"] in weighed
+            if text is None or where == "report" and known:
                 continue
             yield "snippets", language, where, good, row["kind"], text
             if row["group"] in wrapped:
@@ -184,6 +204,8 @@ def documents(corpora):
             continue
         kinds = defaultdict(list)
         for row in rows(path):
+            if half(row["id"]) == "report" and row["text"] in weighed:
+                continue
             harmless = {"ok": " ok", "ham": " ham"}.get(row["label"], "")
             kinds[half(row["id"]), path.name.removesuffix(".jsonl.zst") + harmless].append(row["text"])
         for (where, kind), texts in kinds.items():
