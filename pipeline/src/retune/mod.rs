@@ -162,7 +162,7 @@ impl<'a> Judges<'a> {
         self.rules.iter().map(of_step).collect()
     }
 
-    fn languages(&self, rows: &Rows) -> Vec<Option<WordColumn>> {
+    fn languages(&self, rows: &Rows) -> Result<Vec<WordColumn>> {
         self.rules.iter().map(|(step, _)| rows.language_for(step)).collect()
     }
 }
@@ -179,14 +179,15 @@ fn judge_again(judges: &Judges<'_>, sidecar: &Sidecar, sink: &mut Sink<'_>) -> R
     let mut known: Vec<BTreeMap<String, Vec<Check>>> = vec![BTreeMap::new(); judges.rules.len()];
     sidecar.for_each(&mut |rows| {
         let columns = judges.columns(rows)?;
-        let languages = judges.languages(rows);
+        let languages = judges.languages(rows)?;
         for row in 0..rows.len() {
             let fixed = rows.fixed_by.get(row).zip(rows.fixed_reason.get(row));
             let mut first: Option<(usize, Why<'_>)> =
                 fixed.map(|why| (judges.order.get(why.0).copied().unwrap_or(usize::MAX), why));
             let mut reasons = usize::from(first.is_some());
             for (number, (step, rules)) in judges.rules.iter().enumerate() {
-                let language = language_for(rows, row, languages[number].as_ref()).unwrap_or("und");
+                // What was not measured breaks no threshold.
+                let Some(language) = languages[number].get(row) else { continue };
                 if !known[number].contains_key(language) {
                     known[number].insert(language.to_owned(), rules.checks_of(language));
                 }
@@ -205,11 +206,6 @@ fn judge_again(judges: &Judges<'_>, sidecar: &Sidecar, sink: &mut Sink<'_>) -> R
         }
         Ok(())
     })
-}
-
-/// The language whose thresholds a step held a row to.
-fn language_for<'r>(rows: &'r Rows, row: usize, of_step: Option<&'r WordColumn>) -> Option<&'r str> {
-    of_step.and_then(|column| column.get(row)).or_else(|| rows.language.get(row))
 }
 
 /// The sweep whose steps `new` sets otherwise than `old`; the last sweep that judges if they are the same.
@@ -371,14 +367,13 @@ pub fn samples(plan: &Plan, limit: usize, name_of: Naming<'_>) -> Result<Vec<Sam
     let mut found: BTreeMap<(usize, String), Vec<Values>> = BTreeMap::new();
     sidecar.for_each(&mut |rows| {
         let columns = judges.columns(rows)?;
-        let languages = judges.languages(rows);
+        let languages = judges.languages(rows)?;
         for row in (0..rows.len()).filter(|row| rows.fixed_by.get(*row).is_none()) {
             let rank = xxh3_64(&rows.doc_ids.value(row).to_le_bytes());
             for (number, columns) in columns.iter().enumerate() {
-                let language =
-                    language_for(rows, row, languages[number].as_ref()).map_or_else(|| "und".into(), name_of);
-                let of_language =
-                    found.entry((number, language)).or_insert_with(|| vec![Values::default(); columns.len()]);
+                let Some(language) = languages[number].get(row) else { continue };
+                let key = (number, name_of(language));
+                let of_language = found.entry(key).or_insert_with(|| vec![Values::default(); columns.len()]);
                 for ((count, kept), column) in of_language.iter_mut().zip(columns) {
                     let value = column.get(row);
                     if !value.is_nan() {

@@ -154,10 +154,10 @@ impl Rows {
         self.record.num_rows()
     }
 
-    /// The language whose thresholds a step held each row to; `None` in measures of an older version, which
-    /// know one for all steps.
-    pub(super) fn language_for(&self, step: &str) -> Option<WordColumn> {
-        word_column(self.record.column_by_name(&format!("{step}.language"))?)
+    /// The language whose thresholds a step held each row to; none where it measured nothing.
+    pub(super) fn language_for(&self, step: &str) -> Result<WordColumn> {
+        let name = format!("{step}.language");
+        word_column(&column(&self.record, &self.path, &name)?).ok_or_else(|| wrong(&self.path, &name))
     }
 
     /// The column of a measure.
