@@ -1,0 +1,1 @@
+//! fastText models: reading, predicting, training and quantising, exact to the C++ library.

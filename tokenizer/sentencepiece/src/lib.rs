@@ -1,0 +1,1 @@
+//! SentencePiece models (`.model`): reading, normalising and encoding, exact to the C++ library.
