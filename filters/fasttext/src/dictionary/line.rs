@@ -1,0 +1,106 @@
+//! From a line of text to rows of the input matrix and labels.
+
+use super::{Dictionary, EntryKind};
+use crate::hash::{hash, hash_next_word};
+use crate::tokens::{END_OF_LINE, MAX_LINE_SIZE, next_token, next_word};
+
+/// The features and labels of a line. It is filled again and again, so that no line needs memory of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    /// Rows of the input matrix in fastText's order: words with their character n-grams, then word n-grams.
+    pub rows: Vec<u32>,
+    /// Numbers of the labels that the line has and the dictionary knows, counted from 0.
+    pub labels: Vec<u32>,
+    hashes: Vec<u32>,
+}
+
+impl Dictionary {
+    /// Takes a line off the front of `input` and gives its tokens: features and labels go to `line`.
+    ///
+    /// A line ends behind the token [`END_OF_LINE`], which a line feed stands for and which is a feature like other words,
+    /// or at the end of `input`. Tokens with the label prefix that are no label of the dictionary are counted but give
+    /// nothing.
+    pub fn read_line(&self, input: &mut &[u8], line: &mut Line) -> usize {
+        let Line { rows, labels, hashes } = line;
+        rows.clear();
+        labels.clear();
+        hashes.clear();
+        let mut tokens = 0;
+        while let Some(token) = next_token(input) {
+            tokens += 1;
+            self.push_token(token, rows, labels, hashes);
+            if token == END_OF_LINE {
+                break;
+            }
+        }
+        self.push_word_ngrams(hashes, rows);
+        tokens
+    }
+
+    /// Reads `text` as one line: line feeds only separate, and the end of the text ends the line.
+    ///
+    /// These are the features that fastText's Python binding makes for the text with each line feed replaced by a space.
+    pub fn read_text(&self, text: &[u8], line: &mut Line) -> usize {
+        let Line { rows, labels, hashes } = line;
+        rows.clear();
+        labels.clear();
+        hashes.clear();
+        let mut rest = text;
+        let mut tokens = 0;
+        loop {
+            let token = next_word(&mut rest).unwrap_or(END_OF_LINE);
+            tokens += 1;
+            self.push_token(token, rows, labels, hashes);
+            if token == END_OF_LINE {
+                break;
+            }
+        }
+        self.push_word_ngrams(hashes, rows);
+        tokens
+    }
+
+    /// Takes a line off the front of `input` as cbow and skipgram train on it: the numbers of the words that the dictionary
+    /// knows and `keep` keeps. Gives the number of known tokens; a line is cut behind [`MAX_LINE_SIZE`] + 1 of them.
+    pub fn read_words(&self, input: &mut &[u8], words: &mut Vec<u32>, mut keep: impl FnMut(u32) -> bool) -> usize {
+        words.clear();
+        let mut tokens = 0;
+        while let Some(token) = next_token(input) {
+            let Some(id) = self.id(token) else { continue };
+            tokens += 1;
+            if self.kind(id as usize) == EntryKind::Word && keep(id) {
+                words.push(id);
+            }
+            if tokens > MAX_LINE_SIZE || token == END_OF_LINE {
+                break;
+            }
+        }
+        tokens
+    }
+
+    #[inline]
+    fn push_token(&self, token: &[u8], rows: &mut Vec<u32>, labels: &mut Vec<u32>, hashes: &mut Vec<u32>) {
+        let hash = hash(token);
+        match self.id_hashed(token, hash) {
+            Some(id) if self.kind(id as usize) == EntryKind::Word => self.push_word(id, rows),
+            Some(id) => return labels.push(id - self.word_count as u32),
+            None if token.starts_with(&self.label_prefix) => return,
+            None => self.push_subwords(token, rows),
+        }
+        hashes.push(hash);
+    }
+
+    /// Appends the rows of the n-grams of 2 to `wordNgrams` words.
+    fn push_word_ngrams(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+        let longest = self.ngrams.words;
+        if longest < 2 || self.kept_buckets.as_ref().is_some_and(|kept| kept.pairs().is_empty()) {
+            return;
+        }
+        for (first, &word) in hashes.iter().enumerate() {
+            let mut ngram = i64::from(word as i32) as u64;
+            for &word in hashes[first + 1..].iter().take(longest - 1) {
+                ngram = hash_next_word(ngram, word);
+                self.push_bucket(self.ngrams.bucket.of_u64(ngram), rows);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The two kinds of matrices that a model has: dense and quantised.
+
+mod dense;
+mod product;
+mod quantised;
+
+pub use dense::DenseMatrix;
+pub use product::{CENTROIDS, ProductQuantiser};
+pub use quantised::{QuantisedMatrix, QuantisedNorms};
+
+/// A matrix of a model: a row for each feature (input) or for each label or word (output).
+#[derive(Clone, Debug)]
+pub enum Matrix {
+    /// Numbers as they are.
+    Dense(DenseMatrix),
+    /// A code for each piece of a row.
+    Quantised(QuantisedMatrix),
+}
+
+impl Matrix {
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.rows(),
+            Self::Quantised(matrix) => matrix.rows(),
+        }
+    }
+
+    /// Length of a row.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.columns(),
+            Self::Quantised(matrix) => matrix.columns(),
+        }
+    }
+
+    /// Adds a row to `vector`, element by element.
+    ///
+    /// # Panics
+    /// When the row is not there or the vector has another length.
+    pub fn add_row(&self, row: usize, vector: &mut [f32]) {
+        match self {
+            Self::Dense(matrix) => matrix.add_row(row, vector),
+            Self::Quantised(matrix) => matrix.add_row(row, vector),
+        }
+    }
+
+    /// The product of a row with `vector`, summed from the front.
+    ///
+    /// # Panics
+    /// When the row is not there or the vector has another length.
+    pub fn dot_row(&self, row: usize, vector: &[f32]) -> f32 {
+        match self {
+            Self::Dense(matrix) => matrix.dot_row(row, vector),
+            Self::Quantised(matrix) => matrix.dot_row(row, vector),
+        }
+    }
+}
+
+impl From<DenseMatrix> for Matrix {
+    fn from(matrix: DenseMatrix) -> Self {
+        Self::Dense(matrix)
+    }
+}
+
+impl From<QuantisedMatrix> for Matrix {
+    fn from(matrix: QuantisedMatrix) -> Self {
+        Self::Quantised(matrix)
+    }
+}
