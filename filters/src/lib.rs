@@ -9,6 +9,7 @@
 //! | `words`, `lines`, `sentences`, `marks`, `shape` | What is it made of? Measured once, shared by the rules. |
 //! | `lists` | Which words of a list does it hold? |
 //! | `rules` | Is it worth keeping? |
+//! | `scores` | What do its scores say? |
 
 mod boilerplate;
 mod ccnet;
@@ -21,6 +22,7 @@ mod normalize;
 mod pii;
 mod repair;
 mod rules;
+mod scores;
 mod sentences;
 mod shape;
 mod words;
@@ -40,5 +42,6 @@ pub use rules::{Code, DataJuicer, DataJuicerCompat, PolyLm, Roots, RootsCompat, 
 pub use rules::{EnglishThreshold, ThresholdMethod, language_score_threshold, threshold_for};
 pub use rules::{GopherQuality, GopherRepetition};
 pub use rules::{MissingUrl, UrlCompat, UrlFilter, UrlFilterConfig};
+pub use scores::{Buckets, BucketsConfig, KeepWhere, KeepWhereConfig, MissingValue};
 pub use shape::{Kind, Shape};
 pub use words::{EnglishWords, Language, Span, Words};

@@ -6,6 +6,7 @@ use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,6 +36,7 @@ pub struct Batch {
     texts: LargeStringArray,
     added: Vec<(FieldRef, ArrayRef)>,
     riders: Riders,
+    origin: Option<Arc<Origin>>,
     marks: Vec<Option<Mark>>,
     /// Rows dropped by what no threshold changes; kept apart from `marks` only while recording.
     fixed: Vec<Option<Mark>>,
@@ -45,6 +47,17 @@ pub struct Batch {
     measured: Vec<StageMeasures>,
     measures: [OnceCell<MeasureColumn>; MEASURE_KINDS],
     tallies: BTreeMap<TallyKey, Tally>,
+}
+
+/// Where the documents of a batch are from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The input file.
+    pub path: PathBuf,
+    /// Its name without folder and suffixes.
+    pub name: String,
+    /// The field that names each document's source, if the input has one.
+    pub field: Option<String>,
 }
 
 /// A row marked by a stage.
@@ -102,6 +115,7 @@ impl Batch {
             texts,
             added: Vec::new(),
             riders,
+            origin: None,
             marks: vec![None; rows],
             fixed: Vec::new(),
             live: rows,
@@ -319,6 +333,7 @@ impl Batch {
         for (field, array) in &self.added {
             batch.added.push((field.clone(), filter(array)?));
         }
+        batch.origin.clone_from(&self.origin);
         Ok(batch)
     }
 
@@ -329,6 +344,14 @@ impl Batch {
         }
         let keep: BooleanArray = self.marks.iter().map(|mark| Some(mark.is_none())).collect();
         self.filter(&keep)
+    }
+
+    pub(crate) fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.origin = Some(origin);
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     pub(crate) fn str_at(&self, column: &str, row: usize) -> Option<Cow<'_, str>> {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::path::Path;
 
 use crate::Batch;
 
@@ -38,6 +39,21 @@ impl<'a> Document<'a> {
     /// A number column, or a field of the input record; `None` where it is absent, null or no number.
     pub fn f64(&self, column: &str) -> Option<f64> {
         self.batch.f64_at(column, self.row)
+    }
+
+    /// Where the document is from: what the field that the input names as its source says (`(none)` where it is
+    /// absent), else the name of its file without folder and suffixes. Empty outside a run.
+    pub fn source(&self) -> Cow<'a, str> {
+        let Some(origin) = self.batch.origin() else { return Cow::Borrowed("") };
+        match &origin.field {
+            None => Cow::Borrowed(&origin.name),
+            Some(field) => self.str(field).unwrap_or(Cow::Borrowed("(none)")),
+        }
+    }
+
+    /// The input file it was read from; `None` outside a run.
+    pub fn file(&self) -> Option<&'a Path> {
+        self.batch.origin().map(|origin| origin.path.as_path())
     }
 
     /// What `M` measures on this document's text: computed once, shared by all stages of a sweep until a

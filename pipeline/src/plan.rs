@@ -1,5 +1,6 @@
 //! From a list of steps to sweeps over the documents.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,12 +80,12 @@ impl Plan {
     /// # Errors
     /// If a step reads a column that no step before it adds.
     pub fn sweeps(&self) -> Result<Vec<Sweep>> {
-        let mut known: Vec<&'static str> = Vec::new();
+        let mut known: Vec<Cow<'static, str>> = Vec::new();
         for step in &self.steps {
             let columns = step.columns();
             for wanted in columns.reads {
                 if !known.contains(&wanted) {
-                    let maker = match wanted {
+                    let maker = match wanted.as_ref() {
                         "tokens" => "`tokenize`",
                         "language" => "`language_id`",
                         _ => "the step that adds it",

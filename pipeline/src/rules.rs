@@ -1,5 +1,6 @@
 //! Stages that measure first and compare second, so that thresholds can be tuned without the text.
 
+use arrow_schema::DataType;
 use serde_json::Value;
 
 use crate::stage::{Columns, Finding, Stage, Verdict};
@@ -37,6 +38,12 @@ pub trait Rules: Send + Sync {
     /// Fills in the value of each measure, in the order of [`MEASURES`](Self::MEASURES): they come as NaN,
     /// and one that stays NaN is in no check's way. Returns a new text if the stage rewrites it.
     fn measure(&self, prepared: &Self::Prepared, document: &Document<'_>, values: &mut [f64]) -> Option<String>;
+
+    /// Measures that become columns of the documents: the measure's place in [`MEASURES`](Self::MEASURES), the
+    /// column's name. They are 32-bit floats, null where nothing was measured. None by default.
+    fn score_columns(&self) -> Vec<(usize, String)> {
+        Vec::new()
+    }
 
     /// Settings named like thresholds (`min_…`, `max_…`) that shape what is measured or written all the same:
     /// changing one takes another run.
@@ -147,8 +154,8 @@ pub trait Tunable {
     /// The checks that documents of a language are held to.
     fn checks_of(&self, language: &str) -> Vec<Check>;
 
-    /// Whether the stage rewrites texts as well.
-    fn rewrites(&self) -> bool;
+    /// Whether the stage rewrites texts as well, or adds columns.
+    fn changes_documents(&self) -> bool;
 
     /// See [`Rules::shaping_settings`].
     fn shaping_settings(&self) -> &'static [&'static str];
@@ -163,8 +170,8 @@ impl<R: Rules> Tunable for R {
         self.checks(&self.prepare(language)).to_vec()
     }
 
-    fn rewrites(&self) -> bool {
-        R::REWRITES
+    fn changes_documents(&self) -> bool {
+        R::REWRITES || !self.score_columns().is_empty()
     }
 
     fn shaping_settings(&self) -> &'static [&'static str] {
@@ -174,11 +181,12 @@ impl<R: Rules> Tunable for R {
 
 impl<R: Rules> Stage for R {
     fn columns(&self) -> Columns {
-        Rules::columns(self)
+        let scores = self.score_columns().into_iter();
+        scores.fold(Rules::columns(self), |columns, (_, name)| columns.adding(name, DataType::Float32))
     }
 
     fn process(&self, batch: Batch) -> Result<Batch> {
-        Ok(batch.apply_rules(self))
+        batch.apply_rules(self)
     }
 
     fn explain(&self, document: &Document<'_>) -> Vec<Finding> {

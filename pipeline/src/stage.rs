@@ -1,5 +1,7 @@
 //! A local step: it looks at one batch of documents and keeps nothing between batches.
 
+use std::borrow::Cow;
+
 use arrow_schema::DataType;
 
 use crate::{Batch, Document, Result, Tunable};
@@ -50,21 +52,21 @@ pub trait Stage: Send + Sync {
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     /// Columns that must have been added by an earlier step.
-    pub reads: Vec<&'static str>,
+    pub reads: Vec<Cow<'static, str>>,
     /// Columns this step adds, with their types.
-    pub adds: Vec<(&'static str, DataType)>,
+    pub adds: Vec<(Cow<'static, str>, DataType)>,
 }
 
 impl Columns {
     /// A step that needs these columns from earlier steps.
-    pub fn reads(columns: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { reads: columns.into_iter().collect(), adds: Vec::new() }
+    pub fn reads<C: Into<Cow<'static, str>>>(columns: impl IntoIterator<Item = C>) -> Self {
+        Self { reads: columns.into_iter().map(Into::into).collect(), adds: Vec::new() }
     }
 
     /// Also adds this column.
     #[must_use]
-    pub fn adding(mut self, name: &'static str, data_type: DataType) -> Self {
-        self.adds.push((name, data_type));
+    pub fn adding(mut self, name: impl Into<Cow<'static, str>>, data_type: DataType) -> Self {
+        self.adds.push((name.into(), data_type));
         self
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::assemble::part_path;
-use crate::batch::Tally;
+use crate::batch::{Origin, Tally};
 use crate::input::Shard;
 use crate::manifest::{Counts, ENGINE, SAMPLES, Sample, UnitRow};
 use crate::plan::Work;
@@ -36,7 +36,7 @@ pub(crate) struct UnitWork<'a> {
     counts: Counts,
     samples: BTreeMap<i64, BTreeMap<String, Vec<Sample>>>,
     sources: BTreeSet<String>,
-    file_source: String,
+    origin: Arc<Origin>,
     measures: Option<MeasuresPart>,
     out: Option<Box<dyn PartWriter>>,
     dropped: Option<Box<JsonlPart>>,
@@ -53,6 +53,9 @@ impl<'a> UnitWork<'a> {
             end: unit.end,
             ..UnitRow::default()
         };
+        let path = engine.shards[unit.shard as usize].path.clone();
+        let field = engine.plan.input.source_field.clone();
+        let origin = Arc::new(Origin { name: source_of(&path), path, field });
         Self {
             engine,
             stages,
@@ -60,7 +63,7 @@ impl<'a> UnitWork<'a> {
             counts: Counts::new(),
             samples: BTreeMap::new(),
             sources: BTreeSet::new(),
-            file_source: source_of(&engine.shards[unit.shard as usize].path),
+            origin,
             measures: None,
             out: None,
             dropped: None,
@@ -96,6 +99,7 @@ impl<'a> UnitWork<'a> {
     }
 
     fn batch(&mut self, mut batch: Batch) -> Result<()> {
+        batch.set_origin(self.origin.clone());
         let rows = batch.rows() as u64;
         let bytes: u64 = batch.text_bytes();
         self.count(ENGINE, "read", "", rows, bytes);
@@ -243,9 +247,10 @@ impl<'a> UnitWork<'a> {
 
     /// Where a document is from: its field, or its file.
     fn source(&mut self, batch: &Batch, row: usize) -> String {
-        let Some(field) = &self.engine.plan.input.source_field else { return self.file_source.clone() };
-        let document = batch.document(row);
-        let source = document.str(field).map_or_else(|| "(none)".to_owned(), |source| source.into_owned());
+        let source = batch.document(row).source().into_owned();
+        if self.origin.field.is_none() {
+            return source;
+        }
         if self.sources.contains(&source) {
             return source;
         }
@@ -259,7 +264,7 @@ impl<'a> UnitWork<'a> {
     /// Counts what comes through by source and language.
     fn kept_strata(&mut self, batch: &Batch) {
         if self.engine.plan.input.source_field.is_none() {
-            let source = self.file_source.clone();
+            let source = self.origin.name.clone();
             self.count(ENGINE, "kept_source", &source, batch.rows() as u64, batch.text_bytes());
         } else {
             for row in 0..batch.rows() {
@@ -283,11 +288,7 @@ impl<'a> UnitWork<'a> {
         let start = Instant::now();
         let path = temporary(&self.part(MEASURES, OutputFormat::Parquet));
         let part = self.measures.get_or_insert_with(|| MeasuresPart::create(&path));
-        let field = self.engine.plan.input.source_field.as_deref();
-        let source = |row: usize| match field {
-            None => self.file_source.clone(),
-            Some(field) => batch.document(row).str(field).map_or_else(|| "(none)".into(), |source| source.into_owned()),
-        };
+        let source = |row: usize| batch.document(row).source().into_owned();
         let step_of = |place: u16| self.engine.plan.steps[self.stages[usize::from(place)].0].name.clone();
         part.write(batch, &self.engine.measured, &source, &step_of)?;
         self.count(ENGINE, "time", "write measures", 1, start.elapsed().as_nanos() as u64);

@@ -1,6 +1,12 @@
 //! Rules applied to a batch, and what they measured.
 
+use std::sync::Arc;
+
+use arrow_array::Float32Array;
+use arrow_schema::{DataType, Field};
+
 use super::{Batch, Mark};
+use crate::Result;
 use crate::document::Document;
 use crate::rules::{Rules, judge};
 use crate::stage::Verdict;
@@ -55,9 +61,11 @@ impl Batch {
         self.fixed[row].as_ref()
     }
 
-    /// Measures every row, marks those that a check drops, and takes over new texts.
-    pub(crate) fn apply_rules<R: Rules>(mut self, rules: &R) -> Self {
+    /// Measures every row, marks those that a check drops, adds the columns of scores, and takes over new texts.
+    pub(crate) fn apply_rules<R: Rules>(mut self, rules: &R) -> Result<Self> {
         let width = R::MEASURES.len();
+        let score_columns = rules.score_columns();
+        let mut scores = vec![vec![None; self.rows()]; score_columns.len()];
         let mut prepared: Vec<(String, R::Prepared)> = Vec::new();
         let mut values = vec![f64::NAN; width];
         let mut recorded = if self.keeps_values { vec![f64::NAN; width * self.rows()] } else { Vec::new() };
@@ -77,6 +85,9 @@ impl Batch {
             let text = rules.measure(&prepared[at].1, &document, &mut values);
             debug_assert!(text.is_none() || R::REWRITES, "rules that rewrite say so");
             let verdict = judge(rules.checks(&prepared[at].1), &values);
+            for ((measure, _), column) in score_columns.iter().zip(&mut scores) {
+                column[row] = Some(values[*measure] as f32).filter(|value| !value.is_nan());
+            }
             if self.keeps_values {
                 recorded[width * row..width * (row + 1)].copy_from_slice(&values);
                 language_of[row] = at as u16;
@@ -95,6 +106,10 @@ impl Batch {
             self.measured.push(StageMeasures { stage: self.stage, values: recorded, language: language_of, languages });
         }
         self.replace_texts(texts);
-        self
+        for ((_, name), values) in score_columns.into_iter().zip(scores) {
+            let field = Field::new(name, DataType::Float32, true);
+            self = self.annotate(field, Arc::new(Float32Array::from(values)))?;
+        }
+        Ok(self)
     }
 }

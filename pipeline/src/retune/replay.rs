@@ -135,7 +135,7 @@ fn tunable_steps(plan: &Plan) -> impl Iterator<Item = usize> {
 
 fn replayed_step(step: Step, verdicts: &Arc<Verdicts>) -> Step {
     let also = match &step.work {
-        Work::Stage(stage) if stage.tunable().is_some_and(|rules| rules.rewrites()) => Some(stage.clone()),
+        Work::Stage(stage) if stage.tunable().is_some_and(|rules| rules.changes_documents()) => Some(stage.clone()),
         _ => None,
     };
     let replayed = Replayed { step: step.name.clone(), verdicts: verdicts.clone(), also };
