@@ -251,8 +251,13 @@ fn samples(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
     for step in dropped {
         for of_reason in step.samples.chunk_by(|one, other| one.reason == other.reason) {
             let reason = &of_reason[0].reason;
-            let all = step.dropped.iter().find(|(name, _)| name == reason).map_or(0, |(_, tally)| tally.documents);
-            strata.push((format!("{}: {reason}", step.name), "wrongly dropped", of_reason, all));
+            let dropped = step.dropped.iter().find(|(name, _)| name == reason).map(|(_, tally)| tally.documents);
+            let shown = step.tallies.iter().find(|(kind, key, _)| kind == "shown" && key == reason);
+            let (fault, all) = match (dropped, shown) {
+                (None, Some((_, _, tally))) => ("wrongly placed", tally.documents),
+                (dropped, _) => ("wrongly dropped", dropped.unwrap_or(0)),
+            };
+            strata.push((format!("{}: {reason}", step.name), fault, of_reason, all));
         }
     }
     for of_language in summary.kept_samples.chunk_by(|one, other| one.reason == other.reason) {

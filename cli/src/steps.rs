@@ -31,6 +31,9 @@ macro_rules! work {
     (built_pass, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build()?)))
     };
+    (stage_or_pass, $config:expr) => {
+        $config.build()
+    };
 }
 
 /// What a row's stage measures.
@@ -110,6 +113,10 @@ stages! {
     rules "polylm" PolyLm(yuan_filters::PolyLm), "rewrites the text, judges", "reads `language` if it is there";
     rules "yayi2" Yayi2(yuan_filters::Yayi2), "rewrites the text, judges", "reads `language` if it is there";
     rules "code" Code(yuan_filters::Code), "rewrites the text, judges", "reads the field that holds the file's path";
+    "Scores":
+    stage_or_pass "buckets" Buckets(yuan_filters::BucketsConfig), "annotates, judges; sees the whole corpus if it learns",
+        "reads a score; adds `bucket`";
+    built "keep_where" KeepWhere(yuan_filters::KeepWhereConfig), "judges", "reads the columns of its expression";
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
@@ -160,6 +167,7 @@ impl StageConfig {
                 let made_here = trained == Some(in_run.as_path());
                 tokenize.tokenizer = if made_here { in_run } else { base.join(&tokenize.tokenizer) };
             }
+            Self::Buckets(buckets) => buckets.cutoffs_output = folder.join(&buckets.cutoffs_output),
             Self::WriteBinidx(write) => write.prefix = folder.join("out").join(&write.prefix),
             _ => {}
         }
@@ -167,7 +175,7 @@ impl StageConfig {
 }
 
 impl StageConfig {
-    /// Lets the paths of lists, settings named `files` or `…_files`, start at `base`.
+    /// Lets the paths of lists and models, settings named `files`, `…_file`, `…_files` or `model`, start at `base`.
     pub fn place_files(&mut self, base: &Path) {
         let mut settings = serde_json::to_value(&*self).expect("settings are plain values");
         if place(&mut settings[self.name()], false, base) {
@@ -185,7 +193,8 @@ fn place(value: &mut Value, is_path: bool, base: &Path) -> bool {
         }
         Value::Array(values) => values.iter_mut().fold(false, |any, value| place(value, is_path, base) | any),
         Value::Object(fields) => fields.iter_mut().fold(false, |any, (name, value)| {
-            place(value, is_path || name == "files" || name.ends_with("_files"), base) | any
+            let is_path = is_path || ["files", "model"].contains(&name.as_str()) || name.ends_with("_files");
+            place(value, is_path || name.ends_with("_file"), base) | any
         }),
         _ => false,
     }

@@ -47,6 +47,14 @@ pub struct Batch {
     measured: Vec<StageMeasures>,
     measures: [OnceCell<MeasureColumn>; MEASURE_KINDS],
     tallies: BTreeMap<TallyKey, Tally>,
+    exhibits: Vec<Exhibit>,
+}
+
+/// A row that a stage puts forward as a sample of something.
+pub(crate) struct Exhibit {
+    pub row: usize,
+    pub label: Arc<str>,
+    pub value: f64,
 }
 
 /// Where the documents of a batch are from.
@@ -125,6 +133,7 @@ impl Batch {
             measured: Vec::new(),
             measures: Default::default(),
             tallies: BTreeMap::new(),
+            exhibits: Vec::new(),
         })
     }
 
@@ -301,6 +310,16 @@ impl Batch {
     /// Adds to a named count that ends up in the manifest and the report.
     pub fn tally(&mut self, kind: &'static str, key: impl Into<String>, documents: u64, bytes: u64) {
         self.tallies.entry((kind, key.into())).or_default().add(documents, bytes);
+    }
+
+    /// Puts a row forward as a sample of what `label` names, with the value that made it one: the report shows a few of
+    /// each label, chosen by a hash of their ids. Count them under the same label with [`tally`](Self::tally), kind `shown`.
+    pub fn exhibit(&mut self, row: usize, label: Arc<str>, value: f64) {
+        self.exhibits.push(Exhibit { row, label, value });
+    }
+
+    pub(crate) fn take_exhibits(&mut self) -> Vec<Exhibit> {
+        std::mem::take(&mut self.exhibits)
     }
 
     pub(crate) fn take_tallies(&mut self) -> BTreeMap<TallyKey, Tally> {

@@ -129,6 +129,10 @@ impl<'a> UnitWork<'a> {
             for ((kind, key), tally) in batch.take_tallies() {
                 self.count(step, kind, &key, tally.documents, tally.bytes);
             }
+            for exhibit in batch.take_exhibits() {
+                let (doc_id, text) = (batch.doc_ids().value(exhibit.row), batch.texts().value(exhibit.row));
+                self.sample(step, &exhibit.label, doc_id, text, || format!("{:.4}", exhibit.value));
+            }
         }
         self.dropped(&batch)?;
         self.write_measures(&batch)?;

@@ -4,6 +4,7 @@
 //! (`PerplexityBucket`). Reads the score's column; adds a column with the bucket.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -138,6 +139,25 @@ impl Buckets {
         Self { config, cutoffs }
     }
 
+    /// Counts documents by bucket, and puts them forward as samples: for each language, if it is languages that are cut.
+    fn exhibit(&self, batch: &mut Batch, found: &[Option<(Bucket, f64, f64)>]) {
+        let mut labels: HashMap<(String, Bucket), Arc<str>> = HashMap::new();
+        let by_language = self.config.by == "language";
+        for (row, (bucket, score, _)) in found.iter().enumerate().filter_map(|(row, found)| Some((row, (*found)?))) {
+            let group = match by_language {
+                true => self.config.group(&batch.document(row)).into_owned(),
+                false => String::new(),
+            };
+            let label = labels
+                .entry((group, bucket))
+                .or_insert_with_key(|(group, bucket)| format!("{group} {}", bucket.name()).trim_start().into());
+            batch.tally("shown", label.as_ref(), 1, 0);
+            if bucket != Bucket::All {
+                batch.exhibit(row, label.clone(), score);
+            }
+        }
+    }
+
     fn score(&self, document: &Document<'_>) -> (Option<f64>, Option<(f64, f64)>) {
         let bounds = self.config.bounds(&self.cutoffs, &self.config.group(document));
         (document.f64(&self.config.column), bounds)
@@ -161,9 +181,7 @@ impl Stage for Buckets {
         found.iter().for_each(|found| names.append_option(found.map(|(bucket, ..)| bucket.name())));
         let field = Field::new(self.config.bucket_column.as_str(), DataType::LargeUtf8, true);
         let mut batch = batch.annotate(field, Arc::new(names.finish()))?;
-        for (bucket, ..) in found.iter().flatten() {
-            batch.tally("bucket", bucket.name(), 1, 0);
-        }
+        self.exhibit(&mut batch, &found);
         batch.judge(|document| {
             let Some((bucket, score, bound)) = found[document.row()] else { return Verdict::Keep };
             let code = match bucket {

@@ -16,7 +16,7 @@ pub struct Cutoffs {
 }
 
 /// The part of a group that a document is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bucket {
     /// The best.
     Head,
