@@ -45,6 +45,19 @@ impl Matrix {
         }
     }
 
+    /// The mean of rows, summed in their order: fills `vector`.
+    ///
+    /// # Panics
+    /// When a row is not there or the vector has another length.
+    pub fn average_rows(&self, rows: &[u32], vector: &mut [f32]) {
+        vector.fill(0.0);
+        for &row in rows {
+            self.add_row(row as usize, vector);
+        }
+        let factor = (1.0 / rows.len() as f64) as f32;
+        vector.iter_mut().for_each(|value| *value *= factor);
+    }
+
     /// The product of a row with `vector`, summed from the front.
     ///
     /// # Panics

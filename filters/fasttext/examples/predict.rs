@@ -1,0 +1,86 @@
+//! `predict MODEL FILE [K [THRESHOLD]] [--bits | --time N]`: the output of `fasttext predict-prob`.
+//!
+//! `--bits` prints probabilities as the bits of the `f32`, to compare them exactly; `--time N` predicts all lines `N`
+//! times and prints the shortest time.
+
+use std::error::Error;
+use std::io::{BufWriter, Write};
+use std::time::Instant;
+
+use yuan_fasttext::{ALL_LABELS, Model, Scratch};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let bits = take_flag(&mut arguments, "--bits");
+    let rounds = match arguments.iter().position(|argument| argument == "--time") {
+        Some(at) => arguments.drain(at..).nth(1).ok_or("`--time` takes a number")?.parse()?,
+        None => 0,
+    };
+    let [model, file, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: predict MODEL FILE [K [THRESHOLD]] [--bits | --time N]".into());
+    };
+    let k = match rest.first().map_or(Ok(1), |k| k.parse::<i64>())? {
+        -1 => ALL_LABELS,
+        k => usize::try_from(k)?,
+    };
+    let threshold = rest.get(1).map_or(Ok(0.0), |threshold| threshold.parse())?;
+    let model = Model::open(model)?;
+    let text = std::fs::read(file)?;
+    let mut scratch = Scratch::new();
+
+    if rounds > 0 {
+        let mut best = f64::INFINITY;
+        let (mut lines, mut sum) = (0, 0.0);
+        for _ in 0..rounds {
+            let start = Instant::now();
+            let mut input = text.as_slice();
+            lines = 0;
+            while !input.is_empty() {
+                let predictions = model.predict_line(&mut scratch, &mut input, k, threshold)?;
+                sum += predictions.first().map_or(0.0, |prediction| f64::from(prediction.probability));
+                lines += 1;
+            }
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        writeln!(std::io::stdout(), "{lines} lines {best:.4} s sum {sum:.6}")?;
+        return Ok(());
+    }
+
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut input = text.as_slice();
+    while !input.is_empty() {
+        let predictions = model.predict_line(&mut scratch, &mut input, k, threshold)?;
+        for (place, prediction) in predictions.iter().enumerate() {
+            out.write_all(if place > 0 { b" " } else { b"" })?;
+            out.write_all(model.dictionary().label(prediction.label as usize))?;
+            match bits {
+                true => write!(out, " {:08x}", prediction.probability.to_bits())?,
+                false => write!(out, " {}", six_digits(f64::from(prediction.probability)))?,
+            }
+        }
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn take_flag(arguments: &mut Vec<String>, flag: &str) -> bool {
+    let before = arguments.len();
+    arguments.retain(|argument| argument != flag);
+    arguments.len() < before
+}
+
+/// A number as C++ streams print it: six significant digits, an exponent below -4 and from 6 on.
+fn six_digits(number: f64) -> String {
+    let scientific = format!("{number:.5e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |digits: &str| digits.trim_end_matches('0').trim_end_matches('.').to_owned();
+    if (-4..6).contains(&exponent) {
+        let fixed = format!("{number:.*}", (5 - exponent) as usize);
+        if fixed.contains('.') { trimmed(&fixed) } else { fixed }
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
+    }
+}
