@@ -2,14 +2,26 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `error.rs` | the crate's error |
+//! | `model.rs` | a model that answers: [`Model`] |
+//! | `state.rs` | what it remembers between words, what it answers |
 //! | `vocab.rs` | words: their hash, their numbers |
+//! | `search/` | looking n-grams up, in hash tables and in tries |
+//! | `binary/` | the binary format: header, where sections lie, mapped bytes |
 //! | `probing.rs`, `bytes.rs` | hash tables and bit fields as KenLM lays them out |
+//! | `error.rs` | the crate's error |
 
+mod binary;
 mod bytes;
 mod error;
+mod model;
 mod probing;
+mod search;
+mod state;
 mod vocab;
 
+pub use binary::header::ModelKind;
+pub use binary::storage::Load;
 pub use error::{Error, Result};
+pub use model::Model;
+pub use state::{FullScore, MAX_ORDER, SentenceScore, State};
 pub use vocab::{UNKNOWN, Vocabulary, WordIndex, hash_word, is_unknown_word};
