@@ -7,13 +7,19 @@
 //! | `vocab.rs` | words: their hash, their numbers |
 //! | `search/` | looking n-grams up, in hash tables and in tries |
 //! | `binary/` | the binary format: header, where sections lie, mapped bytes |
+//! | `arpa/` | reading ARPA files |
+//! | `build/` | building models from ARPA files: [`build_binary`], [`Model::from_arpa`] |
+//! | `prefetch.rs` | asking for memory before it is needed |
 //! | `probing.rs`, `bytes.rs` | hash tables and bit fields as KenLM lays them out |
 //! | `error.rs` | the crate's error |
 
+mod arpa;
 mod binary;
+mod build;
 mod bytes;
 mod error;
 mod model;
+mod prefetch;
 mod probing;
 mod search;
 mod state;
@@ -21,6 +27,7 @@ mod vocab;
 
 pub use binary::header::ModelKind;
 pub use binary::storage::Load;
+pub use build::{BuildOptions, BuildReport, build_binary};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use state::{FullScore, MAX_ORDER, SentenceScore, State};

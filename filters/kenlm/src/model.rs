@@ -1,6 +1,7 @@
 //! A model that answers: opened from a binary or an ARPA file.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::binary::SIZES_OVERFLOW;
@@ -8,6 +9,7 @@ use crate::binary::header::{Header, ModelKind};
 use crate::binary::probing::{ProbingLayout, VOCABULARY_VERSION};
 use crate::binary::storage::{Load, Storage};
 use crate::binary::trie::{ARRAY_VERSION, MAX_QUANTISED_BITS, Preamble, QUANTISER_VERSION, TrieLayout, TrieSettings};
+use crate::build::BuildOptions;
 use crate::bytes::{u32_at, u64_at};
 use crate::error::{Error, Result};
 use crate::search::probing::ProbingSearch;
@@ -32,10 +34,18 @@ pub struct Model {
     pub(crate) vocabulary: VocabularyLayout,
     pub(crate) structure: Structure,
     header: Header,
-    /// Where the words begin, if the model has them.
-    strings: Option<usize>,
+    words: Words,
     begin_sentence: State,
     path: PathBuf,
+}
+
+/// Where a model's words are.
+#[derive(Debug)]
+enum Words {
+    Missing,
+    /// From this offset to the end of the file.
+    Behind(usize),
+    Apart(Vec<u8>),
 }
 
 /// The search structure of a model.
@@ -56,7 +66,8 @@ macro_rules! with_search {
 }
 
 impl Model {
-    /// Opens a binary model, with its pages read ahead.
+    /// Opens a model: a binary file, mapped with its pages read ahead, or an ARPA file (plain, gzip or zstd), from which
+    /// a probing model is built in memory with the default [`BuildOptions`].
     ///
     /// A mapped file must not be shortened or rewritten while the model is open: the process would be killed by the
     /// operating system (KenLM has the same condition). Put new models under new names.
@@ -72,27 +83,35 @@ impl Model {
     pub fn open_with(path: impl AsRef<Path>, load: Load) -> Result<Model> {
         let path = path.as_ref();
         let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let mut start = Vec::new();
+        file.by_ref().take(64).read_to_end(&mut start).map_err(Error::io("read", path))?;
+        if !Header::is_binary(&start) {
+            return Model::from_arpa(path, &BuildOptions::default());
+        }
         let bytes = Storage::open(path, &mut file, load)?;
-        Model::from_storage(path, bytes)
+        Model::from_storage(path, bytes, None)
     }
 
-    /// A model from the bytes of a binary file; `path` is its name in errors.
-    pub(crate) fn from_storage(path: &Path, bytes: Storage) -> Result<Model> {
-        if !Header::is_binary(&bytes) {
-            return Err(Error::binary(path, "it does not begin with `mmap lm http://kheafield.com/code`"));
-        }
+    /// A model from the bytes of a binary file, or from those of one in memory that has its words apart; `path` is its
+    /// name in errors.
+    pub(crate) fn from_storage(path: &Path, bytes: Storage, apart: Option<Vec<u8>>) -> Result<Model> {
         let header = Header::parse(path, &bytes)?;
         let (vocabulary, structure, end) = match header.kind {
             ModelKind::Probing => open_probing(path, &bytes, &header)?,
             _ => open_trie(path, &bytes, &header)?,
         };
-        let strings = if header.has_words { Some(end) } else { None };
-        if strings.is_some_and(|at| !bytes[at..].starts_with(b"<unk>\0")) {
-            return Err(Error::binary(path, "its words do not begin with `<unk>` where the header says: rebuild it"));
-        }
+        let words = match apart {
+            Some(words) => Words::Apart(words),
+            None if !header.has_words => Words::Missing,
+            None if bytes[end..].starts_with(b"<unk>\0") => Words::Behind(end),
+            None => {
+                let reason = "its words do not begin with `<unk>` where its header says: rebuild it";
+                return Err(Error::binary(path, reason));
+            }
+        };
         let begin_sentence = State::default();
         let path = path.to_path_buf();
-        let mut model = Model { bytes, vocabulary, structure, header, strings, begin_sentence, path };
+        let mut model = Model { bytes, vocabulary, structure, header, words, begin_sentence, path };
         model.begin_sentence.length = 1;
         model.begin_sentence.words[0] = model.vocabulary.begin_sentence;
         model.begin_sentence.backoffs[0] =
@@ -122,7 +141,12 @@ impl Model {
 
     /// Its words.
     pub fn vocabulary(&self) -> Vocabulary<'_> {
-        Vocabulary { bytes: &self.bytes, layout: &self.vocabulary, strings: self.strings }
+        let words = match &self.words {
+            Words::Missing => None,
+            Words::Behind(at) => self.bytes.get(*at..),
+            Words::Apart(words) => Some(&words[..]),
+        };
+        Vocabulary { bytes: &self.bytes, layout: &self.vocabulary, words }
     }
 
     /// The state at the start of a sentence: behind `<s>`.

@@ -167,8 +167,8 @@ impl SortedHashes {
 pub struct Vocabulary<'m> {
     pub(crate) bytes: &'m [u8],
     pub(crate) layout: &'m VocabularyLayout,
-    /// Where the words themselves begin, if the model has them.
-    pub(crate) strings: Option<usize>,
+    /// The words themselves, each with a zero byte behind it, if the model has them.
+    pub(crate) words: Option<&'m [u8]>,
 }
 
 impl<'m> Vocabulary<'m> {
@@ -202,7 +202,7 @@ impl<'m> Vocabulary<'m> {
     /// All words in the order of their numbers, beginning with `<unk>`; `None` if the model was built without them
     /// (`build_binary -v`). A damaged file may have fewer than [`Self::bound`].
     pub fn words(&self) -> Option<impl Iterator<Item = &'m [u8]> + 'm> {
-        let mut rest = self.bytes.get(self.strings?..)?;
+        let mut rest = self.words?;
         let words = std::iter::from_fn(move || {
             let end = rest.iter().position(|&byte| byte == 0)?;
             let word = &rest[..end];

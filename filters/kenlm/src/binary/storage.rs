@@ -1,7 +1,7 @@
 //! The bytes of a model: a mapped file, or memory of our own.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -47,6 +47,7 @@ impl Storage {
         if load == Load::Read {
             let length = file.metadata().map_err(Error::io("read", path))?.len();
             let mut image = Image::new(path, length as usize)?;
+            file.rewind().map_err(Error::io("read", path))?;
             file.read_exact(&mut image).map_err(Error::io("read", path))?;
             return Ok(Storage::Memory(image.map));
         }
