@@ -167,3 +167,24 @@ fn what_cannot_be_asked() {
         Some(&b"__label__zh"[..])
     );
 }
+
+#[test]
+fn counts_that_promise_too_much() {
+    let bytes = fixture("softmax.bin");
+    // Two thousand million entries in a file of some bytes.
+    let mut huge = bytes.clone();
+    huge[64..68].copy_from_slice(&i32::MAX.to_le_bytes());
+    huge[68..72].copy_from_slice(&(i32::MAX - 5).to_le_bytes());
+    let message = Model::from_bytes(huge).unwrap_err().to_string();
+    assert!(message.contains("`entries`"), "{message}");
+    // Word n-grams without buckets.
+    let mut no_buckets = bytes.clone();
+    no_buckets[40..44].fill(0);
+    let message = Model::from_bytes(no_buckets).unwrap_err().to_string();
+    assert!(message.contains("`bucket`"), "{message}");
+    // Vectors in text form are the usual mistake.
+    let message = Model::from_bytes(b"2000 100\nthe 0.1 0.2".to_vec()).unwrap_err().to_string();
+    assert!(message.contains(".vec"), "{message}");
+    let message = Model::from_bytes([&bytes[..4], &[13, 0, 0, 0], &bytes[8..]].concat()).unwrap_err().to_string();
+    assert!(message.contains("version 13"), "{message}");
+}
