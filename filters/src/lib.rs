@@ -30,7 +30,9 @@ mod words;
 pub use boilerplate::{BoilerplateLines, WithoutBoilerplate};
 pub use ccnet::{CcNetPunctuation, CcNetText};
 pub use chinese_variant::{ChineseVariant, Variant};
-pub use language::{Identified, LanguageId, check_identified, identify, language_of_key};
+pub use language::{
+    Identified, LanguageId, LanguageIdentifier, ShortText, check_identified, identify, language_of_key,
+};
 pub use lists::{Cluster, Coverage, Density, Entry, Hit, Matching, WordList, entries, read_entries, words_in_entries};
 pub use normalize::{IdeographicSpace, Normalize, QuotationMarks, UnicodeForm};
 pub use pii::{Pii, PiiAction, PiiCompat, PiiConfig, PiiKind, PiiSpan};
@@ -43,5 +45,12 @@ pub use rules::{EnglishThreshold, ThresholdMethod, language_score_threshold, thr
 pub use rules::{GopherQuality, GopherRepetition};
 pub use rules::{MissingUrl, UrlCompat, UrlFilter, UrlFilterConfig};
 pub use scores::{Buckets, BucketsConfig, KeepWhere, KeepWhereConfig, MissingValue};
+pub use scores::{ClassifierCard, FastText, FastTextConfig, GroupTest, LabelTest, ThresholdRow};
+#[cfg(any())]
+pub use scores::{FastTextLoss, TrainFastText, TrainFastTextConfig};
+pub use scores::{KenLm, KenLmCard, KenLmCompat, KenLmConfig, KenLmModelCard, TextScore};
+#[cfg(any())]
+pub use scores::{KenLmFormat, TrainKenLm, TrainKenLmConfig};
+pub use scores::{Preparation, Spelling, Tokens};
 pub use shape::{Kind, Shape};
 pub use words::{EnglishWords, Language, Span, Words};

@@ -128,7 +128,6 @@ tables! {
     fineweb FineWeb;
     gopher_quality GopherQuality;
     gopher_repetition GopherRepetition;
-    language_id LanguageId;
     madlad Madlad;
     normalize Normalize;
     polylm PolyLm;
@@ -136,6 +135,11 @@ tables! {
     repair_text RepairText;
     roots Roots;
     yayi2 Yayi2;
+}
+
+#[test]
+fn language_id() {
+    check_built("language_id", |config: LanguageId| config.build());
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct Batch {
     fixed: Vec<Option<Mark>>,
     live: usize,
     stage: u16,
+    /// Whether what the stage drops stays dropped under other thresholds: its model is made by the run itself.
+    is_fixed: bool,
     recording: bool,
     keeps_values: bool,
     measured: Vec<StageMeasures>,
@@ -128,6 +130,7 @@ impl Batch {
             fixed: Vec::new(),
             live: rows,
             stage: 0,
+            is_fixed: false,
             recording: false,
             keeps_values: false,
             measured: Vec::new(),
@@ -326,8 +329,9 @@ impl Batch {
         std::mem::take(&mut self.tallies)
     }
 
-    pub(crate) fn set_stage(&mut self, stage: u16) {
+    pub(crate) fn set_stage(&mut self, stage: u16, is_fixed: bool) {
         self.stage = stage;
+        self.is_fixed = is_fixed;
     }
 
     pub(crate) fn mark(&self, row: usize) -> Option<&Mark> {

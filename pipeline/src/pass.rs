@@ -70,6 +70,11 @@ impl<'a> Context<'a> {
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
+    /// Whether the user has asked to stop; for code that looks at a flag of its own accord.
+    pub fn cancelled(&self) -> &AtomicBool {
+        self.cancelled
+    }
+
     /// Adds to a named count that ends up in the report: kind `"clusters"`, key `"2"`, say.
     pub fn tally(&self, kind: &'static str, key: impl Into<String>, documents: u64, bytes: u64) {
         let mut tallies = self.tallies.lock().expect("no holder of the tallies panics");

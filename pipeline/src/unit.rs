@@ -116,7 +116,8 @@ impl<'a> UnitWork<'a> {
         };
         for (place, (step, stage)) in self.stages.iter().enumerate() {
             let start = Instant::now();
-            batch.set_stage(place as u16);
+            let is_fixed = matches!(self.engine.plan.steps[*step].work, Work::Deferred { .. });
+            batch.set_stage(place as u16, is_fixed);
             batch = stage.process(batch)?;
             let mut nanoseconds = start.elapsed().as_nanos() as u64;
             let shared: Vec<_> = batch.take_measure_time().collect();

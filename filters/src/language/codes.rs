@@ -123,6 +123,23 @@ pub fn check_identified(kept: &str) -> Result<(), String> {
     Err(format!("{problem}\n{}", advice(kept, IDENTIFIED, &format!("it names {IDENTIFIED}"))))
 }
 
+/// Whether a model that names these languages can name the language `kept`.
+///
+/// # Errors
+/// What is wrong, and in a second line what to write.
+pub(super) fn check_named<'m>(kept: &str, languages: impl Iterator<Item = &'m str>) -> Result<(), String> {
+    let mut languages: Vec<&str> = languages.collect();
+    languages.extend(["und", "zh-Hans", "zh-Hant"]);
+    if languages.contains(&kept) || languages.iter().any(|named| named.split('-').next() == Some(kept)) {
+        return Ok(());
+    }
+    languages.sort_unstable();
+    languages.dedup();
+    let codes = languages.join(" ");
+    let problem = format!("`{kept}` is no language that the model names");
+    Err(format!("{problem}\n{}", advice(kept, &codes, &format!("it names {codes}"))))
+}
+
 /// The language that thresholds under a key are for.
 ///
 /// # Errors

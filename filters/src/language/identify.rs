@@ -150,7 +150,7 @@ fn only_language(script: Script) -> &'static str {
 
 /// The whole text, or windows of it that hold about `bytes` together: the first at its start, the last at its
 /// end, the others evenly between.
-fn windows(text: &str, bytes: usize) -> impl Iterator<Item = &str> {
+pub(super) fn windows(text: &str, bytes: usize) -> impl Iterator<Item = &str> + Clone {
     let (count, size) = if text.len() <= bytes { (1, text.len()) } else { (WINDOWS, bytes / WINDOWS) };
     let room = text.len() - size;
     (0..count).map(move |window| {

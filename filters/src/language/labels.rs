@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 /// A label in our terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LanguageLabel {
+pub(super) struct LanguageLabel {
     /// ISO 639-1, else 639-3; `zh-Hans` and `zh-Hant` where the label tells.
     pub language: String,
     /// ISO 15924, where the label tells: `Latn`.

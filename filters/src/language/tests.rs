@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use yuan_pipeline::{Batch, Detail, Stage};
+
 use super::*;
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -98,6 +100,7 @@ fn chinese_documents_are_chinese_however_much_code_they_hold() {
 fn the_stage_adds_columns_and_drops() {
     let texts = ["The cat sat on the mat.", "猫坐在垫子上，这是事实。", "123", "貓坐在墊子上，這是事實。"];
     let stage = LanguageId { keep: vec!["zh".into(), "und".into()], ..LanguageId::default() };
+    let stage = stage.build().expect("sound");
     let batch = stage.process(Batch::of_texts(&texts)).expect("processed");
     let languages: Vec<_> = (0..4).map(|row| batch.document(row).str("language").expect("a language")).collect();
     assert_eq!(languages, ["en", "zh-Hans", "und", "zh-Hant"]);

@@ -64,6 +64,11 @@ impl<T: Default + Serialize + DeserializeOwned> PerLanguage<T> {
         serde_json::from_value(settings)
     }
 
+    /// The languages that the recipe says something for.
+    pub fn languages(&self) -> impl Iterator<Item = Language> {
+        self.own.keys().filter_map(|code| Language::of_name(code))
+    }
+
     /// Whether the recipe says something for a language.
     pub fn speaks_of(&self, language: Language) -> bool {
         self.own.contains_key(language.code())

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Batch, Detail, Document, Error, Finding, Reason, Result, Stage, Verdict};
 
 use super::expression::{Expression, Value};
+use super::only_where::{parse, values_of};
 
 /// Keeps the documents of which an expression holds: `kenlm_perplexity < 2000 && quality > 0.3`.
 ///
@@ -48,31 +49,19 @@ impl KeepWhereConfig {
     /// # Errors
     /// If there is a mistake in it.
     pub fn build(&self) -> Result<KeepWhere> {
-        let mistake = |problem: String| Error::Stage {
-            stage: "keep_where".into(),
-            problem,
-            hint: Some("write one such as `kenlm_perplexity < 2000 && quality > 0.3`".into()),
-        };
         if self.expression.trim().is_empty() {
-            return Err(mistake("there is no `expression`".into()));
+            return Err(Error::Stage {
+                stage: "keep_where".into(),
+                problem: "there is no `expression`".into(),
+                hint: Some("write one such as `kenlm_perplexity < 2000 && quality > 0.3`".into()),
+            });
         }
-        let expression = Expression::parse(&self.expression).map_err(|wrong| {
-            let before = &self.expression[..wrong.at];
-            mistake(format!("`{}`, character {}: {}", self.expression, before.chars().count() + 1, wrong.problem))
-        })?;
+        let expression = parse("keep_where", "expression", &self.expression)?;
         Ok(KeepWhere { expression, missing: self.missing })
     }
 }
 
 impl KeepWhere {
-    fn values<'a>(&self, document: &Document<'a>) -> Vec<Value<'a>> {
-        let value = |name: &String| match document.f64(name) {
-            Some(number) => Value::Number(number),
-            None => document.str(name).map_or(Value::Missing, Value::Text),
-        };
-        self.expression.names().iter().map(value).collect()
-    }
-
     fn judge(&self, values: &[Value<'_>]) -> Verdict {
         let code = match (self.expression.holds(values), self.missing) {
             (Some(true), _) | (None, MissingValue::Keep) => return Verdict::Keep,
@@ -94,7 +83,7 @@ impl Stage for KeepWhere {
         let mut with = vec![0; names.len()];
         let mut all = 0;
         let mut batch = batch.judge(|document| {
-            let values = self.values(&document);
+            let values = values_of(&self.expression, &document);
             with.iter_mut().zip(&values).for_each(|(with, value)| *with += u64::from(*value != Value::Missing));
             all += 1;
             self.judge(&values)
@@ -108,7 +97,7 @@ impl Stage for KeepWhere {
     }
 
     fn explain(&self, document: &Document<'_>) -> Vec<Finding> {
-        let holds = self.expression.holds(&self.values(document));
+        let holds = self.expression.holds(&values_of(&self.expression, document));
         let value = match (holds, self.missing) {
             (Some(holds), _) => f64::from(u8::from(holds)),
             (None, MissingValue::Keep) => 1.0,

@@ -1,12 +1,13 @@
 //! How a text becomes the tokens that a model was trained on: spelling first, then words.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Error, Result};
-use yuan_sentencepiece::{Encoder, Model};
+use yuan_sentencepiece::{Model, Scratch};
 
 use super::units::for_each_unit;
 use crate::ccnet::CcNetText;
@@ -19,7 +20,7 @@ pub enum Spelling {
     /// As it is.
     #[default]
     Kept,
-    /// In lower case.
+    /// In lower case, letter by letter; the few letters whose lower case is longer or shorter stay.
     LowerCase,
     /// As cc_net normalises, faults included: lower case, no accents, digits 0, punctuation of ASCII; line breaks vanish, so
     /// that a document is one sentence.
@@ -45,6 +46,10 @@ pub enum Tokens {
     /// Pieces of a SentencePiece model.
     #[serde(rename = "sentencepiece")]
     SentencePiece,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 /// Makes tokens of texts.
@@ -87,35 +92,41 @@ impl Preparation {
     ) {
         let spelt = match self.spelling {
             Spelling::Kept => None,
-            Spelling::LowerCase => Some(text.to_lowercase()),
+            Spelling::LowerCase => Some(lower_case(text)),
             Spelling::CcNet => Some(CcNetText::default().normalize(text)),
             Spelling::CcNetFixed => Some(CcNetText { fixed: true, ..CcNetText::default() }.normalize(text)),
         };
         match (self.tokens, &self.pieces) {
             (Tokens::Words, _) => {
+                // Lower case has its words where they are in the text as it is.
+                let same_places = self.uses_words_of_the_text();
                 let cut;
-                let (text, words) = match (&spelt, words) {
-                    (None, Some(words)) => (text, words),
-                    (spelt, _) => {
-                        let text = spelt.as_deref().unwrap_or(text);
-                        cut = Words::of_text(text, language);
-                        (text, &cut)
+                let spelt = spelt.as_deref().unwrap_or(text);
+                let words = match words.filter(|_| same_places) {
+                    Some(words) => words,
+                    None => {
+                        cut = Words::of_text(if same_places { text } else { spelt }, language);
+                        &cut
                     }
                 };
-                words_by_line(text, words, sentence);
+                words_by_line(spelt, words, sentence);
             }
-            (Tokens::SentencePiece, Some(model)) => {
-                let mut encoder = Encoder::new(model);
-                let mut ids = Vec::new();
+            (Tokens::SentencePiece, Some(model)) => SCRATCH.with_borrow_mut(|scratch| {
+                let (mut pieces, mut ends) = (String::new(), Vec::new());
                 for line in lines(spelt.as_deref().unwrap_or(text)) {
-                    ids.clear();
-                    encoder.encode_ids(line, &mut ids);
-                    let tokens: Vec<&str> = ids.iter().map(|id| model.piece(*id)).collect();
+                    pieces.clear();
+                    ends.clear();
+                    model.encode_pieces(line, scratch, |piece| {
+                        pieces.push_str(piece);
+                        ends.push(pieces.len());
+                    });
+                    let starts = std::iter::once(0).chain(ends.iter().copied());
+                    let tokens: Vec<&str> = starts.zip(&ends).map(|(start, end)| &pieces[start..*end]).collect();
                     if !tokens.is_empty() {
                         sentence(&tokens);
                     }
                 }
-            }
+            }),
             (kind, _) => {
                 let text = spelt.as_deref().unwrap_or(text);
                 let mut tokens = Vec::new();
@@ -133,6 +144,11 @@ impl Preparation {
         }
     }
 
+    /// Whether it cuts a text where the words are that the rules count.
+    pub(super) fn uses_words_of_the_text(&self) -> bool {
+        self.tokens == Tokens::Words && matches!(self.spelling, Spelling::Kept | Spelling::LowerCase)
+    }
+
     /// All tokens of a text on one line, as fastText reads it.
     pub fn line(&self, text: &str, language: Language, words: Option<&Words>) -> String {
         let mut line = String::with_capacity(text.len() + text.len() / 4);
@@ -146,6 +162,27 @@ impl Preparation {
         });
         line
     }
+}
+
+/// The text in lower case, every letter in its old place.
+fn lower_case(text: &str) -> String {
+    let mut lower = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Scripts from Thai to Hangul have no case.
+        if character.is_ascii()
+            || ('\u{e00}'..='\u{109f}').contains(&character)
+            || character >= '\u{2e80}' && character <= '\u{a63f}'
+        {
+            lower.push(character.to_ascii_lowercase());
+            continue;
+        }
+        let mut letters = character.to_lowercase();
+        match (letters.next(), letters.next()) {
+            (Some(letter), None) if letter.len_utf8() == character.len_utf8() => lower.push(letter),
+            _ => lower.push(character),
+        }
+    }
+    lower
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -204,6 +241,17 @@ mod tests {
         );
         // cc_net takes line breaks away and １ for a quotation mark.
         assert_eq!(sentences(Spelling::CcNet, Tokens::WhiteSpace, text), ["我爱自然语言处理. gpt-0 用了\"0天"]);
+    }
+
+    #[test]
+    fn lower_case_keeps_every_letter_in_its_place() {
+        let text = "Straße ÄÉ ДОМ İstanbul ΣΟΦΟΣ Ⱥ 中文 Ａ";
+        assert_eq!(lower_case(text), "straße äé дом İstanbul σοφοσ Ⱥ 中文 ａ");
+        let words = Words::of_text(text, Language::ENGLISH);
+        let preparation = Preparation::new(Spelling::LowerCase, Tokens::Words, None).expect("no file needed");
+        let line = preparation.line(text, Language::ENGLISH, Some(&words));
+        assert_eq!(line, preparation.line(text, Language::ENGLISH, None));
+        assert_eq!(line, "straße äé дом İstanbul σοφοσ Ⱥ 中文 ａ");
     }
 
     #[test]

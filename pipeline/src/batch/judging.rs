@@ -98,7 +98,11 @@ impl Batch {
                 texts.push((row, text));
             }
             if let Verdict::Drop(reason) = verdict {
-                self.set_mark(row, Mark { stage: self.stage, reason });
+                let mark = Mark { stage: self.stage, reason };
+                if self.recording && self.is_fixed {
+                    self.fixed[row] = Some(mark.clone());
+                }
+                self.set_mark(row, mark);
             }
         }
         if self.keeps_values {
