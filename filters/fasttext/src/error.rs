@@ -92,6 +92,46 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A setting that no model can be trained or quantised with.
+    #[error("`{option}` cannot be used: {problem}")]
+    Option {
+        /// The setting's field.
+        option: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An example that cannot be learnt from.
+    #[error("example {number} cannot be used: {problem}")]
+    Example {
+        /// The example, counted from 1.
+        number: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The examples give nothing to learn.
+    #[error("nothing can be learnt: {problem}")]
+    NothingToLearn {
+        /// What is missing.
+        problem: String,
+    },
+    /// The training's numbers became NaN.
+    #[error("the training diverged: a score is NaN; lower the learning rate, or the weights if there are any")]
+    Diverged,
+    /// The training was told to stop.
+    #[error("the training was cancelled")]
+    Cancelled,
+    /// The system has no memory for a matrix.
+    #[error(
+        "no memory for a matrix of {rows} × {columns} numbers: {source}; lower `bucket` or `dim`, or raise `min_count`"
+    )]
+    Memory {
+        /// Rows.
+        rows: usize,
+        /// Length of a row.
+        columns: usize,
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }
 
 impl Error {

@@ -8,6 +8,8 @@
 //! | the file, byte by byte | `format/`, `model.rs` |
 //! | text → labels with probabilities | `predict.rs`, `output/` |
 //! | words and texts → vectors | `vectors.rs` |
+//! | examples → a model | `train/` |
+//! | C++'s random numbers, sorting, maps | `libstdcxx/` |
 //! | what can be wrong | `error.rs` |
 
 mod args;
@@ -16,11 +18,13 @@ mod dictionary;
 mod error;
 mod format;
 mod hash;
+mod libstdcxx;
 mod matrix;
 mod model;
 mod output;
 mod predict;
 mod tokens;
+pub mod train;
 mod vectors;
 
 pub use args::{Args, Loss, MAX_NGRAM, ModelKind};

@@ -90,7 +90,7 @@ impl Dictionary {
     }
 
     /// Appends the rows of the n-grams of 2 to `wordNgrams` words.
-    fn push_word_ngrams(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+    pub(crate) fn push_word_ngrams(&self, hashes: &[u32], rows: &mut Vec<u32>) {
         let longest = self.ngrams.words;
         if longest < 2 || self.kept_buckets.as_ref().is_some_and(|kept| kept.pairs().is_empty()) {
             return;

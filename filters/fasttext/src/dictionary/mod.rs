@@ -20,7 +20,7 @@ pub use pruning::KeptBuckets;
 use crate::hash::{Remainder, hash};
 use crate::tokens::LABEL_PREFIX;
 use crate::{Args, Error, Result};
-use table::Table;
+pub(crate) use table::Table;
 
 /// Whether an entry of a dictionary is a word or a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 ///
 /// It is at most half full.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// A power of two, or empty. The number is stored plus 1; 0 is a free slot.
     slots: Vec<(u32, u32)>,
     used: usize,

@@ -6,8 +6,8 @@
 
 /// The bucket counts a map of growing size goes through; more keys than the last one would need a matrix of terabytes.
 const BUCKET_COUNTS: [usize; 27] = [
-    13, 29, 59, 127, 257, 541, 1109, 2357, 5087, 10273, 20753, 42043, 85229, 172933, 351061, 712697, 1447153, 2938679, 5967347,
-    12117689, 24607243, 49969847, 101473717, 206062531, 418451333, 849749479, 1725587117,
+    13, 29, 59, 127, 257, 541, 1109, 2357, 5087, 10273, 20753, 42043, 85229, 172933, 351061, 712697, 1447153, 2938679,
+    5967347, 12117689, 24607243, 49969847, 101473717, 206062531, 418451333, 849749479, 1725587117,
 ];
 
 /// The places, in `keys`, of the map's entries in the order it is walked, when the distinct keys are inserted in the order given.
