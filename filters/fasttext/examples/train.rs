@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use yuan_fasttext::quantize::{QuantiseOptions, Retrain, quantise};
 use yuan_fasttext::train::{LineFile, TrainOptions, train};
-use yuan_fasttext::{Error, Loss};
+use yuan_fasttext::{Error, Loss, Model};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +31,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options(options);
     match command.as_str() {
         "supervised" => supervised(&options),
+        "quantize" => quantize(&options),
         other => Err(format!("`{other}` is not `supervised` or `quantize`")),
     }
 }
@@ -78,6 +80,37 @@ fn supervised(options: &Options) -> Result<(), String> {
     let model = train(source, &train_options, report, &AtomicBool::new(false)).map_err(describe)?;
     eprintln!("\ntrained in {:.3} s", start.elapsed().as_secs_f64());
     model.write(format!("{}.bin", options.required("-output")?)).map_err(describe)
+}
+
+fn quantize(options: &Options) -> Result<(), String> {
+    let mut quantise_options = QuantiseOptions {
+        quantise_norms: options.flag("-qnorm"),
+        quantise_output: options.flag("-qout"),
+        ..QuantiseOptions::default()
+    };
+    options.set("-dsub", &mut quantise_options.piece_length)?;
+    options.set("-thread", &mut quantise_options.threads)?;
+    let mut cutoff = 0;
+    options.set("-cutoff", &mut cutoff)?;
+    quantise_options.cutoff = (cutoff > 0).then_some(cutoff);
+    if options.flag("-retrain") {
+        let mut retrain = Retrain { threads: quantise_options.threads, ..Retrain::default() };
+        options.set("-epoch", &mut retrain.epoch)?;
+        let mut rate = f32::NAN;
+        options.set("-lr", &mut rate)?;
+        if !rate.is_nan() {
+            retrain.learning_rate = f64::from(rate);
+        }
+        quantise_options.retrain = Some(retrain);
+    }
+    let output = options.required("-output")?;
+    let mut source = LineFile::new(options.required("-input")?);
+    let model = Model::open(format!("{output}.bin")).map_err(describe)?;
+    let start = Instant::now();
+    let cancel = AtomicBool::new(false);
+    let model = quantise(&model, &quantise_options, Some(&mut source), report, &cancel).map_err(describe)?;
+    eprintln!("\nquantised in {:.3} s", start.elapsed().as_secs_f64());
+    model.write(format!("{output}.ftz")).map_err(describe)
 }
 
 fn report(progress: &yuan_fasttext::train::Progress) {

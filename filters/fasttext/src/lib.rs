@@ -9,6 +9,7 @@
 //! | text → labels with probabilities | `predict.rs`, `output/` |
 //! | words and texts → vectors | `vectors.rs` |
 //! | examples → a model | `train/` |
+//! | a model → a small model | `quantize/` |
 //! | C++'s random numbers, sorting, maps | `libstdcxx/` |
 //! | what can be wrong | `error.rs` |
 
@@ -23,6 +24,7 @@ mod matrix;
 mod model;
 mod output;
 mod predict;
+pub mod quantize;
 mod tokens;
 pub mod train;
 mod vectors;

@@ -102,11 +102,6 @@ impl Vocabulary {
         }
     }
 
-    /// Tokens counted so far.
-    pub(super) fn token_count(&self) -> i64 {
-        self.token_count
-    }
-
     /// The dictionary with these entries in this order.
     ///
     /// # Errors
