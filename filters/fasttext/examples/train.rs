@@ -79,7 +79,10 @@ fn supervised(options: &Options) -> Result<(), String> {
     let start = Instant::now();
     let model = train(source, &train_options, report, &AtomicBool::new(false)).map_err(describe)?;
     eprintln!("\ntrained in {:.3} s", start.elapsed().as_secs_f64());
-    model.write(format!("{}.bin", options.required("-output")?)).map_err(describe)
+    match options.value("-output")? {
+        Some(output) => model.write(format!("{output}.bin")).map_err(describe),
+        None => Ok(()),
+    }
 }
 
 fn quantize(options: &Options) -> Result<(), String> {
