@@ -149,7 +149,8 @@ fn nearest(value: f64, shortest: &str, reads_back: impl Fn(&str) -> bool) -> Opt
     let (mantissa, exponent) = shortest.split_once('e')?;
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
     let exponent: i32 = exponent.parse().ok()?;
-    let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+    // Zeros fill a number whose digits do not reach the point; nothing is rounded there.
+    let decimals = usize::try_from(digits as i32 - 1 - exponent).ok()?;
     let spelt = spell(value, format!("{value:.decimals$}"), format!("{value:.*e}", digits - 1));
     reads_back(&spelt).then_some(spelt)
 }

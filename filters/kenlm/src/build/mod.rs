@@ -53,8 +53,8 @@ pub struct BuildOptions {
     pub allow_positive_probs: bool,
     /// Whether the words are written behind the model (all but `-v`); true by default.
     pub include_words: bool,
-    /// Bytes for sorting the n-grams of a trie (`-S`); beyond that, sorted runs go to disk. 1 GiB by default, at least
-    /// 1 MiB. The vocabulary comes on top. A probing model larger than this is built in its file instead of in memory.
+    /// Bytes for sorting the n-grams of a trie (`-S`); beyond that, sorted runs go to disk. 1 GiB by default. The
+    /// vocabulary comes on top, and some 16 KiB for each order. A probing model larger than this is built in its file instead of in memory.
     pub memory: u64,
     /// Where sorted runs lie (`-T`); by default beside the output, or in the system's folder for temporary files.
     pub temporary_directory: Option<PathBuf>,

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 const FAN_IN: usize = 256;
 /// Least bytes that are read from a run at once.
 const LEAST_BLOCK: usize = 1 << 12;
+/// Least numbers that are held in memory.
+const LEAST_NUMBERS: u64 = 1 << 12;
 /// Numbers that are converted and written at once.
 const WRITE_BLOCK: usize = 1 << 13;
 
@@ -50,7 +52,7 @@ struct Runs {
 impl Sorter {
     /// A sorter of about `expected` records of `width` numbers in `memory` bytes.
     pub(super) fn new(width: usize, key: usize, expected: u64, memory: u64, directory: &Path) -> Sorter {
-        let most = (memory / 4).max(1 << 16);
+        let most = (memory / 4).max(LEAST_NUMBERS);
         let capacity = expected.saturating_mul(width as u64).min(most).max(width as u64) as usize;
         let capacity = capacity - capacity % width;
         let shape = Shape { width, key, unique: false };
@@ -354,8 +356,8 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             ((state >> 33) % below) as u32
         };
-        // Runs of 65,536 numbers: 300 of them are more than are merged at once.
-        let records: Vec<[u32; 2]> = (0..9_900_000u32).map(|at| [random(1 << 20), at]).collect();
+        // Runs of 4096 numbers: 300 of them are more than are merged at once.
+        let records: Vec<[u32; 2]> = (0..620_000u32).map(|at| [random(1 << 20), at]).collect();
         let mut sorter = Sorter::new(2, 1, records.len() as u64, 0, &directory);
         let mut unique = Sorter::unique(1, records.len() as u64, 0, &directory);
         for record in &records {

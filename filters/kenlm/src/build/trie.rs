@@ -20,9 +20,6 @@ use crate::error::{Error, Result};
 use crate::state::set_extension;
 use crate::vocab::{UNKNOWN, WordIndex, hash_word, is_unknown_word};
 
-/// Least memory for sorting.
-const LEAST_MEMORY: u64 = 1 << 20;
-
 /// Builds the model. Memory: the budget, the model itself if it is built in memory, and the vocabulary.
 pub(super) fn build(
     arpa: &Path,
@@ -108,7 +105,7 @@ struct Budget {
 impl Budget {
     /// For one sorter; the others get what is left behind it.
     fn share(&self) -> u64 {
-        (self.left / 2).max(LEAST_MEMORY)
+        self.left / 2
     }
 
     fn keep(&mut self, sorted: Sorted) -> Sorted {
