@@ -46,7 +46,6 @@ pub use rules::{GopherQuality, GopherRepetition};
 pub use rules::{MissingUrl, UrlCompat, UrlFilter, UrlFilterConfig};
 pub use scores::{Buckets, BucketsConfig, KeepWhere, KeepWhereConfig, MissingValue};
 pub use scores::{ClassifierCard, FastText, FastTextConfig, GroupTest, LabelTest, ThresholdRow};
-#[cfg(any())]
 pub use scores::{FastTextLoss, TrainFastText, TrainFastTextConfig};
 pub use scores::{KenLm, KenLmCard, KenLmCompat, KenLmConfig, KenLmModelCard, TextScore};
 #[cfg(any())]

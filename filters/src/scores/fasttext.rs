@@ -28,7 +28,7 @@ pub struct FastTextConfig {
     /// The model: `.bin` or `.ftz`.
     pub model: PathBuf,
     /// The label whose probability is the score, with or without `__label__`; of several, the probabilities are added. Default:
-    /// the one that the model's card names; of a model with two labels and no card, `hq`, `high`, `good`, `positive` or `1`.
+    /// the one that the model's card names; of a model with two labels and no card, `good`, `high`, `hq`, `positive`, `pos` or `1`.
     pub labels: Vec<String>,
     /// The column with the score. Default `quality`.
     pub column: String,
@@ -76,7 +76,7 @@ pub struct FastText {
 }
 
 /// Names that a label of good documents has in models without a card.
-const POSITIVE: [&str; 6] = ["hq", "high", "good", "positive", "pos", "1"];
+pub(super) const POSITIVE: [&str; 6] = ["good", "high", "hq", "positive", "pos", "1"];
 
 fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> Error {
     Error::Stage { stage: "fasttext".into(), problem: problem.into(), hint: Some(hint.into()) }

@@ -19,7 +19,6 @@ mod kenlm;
 mod only_where;
 mod percentiles;
 mod prepare;
-#[cfg(any())]
 mod train_fasttext;
 #[cfg(any())]
 mod train_kenlm;
@@ -31,7 +30,6 @@ pub use fasttext::{FastText, FastTextConfig};
 pub use keep_where::{KeepWhere, KeepWhereConfig, MissingValue};
 pub use kenlm::{KenLm, KenLmCard, KenLmCompat, KenLmConfig, KenLmModelCard, TextScore};
 pub use prepare::{Preparation, Spelling, Tokens};
-#[cfg(any())]
 pub use train_fasttext::{FastTextLoss, TrainFastText, TrainFastTextConfig};
 #[cfg(any())]
 pub use train_kenlm::{KenLmFormat, TrainKenLm, TrainKenLmConfig};

@@ -7,6 +7,7 @@
 
 mod examples;
 mod split;
+mod test;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,17 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
-use yuan_fasttext::train::{Example as Trained, ExampleSource, LabelWeights, TrainOptions, Walk};
+use yuan_fasttext::quantize::{QuantiseOptions, Retrain, quantise};
+use yuan_fasttext::train::{Example as Trained, LabelWeights, TrainOptions, Walk, train};
 use yuan_fasttext::{Args, Loss, ModelKind};
 use yuan_pipeline::{Batch, Context, Document, Error, Pass, Result, Scan, Stage};
 
-use examples::{Example, Writer, for_each};
+use examples::{Example, Writer};
+use split::{Part, Split};
+use test::Test;
 
+use super::card::ClassifierCard;
+use super::fasttext::POSITIVE;
 use super::prepare::{Preparation, Spelling, Tokens};
 use crate::rules::DocumentLanguage;
 use crate::words::Words;
@@ -43,8 +49,8 @@ pub struct TrainFastTextConfig {
     pub good_files: Vec<PathBuf>,
     /// Files whose documents are `bad`.
     pub bad_files: Vec<PathBuf>,
-    /// The label whose probability is the score. Default: `good` or `high` if there is such a label; else, of two labels, the
-    /// last in alphabetical order.
+    /// The label whose probability is the score. Default: `good`, `high`, `hq`, `positive`, `pos` or `1`, if there is such a label;
+    /// else, of two labels, the last in alphabetical order.
     pub positive_label: String,
     /// The field whose value keeps documents together: all of a value are learnt from, or all are tested on. A site, a book,
     /// a source. Default none: equal texts are kept together.
@@ -142,6 +148,32 @@ impl Default for TrainFastTextConfig {
 /// An error of this step, with the way out.
 fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> Error {
     Error::Stage { stage: NAME.into(), problem: problem.into(), hint: Some(hint.into()) }
+}
+
+fn failed(error: yuan_fasttext::Error) -> Error {
+    match error {
+        yuan_fasttext::Error::Io { action, path, source } => Error::Io { action, path, source },
+        yuan_fasttext::Error::Cancelled => Error::Cancelled,
+        other => Error::stage(NAME, other.to_string()),
+    }
+}
+
+/// The label whose probability is the score.
+fn positive_label(config: &TrainFastTextConfig, labels: &BTreeMap<String, (u64, u64)>) -> Result<String> {
+    let listed = || labels.keys().take(12).map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    if !config.positive_label.is_empty() {
+        let wanted = label_name(&config.positive_label);
+        return match labels.contains_key(&wanted) {
+            true => Ok(wanted),
+            false => Err(wrong(format!("no document has the label `{wanted}`"), format!("there are {}", listed()))),
+        };
+    }
+    let known = POSITIVE.iter().find(|known| labels.contains_key(**known)).map(|known| (*known).to_owned());
+    let last_of_two = || labels.keys().next_back().filter(|_| labels.len() == 2).cloned();
+    known.or_else(last_of_two).ok_or_else(|| {
+        let problem = format!("there are {} labels, and it is not said which one counts", labels.len());
+        wrong(problem, format!("set `positive_label` to one of {}", listed()))
+    })
 }
 
 impl TrainFastTextConfig {
@@ -257,7 +289,6 @@ fn label_name(label: &str) -> String {
 struct Unit {
     labeller: Arc<Labeller>,
     writer: Writer,
-    unlabelled: u64,
 }
 
 impl Scan for Unit {
@@ -266,9 +297,8 @@ impl Scan for Unit {
         for document in batch.documents() {
             // All documents of a batch are of one file.
             let of_file = *file.get_or_insert_with(|| self.labeller.label_of_file(document.file()));
-            match of_file.map(str::to_owned).or_else(|| self.labeller.label(&document)) {
-                Some(label) => self.writer.write(&self.labeller.example(&document, &label))?,
-                None => self.unlabelled += 1,
+            if let Some(label) = of_file.map(str::to_owned).or_else(|| self.labeller.label(&document)) {
+                self.writer.write(&self.labeller.example(&document, &label))?;
             }
         }
         Ok(())
@@ -289,13 +319,56 @@ impl Pass for TrainFastText {
         let split = Split::of(config, partials)?;
         split.check(config)?;
         let positive = positive_label(config, &split.labels)?;
-        let source = Walk(|visit: &mut dyn FnMut(Trained<'_>) -> yuan_fasttext::Result<()>| {
+        context.tally("sample", "documents", split.examples, split.bytes);
+        let mut source = Walk(|visit: &mut dyn FnMut(Trained<'_>) -> yuan_fasttext::Result<()>| {
             split.for_each(partials, Part::Learnt, |example| {
                 visit(Trained::Labelled { labels: &[&example.label], text: &example.text, weight: 1.0 })
             })
         });
-        let _ = (outcome, context, positive, source);
-        unimplemented!()
+        let options = config.options(context);
+        let mut model = train(&mut source, &options, |_| {}, context.cancelled()).map_err(failed)?;
+        if config.quantize {
+            let retrain = Retrain {
+                threads: options.threads,
+                seed: options.seed,
+                label_weights: options.label_weights.clone(),
+                memory_bytes: options.memory_bytes,
+                spill_directory: options.spill_directory.clone(),
+                ..Retrain::default()
+            };
+            let options = QuantiseOptions {
+                quantise_norms: true,
+                cutoff: Some(config.cutoff).filter(|cutoff| *cutoff > 0),
+                retrain: (config.cutoff > 0).then_some(retrain),
+                threads: context.threads.max(1),
+                ..QuantiseOptions::default()
+            };
+            model = quantise(&model, &options, Some(&mut source), |_| {}, context.cancelled()).map_err(failed)?;
+        }
+        let mut test = Test::new(&model, &positive);
+        split.for_each(partials, Part::Tested, |example| {
+            context.check()?;
+            test.add(example).map_err(failed)
+        })?;
+        let card = ClassifierCard {
+            model: config.output.file_name().map(PathBuf::from).unwrap_or_default(),
+            spelling: config.spelling,
+            tokens: config.tokens,
+            labels: test.labels(&split.labels),
+            documents: split.labels.values().map(|(learnt, _)| learnt).sum(),
+            bytes: split.bytes,
+            test: test.groups(),
+            positive_label: positive,
+        };
+        if let Some(folder) = config.output.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        // The model's file is renamed into its place when it is whole.
+        model.write(&config.output).map_err(failed)?;
+        let json = serde_json::to_vec_pretty(&card).expect("a card is plain values");
+        let path = ClassifierCard::path(&config.output);
+        std::fs::write(&path, &json).map_err(Error::io("write", &path))?;
+        std::fs::write(outcome, &json).map_err(Error::io("write", outcome))
     }
 
     fn ends_in_stage(&self) -> bool {
