@@ -7,6 +7,7 @@ use std::path::Path;
 use super::source::ExampleSource;
 use super::tokens::TokenReader;
 use crate::hash::hash;
+use crate::tokens::END_OF_LINE;
 use crate::{Dictionary, EntryKind, Error, Result};
 
 /// All examples one after the other, each as 32-bit numbers: tokens as fastText counts them, number of labels, length of the words'
@@ -81,43 +82,31 @@ impl Encoded {
     ) -> Result<Self> {
         let mut reader = TokenReader::new(dictionary.label_prefix());
         let mut writer = Writer::new(spill);
-        let mut landmarks = Vec::new();
-        let (mut count, mut tokens) = (0_u64, 0_u64);
-        let (mut labels, mut words, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         source.visit(&mut |example| {
             keep_going()?;
-            labels.clear();
-            words.clear();
-            let mut example_tokens = 0_u32;
-            let weight = reader.read(example, |token| {
-                example_tokens += 1;
+            reader.read(example, |token, weight| {
                 let hash = hash(token);
                 match dictionary.id_hashed(token, hash) {
-                    Some(id) if dictionary.kind(id as usize) == EntryKind::Word => words.push(id),
-                    Some(id) => labels.push(id - dictionary.word_count() as u32),
+                    Some(id) if dictionary.kind(id as usize) == EntryKind::Word => writer.words.push(id),
+                    Some(id) => writer.labels.push(id - dictionary.word_count() as u32),
                     None if token.starts_with(dictionary.label_prefix()) => {}
                     None => {
                         rows.clear();
                         dictionary.push_subwords(token, &mut rows);
-                        words.extend([UNKNOWN, hash, rows.len() as u32]);
-                        words.extend_from_slice(&rows);
+                        writer.words.extend([UNKNOWN, hash, rows.len() as u32]);
+                        writer.words.extend_from_slice(&rows);
                     }
                 }
+                writer.end_token(weight, token == END_OF_LINE)
             })?;
-            if count.is_multiple_of(STRIDE) {
-                landmarks.push(Landmark { start: writer.written, tokens });
-            }
-            count += 1;
-            tokens += u64::from(example_tokens);
-            let (label_count, word_length) = (labels.len() as u32, words.len() as u32);
-            writer.write(&[example_tokens, label_count, word_length, weight.to_bits()])?;
-            writer.write(&labels)?;
-            writer.write(&words)
+            // A file's last line may have no end.
+            writer.end_example(1.0)
         })?;
-        if tokens == 0 {
+        if writer.tokens == 0 {
             return Err(Error::NothingToLearn { problem: "there are no examples".into() });
         }
-        Ok(Encoded { storage: writer.finish()?, landmarks, tokens })
+        writer.finish()
     }
 
     fn numbers(&self) -> &[u32] {
@@ -149,18 +138,64 @@ impl Encoded {
     }
 }
 
-/// Takes numbers into memory up to a limit, and into a temporary file from then on.
+/// Takes examples into memory up to a limit, and into a temporary file from then on.
 struct Writer<'a> {
+    spill: Spill<'a>,
     memory: Vec<u32>,
     file: Option<BufWriter<File>>,
-    /// Numbers so far.
+    landmarks: Vec<Landmark>,
+    /// Numbers, examples and tokens so far.
     written: usize,
-    spill: Spill<'a>,
+    examples: u64,
+    tokens: u64,
+    /// The example at hand.
+    example_tokens: u32,
+    labels: Vec<u32>,
+    words: Vec<u32>,
 }
 
 impl<'a> Writer<'a> {
     fn new(spill: Spill<'a>) -> Self {
-        Writer { memory: Vec::new(), file: None, written: 0, spill }
+        Writer {
+            spill,
+            memory: Vec::new(),
+            file: None,
+            landmarks: Vec::new(),
+            written: 0,
+            examples: 0,
+            tokens: 0,
+            example_tokens: 0,
+            labels: Vec::new(),
+            words: Vec::new(),
+        }
+    }
+
+    /// Counts a token; `last` is true for the token that ends its example, wherever it stands.
+    fn end_token(&mut self, weight: f32, last: bool) -> Result<()> {
+        self.example_tokens += 1;
+        if last { self.end_example(weight) } else { Ok(()) }
+    }
+
+    /// Writes the example at hand, if it has tokens.
+    fn end_example(&mut self, weight: f32) -> Result<()> {
+        if self.example_tokens == 0 {
+            return Ok(());
+        }
+        if self.examples.is_multiple_of(STRIDE) {
+            self.landmarks.push(Landmark { start: self.written, tokens: self.tokens });
+        }
+        self.examples += 1;
+        self.tokens += u64::from(self.example_tokens);
+        let (labels, words) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.words));
+        let header = [self.example_tokens, labels.len() as u32, words.len() as u32, weight.to_bits()];
+        for part in [header.as_slice(), &labels, &words] {
+            self.write(part)?;
+        }
+        self.example_tokens = 0;
+        (self.labels, self.words) = (labels, words);
+        self.labels.clear();
+        self.words.clear();
+        Ok(())
     }
 
     fn write(&mut self, numbers: &[u32]) -> Result<()> {
@@ -185,18 +220,20 @@ impl<'a> Writer<'a> {
     fn append(&mut self, numbers: &[u32]) -> Result<()> {
         let spill = self.spill;
         let Some(file) = &mut self.file else { return Ok(()) };
-        numbers
-            .iter()
-            .try_for_each(|number| file.write_all(&number.to_ne_bytes()))
-            .map_err(|source| spill.failed("write a temporary file in", source))
+        let written = numbers.iter().try_for_each(|number| file.write_all(&number.to_ne_bytes()));
+        written.map_err(|source| spill.failed("write a temporary file in", source))
     }
 
-    fn finish(self) -> Result<Storage> {
+    fn finish(self) -> Result<Encoded> {
         let failed = |source| self.spill.failed("read a temporary file in", source);
-        let Some(file) = self.file else { return Ok(Storage::Memory(self.memory)) };
-        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-        // SAFETY: the file was made without a name, so no other program maps or shortens it.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-        Ok(Storage::File(map))
+        let storage = match self.file {
+            None => Storage::Memory(self.memory),
+            Some(file) => {
+                let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+                // SAFETY: the file was made without a name, so no other program maps or shortens it.
+                Storage::File(unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?)
+            }
+        };
+        Ok(Encoded { storage, landmarks: self.landmarks, tokens: self.tokens })
     }
 }

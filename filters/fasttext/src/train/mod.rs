@@ -117,8 +117,10 @@ fn count(
     let mut vocabulary = Vocabulary::new(&options.label_prefix);
     examples.visit(&mut |example| {
         keep_going()?;
-        reader.read(example, |token| vocabulary.add(token))?;
-        Ok(())
+        reader.read(example, |token, _| {
+            vocabulary.add(token);
+            Ok(())
+        })
     })?;
     Ok(vocabulary)
 }

@@ -20,18 +20,18 @@ impl TokenReader {
         TokenReader { prefix: prefix.to_vec(), label: Vec::new(), examples: 0 }
     }
 
-    /// Gives the tokens of `example` to `visit`, and the example's weight back.
+    /// Gives the tokens of `example` to `visit`, each with the example's weight.
     ///
     /// # Errors
-    /// [`Error::Example`] for an empty label, one with white space, and a weight that is negative or no number.
-    pub(super) fn read(&mut self, example: Example<'_>, mut visit: impl FnMut(&[u8])) -> Result<f32> {
+    /// [`Error::Example`] for an empty label, one with white space, and a weight that is negative or no number; what `visit` gives.
+    pub(super) fn read(&mut self, example: Example<'_>, mut visit: impl FnMut(&[u8], f32) -> Result<()>) -> Result<()> {
         self.examples += 1;
         match example {
             Example::Line(mut line) => {
                 while let Some(token) = next_token(&mut line) {
-                    visit(token);
+                    visit(token, 1.0)?;
                 }
-                Ok(1.0)
+                Ok(())
             }
             Example::Labelled { labels, text, weight } => {
                 let mut text = text.as_bytes();
@@ -39,18 +39,17 @@ impl TokenReader {
                     return self.refuse(format!("its weight is {weight}; weights are numbers from 0 up"));
                 }
                 for label in labels {
-                    visit(self.prefixed(label)?);
+                    visit(self.prefixed(label)?, weight)?;
                 }
                 while let Some(token) = next_word(&mut text) {
                     if token == END_OF_LINE {
                         break;
                     }
                     if !token.starts_with(&self.prefix) {
-                        visit(token);
+                        visit(token, weight)?;
                     }
                 }
-                visit(END_OF_LINE);
-                Ok(weight)
+                visit(END_OF_LINE, weight)
             }
         }
     }

@@ -134,3 +134,32 @@ impl Vocabulary {
         Ok(dictionary)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::next_token;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/fasttext_train").join(name);
+        zstd::decode_all(std::fs::read(path).unwrap().as_slice()).unwrap()
+    }
+
+    #[test]
+    fn rare_entries_are_thrown_out_as_a_small_fasttext_does() {
+        let mut vocabulary = Vocabulary::with_room(b"__label__", 2000);
+        let text = fixture("many.txt.zst");
+        let mut rest = text.as_slice();
+        while let Some(token) = next_token(&mut rest) {
+            vocabulary.add(token);
+        }
+        vocabulary.keep(1, 0);
+        let entries = vocabulary.entries.iter().map(|entry| {
+            let kind = if entry.kind == EntryKind::Label { "label" } else { "word" };
+            format!("{} {} {kind}", String::from_utf8_lossy(entry.word(&vocabulary.letters)), entry.count)
+        });
+        let expected = String::from_utf8(fixture("small_room.txt.zst")).unwrap();
+        assert_eq!(entries.collect::<Vec<_>>(), expected.lines().skip(1).collect::<Vec<_>>());
+    }
+}
