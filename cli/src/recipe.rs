@@ -64,15 +64,31 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The recipe with `path=value` changes.
+    ///
+    /// # Errors
+    /// If a change names no setting, or its value is none for it.
+    pub fn with(&self, changes: &[String]) -> anyhow::Result<Self> {
+        let mut recipe = self.clone();
+        for change in changes {
+            let mut table = toml::Table::try_from(&recipe).context("the recipe")?;
+            set(&mut table, change)?;
+            if let Some(wrong) = settings::first_mistake(&table) {
+                return Err(usage(format!("`--set {change}`: `{}` {}", wrong.path, wrong.problem), None));
+            }
+            let text = toml::to_string(&table).context("the changed recipe")?;
+            recipe = toml::from_str(&text).map_err(|error| mistake(&format!("`--set {change}`"), &text, &error))?;
+        }
+        Ok(recipe)
+    }
+
     /// The plan for a run in `folder`; paths of stages start at `base`.
     pub fn plan(&self, base: &Path, folder: &Path) -> Result<Plan, Error> {
-        let mut trained: Option<PathBuf> = None;
+        let mut made: Vec<PathBuf> = Vec::new();
         let mut steps = Vec::new();
         for stage in &self.stages {
-            steps.push(stage.step(base, folder, trained.as_deref())?);
-            if let StageConfig::TrainTokenizer(train) = stage {
-                trained = Some(folder.join(&train.output));
-            }
+            steps.push(stage.step(base, folder, &made)?);
+            made.extend(stage.makes().map(Path::to_path_buf));
         }
         let mut seen: Vec<String> = Vec::new();
         for step in &mut steps {

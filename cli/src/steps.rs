@@ -1,6 +1,6 @@
 //! Every stage there is: one row each, from which recipes, plans and the catalogue are made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field};
@@ -89,7 +89,7 @@ stages! {
     stage "ccnet_text" CcNetText(yuan_filters::CcNetText), "rewrites the text", "-";
     built "pii" Pii(yuan_filters::PiiConfig), "rewrites the text, judges", "-";
     "Language":
-    stage "language_id" LanguageId(yuan_filters::LanguageId), "annotates, judges", "adds `language`, `language_score`";
+    built "language_id" LanguageId(yuan_filters::LanguageId), "annotates, judges", "adds `language`, `language_score`";
     "Addresses and words":
     built "url_filter" UrlFilter(yuan_filters::UrlFilterConfig), "judges", "reads the document's URL";
     built_rules "bad_words" BadWords(yuan_filters::BadWordsConfig => yuan_filters::BadWords), "judges",
@@ -114,12 +114,20 @@ stages! {
     rules "yayi2" Yayi2(yuan_filters::Yayi2), "rewrites the text, judges", "reads `language` if it is there";
     rules "code" Code(yuan_filters::Code), "rewrites the text, judges", "reads the field that holds the file's path";
     "Scores":
+    built_rules "fasttext" FastText(yuan_filters::FastTextConfig => yuan_filters::FastText), "annotates, judges",
+        "reads `language` if it is there; adds `quality`";
+    built_rules "kenlm" KenLm(yuan_filters::KenLmConfig => yuan_filters::KenLm), "annotates, judges",
+        "reads `language` if it is there; adds `kenlm_perplexity`, `kenlm_bits_per_byte`";
     stage_or_pass "buckets" Buckets(yuan_filters::BucketsConfig), "annotates, judges; sees the whole corpus if it learns",
         "reads a score; adds `bucket`";
     built "keep_where" KeepWhere(yuan_filters::KeepWhereConfig), "judges", "reads the columns of its expression";
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
+        "sees the whole corpus, writes a classifier", "reads the label's field";
+    built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
+        "sees the whole corpus, writes language models", "reads `language` if it is there";
     "Tokens":
     built_pass "train_tokenizer" TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
         "sees the whole corpus, writes tokenizer.json", "-";
@@ -129,59 +137,108 @@ stages! {
 }
 
 impl StageConfig {
-    /// The step; `trained` is the tokenizer that an earlier step of the run writes.
-    pub fn step(&self, base: &Path, folder: &Path, trained: Option<&Path>) -> Result<Step, Error> {
+    /// The step; `made` are the files and folders that earlier steps of the run write, as their settings name them.
+    pub fn step(&self, base: &Path, folder: &Path, made: &[PathBuf]) -> Result<Step, Error> {
         let mut config = self.clone();
-        config.place(base, folder, trained);
+        config.place(base, folder, made);
         let settings = serde_json::to_value(self).expect("settings are plain values");
+        let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
-            Self::LanguageId(stage) => {
-                if let Some(wrong) = stage.keep.iter().find_map(|code| yuan_filters::check_identified(code).err()) {
-                    let (problem, hint) = wrong.split_once('\n').unwrap_or((&wrong, ""));
-                    let problem = format!("`language_id.keep`: {problem}");
-                    return Err(Error::Plan { problem, hint: Some(hint.to_owned()) });
-                }
-                Work::Stage(Arc::new(stage))
-            }
             Self::Minhash(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }
-            Self::Tokenize(config) if Some(config.tokenizer.as_path()) == trained => Work::Deferred {
-                columns: Columns::default().adding("tokens", tokens_type()),
-                build: Box::new(move || config.build().map(|stage| Arc::new(stage) as Arc<dyn Stage>)),
-            },
+            Self::Tokenize(config) if later => {
+                let columns = Columns::default().adding("tokens", tokens_type());
+                deferred(columns, move || Ok(Arc::new(config.build()?)))
+            }
+            Self::FastText(config) if later => {
+                let columns = Columns::default().adding(config.column.clone(), DataType::Float32);
+                deferred(columns, move || Ok(Arc::new(config.clone().build()?)))
+            }
+            Self::KenLm(config) if later => {
+                let names =
+                    [&config.perplexity_column, &config.bits_column].into_iter().filter(|name| !name.is_empty());
+                let columns =
+                    names.fold(Columns::default(), |columns, name| columns.adding(name.clone(), DataType::Float32));
+                deferred(columns, move || Ok(Arc::new(config.clone().build()?)))
+            }
             config => config.work()?,
         };
         let config = settings.as_object().and_then(|object| object.values().next()).cloned().unwrap_or_default();
         Ok(Step { name: self.name().into(), config, version: 1, work })
     }
 
+    /// The file or folder that the step writes for others to use, as its settings name it.
+    pub fn makes(&self) -> Option<&Path> {
+        match self {
+            Self::TrainTokenizer(train) => Some(&train.output),
+            Self::TrainFastText(train) => Some(&train.output),
+            Self::TrainKenLm(train) => Some(&train.output),
+            _ => None,
+        }
+    }
+
+    /// The file or folder that the step works with, and that an earlier one may write.
+    fn model(&self) -> Option<&Path> {
+        match self {
+            Self::Tokenize(tokenize) => Some(&tokenize.tokenizer),
+            Self::FastText(fasttext) => Some(&fasttext.model),
+            Self::KenLm(kenlm) => Some(&kenlm.model),
+            _ => None,
+        }
+    }
+
+    fn model_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Tokenize(tokenize) => Some(&mut tokenize.tokenizer),
+            Self::FastText(fasttext) => Some(&mut fasttext.model),
+            Self::KenLm(kenlm) => Some(&mut kenlm.model),
+            _ => None,
+        }
+    }
+
     /// Fills in where things are: what a run writes is in its folder, what it reads starts at `base`.
-    fn place(&mut self, base: &Path, folder: &Path, trained: Option<&Path>) {
-        self.place_files(base);
+    fn place(&mut self, base: &Path, folder: &Path, made: &[PathBuf]) {
+        self.place_files(base, made);
         match self {
             Self::TrainTokenizer(train) => train.output = folder.join(&train.output),
-            Self::Tokenize(tokenize) => {
-                let in_run = folder.join(&tokenize.tokenizer);
-                let made_here = trained == Some(in_run.as_path());
-                tokenize.tokenizer = if made_here { in_run } else { base.join(&tokenize.tokenizer) };
-            }
+            Self::TrainFastText(train) => train.output = folder.join(&train.output),
+            Self::TrainKenLm(train) => train.output = folder.join(&train.output),
             Self::Buckets(buckets) => buckets.cutoffs_output = folder.join(&buckets.cutoffs_output),
             Self::WriteBinidx(write) => write.prefix = folder.join("out").join(&write.prefix),
             _ => {}
         }
+        if let Some(model) = self.model_mut()
+            && made.contains(model)
+        {
+            *model = folder.join(&*model);
+        }
     }
-}
 
-impl StageConfig {
-    /// Lets the paths of lists and models, settings named `files`, `…_file`, `…_files` or `model`, start at `base`.
-    pub fn place_files(&mut self, base: &Path) {
+    /// Lets the paths of lists and models, settings named `files`, `…_file`, `…_files` or `model`, start at `base`, but for what
+    /// the run itself makes.
+    pub fn place_files(&mut self, base: &Path, made: &[PathBuf]) {
+        if let Some(model) = self.model_mut()
+            && !model.as_os_str().is_empty()
+            && !made.contains(model)
+        {
+            *model = base.join(&*model);
+        }
         let mut settings = serde_json::to_value(&*self).expect("settings are plain values");
         if place(&mut settings[self.name()], false, base) {
             *self = serde_json::from_value(settings).expect("only paths have changed");
         }
+        if let Self::LanguageId(language) = self
+            && let Some(model) = &mut language.model
+        {
+            *model = base.join(&*model);
+        }
     }
+}
+
+fn deferred(columns: Columns, build: impl Fn() -> Result<Arc<dyn Stage>, Error> + Send + Sync + 'static) -> Work {
+    Work::Deferred { columns, build: Box::new(build) }
 }
 
 /// Whether a path was changed.
@@ -193,8 +250,8 @@ fn place(value: &mut Value, is_path: bool, base: &Path) -> bool {
         }
         Value::Array(values) => values.iter_mut().fold(false, |any, value| place(value, is_path, base) | any),
         Value::Object(fields) => fields.iter_mut().fold(false, |any, (name, value)| {
-            let is_path = is_path || ["files", "model"].contains(&name.as_str()) || name.ends_with("_files");
-            place(value, is_path || name.ends_with("_file"), base) | any
+            let is_path = is_path || name == "files" || name.ends_with("_files") || name.ends_with("_file");
+            place(value, is_path, base) | any
         }),
         _ => false,
     }

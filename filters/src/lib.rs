@@ -48,7 +48,6 @@ pub use scores::{Buckets, BucketsConfig, KeepWhere, KeepWhereConfig, MissingValu
 pub use scores::{ClassifierCard, FastText, FastTextConfig, GroupTest, LabelTest, ThresholdRow};
 pub use scores::{FastTextLoss, TrainFastText, TrainFastTextConfig};
 pub use scores::{KenLm, KenLmCard, KenLmCompat, KenLmConfig, KenLmModelCard, TextScore};
-#[cfg(any())]
 pub use scores::{KenLmFormat, TrainKenLm, TrainKenLmConfig};
 pub use scores::{Preparation, Spelling, Tokens};
 pub use shape::{Kind, Shape};

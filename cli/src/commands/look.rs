@@ -150,7 +150,7 @@ fn scatter(id: u64) -> u64 {
 fn page(batch: &Batch, document: &Document<'_>, shard: &Shard, args: &ShowArgs) -> String {
     let row = document.doc_id() & u64::from(u32::MAX);
     let mut out = format!("── {}:{row}", shard.path.display());
-    for column in std::iter::once(&args.input.id_field).chain(&args.columns) {
+    for column in std::iter::once(&args.input.read.id_field).chain(&args.columns) {
         let value = document
             .str(column)
             .map(std::borrow::Cow::into_owned)

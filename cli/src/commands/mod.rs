@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod explain;
+pub mod learn;
 pub mod look;
 pub mod plan;
 pub mod retune;

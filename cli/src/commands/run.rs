@@ -168,14 +168,9 @@ fn write_recipe(recipe: &Recipe, base: &Path, folder: &Path) -> anyhow::Result<(
             *path = absolute(Path::new(path)).to_string_lossy().into_owned();
         }
     }
-    let trains = recipe.stages.iter().any(|stage| matches!(stage, StageConfig::TrainTokenizer(_)));
+    let made: Vec<PathBuf> = recipe.stages.iter().filter_map(StageConfig::makes).map(Path::to_path_buf).collect();
     for stage in &mut recipe.stages {
-        stage.place_files(&absolute(base));
-        if let StageConfig::Tokenize(tokenize) = stage
-            && !trains
-        {
-            tokenize.tokenizer = absolute(&base.join(&tokenize.tokenizer));
-        }
+        stage.place_files(&absolute(base), &made);
     }
     let text = toml::to_string(&recipe).context("the recipe as run")?;
     let path = folder.join("recipe.toml");

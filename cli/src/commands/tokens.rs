@@ -62,8 +62,13 @@ fn towards(
 ) -> anyhow::Result<(Done, Summary)> {
     let output = Output { documents: false, ..Output::default() };
     let recipe = Recipe { input: input.clone(), output, stages, ..Recipe::default() };
+    make(out, &recipe, global)
+}
+
+/// Runs a recipe whose result is a file or folder: the run folder `FILE.run` is there until it is done.
+pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Done, Summary)> {
     let folder = beside(out, ".run");
-    let summary = run::engine(&recipe, Path::new(""), &folder, &ResumeArgs::default(), global)?;
+    let summary = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global)?;
     let done = run::ending(&summary, &folder, global);
     if matches!(done, Done::All) {
         std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;

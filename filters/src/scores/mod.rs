@@ -20,7 +20,6 @@ mod only_where;
 mod percentiles;
 mod prepare;
 mod train_fasttext;
-#[cfg(any())]
 mod train_kenlm;
 mod units;
 
@@ -31,5 +30,4 @@ pub use keep_where::{KeepWhere, KeepWhereConfig, MissingValue};
 pub use kenlm::{KenLm, KenLmCard, KenLmCompat, KenLmConfig, KenLmModelCard, TextScore};
 pub use prepare::{Preparation, Spelling, Tokens};
 pub use train_fasttext::{FastTextLoss, TrainFastText, TrainFastTextConfig};
-#[cfg(any())]
 pub use train_kenlm::{KenLmFormat, TrainKenLm, TrainKenLmConfig};

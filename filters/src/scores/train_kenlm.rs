@@ -5,13 +5,16 @@
 //! within the memory budget and estimates. The files depend on the documents and these settings alone.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use yuan_kenlm::build::{BuildOptions, build_binary};
-use yuan_kenlm::estimate::{DEFAULT_DISCOUNT_FALLBACK, EstimateOptions, SpecialSymbols};
+use yuan_kenlm::estimate::{DEFAULT_DISCOUNT_FALLBACK, Estimate, EstimateOptions, Estimator, SpecialSymbols};
+use yuan_kenlm::{BuildOptions, ModelKind, build_binary};
 use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
 
 use super::kenlm::{CARD, KenLmCard, KenLmModelCard};
@@ -142,7 +145,6 @@ impl TrainKenLmConfig {
     }
 
     fn build_options(&self, context: &Context<'_>) -> BuildOptions {
-        use yuan_kenlm::ModelKind;
         let kind = match (self.format, self.quantize_bits) {
             (KenLmFormat::Probing, _) => ModelKind::Probing,
             (_, 0) => ModelKind::ArrayTrie,
@@ -174,12 +176,229 @@ struct Shared {
 struct Unit {
     shared: Arc<Shared>,
     partial: PathBuf,
-    counts: BTreeMap<String, LanguageCounts>,
+    languages: BTreeMap<String, Counts>,
 }
 
 /// What a unit has of a language.
-#[derive(Default)]
-struct LanguageCounts {
+struct Counts {
     documents: u64,
-    counts: PartialCounts,
+    estimator: Estimator,
+}
+
+impl Scan for Unit {
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        let Shared { config, only, only_where, preparation } = &*self.shared;
+        for document in batch.documents() {
+            let language = document.measure::<DocumentLanguage>().0;
+            if !(only.is_empty() || only.contains(&language)) || !only_where.holds(&document) {
+                continue;
+            }
+            // Chinese is one language, whatever its script; a model of one of them is a matter of `only_where`.
+            let counts = match self.languages.entry(language.code().to_owned()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let estimator = Estimator::new(config.options()).map_err(failed)?;
+                    new.insert(Counts { documents: 0, estimator })
+                }
+            };
+            counts.documents += 1;
+            let words = preparation.uses_words_of_the_text().then(|| document.measure::<Words>());
+            let mut result = Ok(());
+            preparation.for_each_sentence(document.text(), language, words, |tokens| {
+                if result.is_ok() {
+                    result = counts.estimator.add_sentence(tokens);
+                }
+            });
+            result.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let mut parts = Vec::new();
+        for (language, counts) in self.languages {
+            let part = self.partial.with_extension(format!("{language}.counts"));
+            counts.estimator.write_partial(&part).map_err(failed)?;
+            parts.push((language, counts.documents, part));
+        }
+        pack(&self.partial, &parts).map_err(Error::io("write", &self.partial))?;
+        parts.iter().try_for_each(|(_, _, part)| std::fs::remove_file(part).map_err(Error::io("remove", part)))
+    }
+}
+
+/// Writes the counts of all languages into one file: for each the name, the documents, the length, the bytes.
+fn pack(partial: &Path, parts: &[(String, u64, PathBuf)]) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(partial)?);
+    for (language, documents, part) in parts {
+        let mut part = File::open(part)?;
+        file.write_all(&[language.len() as u8])?;
+        file.write_all(language.as_bytes())?;
+        file.write_all(&documents.to_le_bytes())?;
+        file.write_all(&part.metadata()?.len().to_le_bytes())?;
+        std::io::copy(&mut part, &mut file)?;
+    }
+    file.flush()
+}
+
+/// Where the counts of a language are in a partial file.
+struct Packed {
+    partial: PathBuf,
+    start: u64,
+    length: u64,
+}
+
+/// What a partial file holds: language, documents, place.
+fn packed(partial: &Path) -> std::io::Result<Vec<(String, u64, Packed)>> {
+    let mut file = BufReader::new(File::open(partial)?);
+    let mut found = Vec::new();
+    let (mut at, mut length) = (0, [0; 1]);
+    while file.read(&mut length)? > 0 {
+        let mut name = vec![0; usize::from(length[0])];
+        file.read_exact(&mut name)?;
+        let mut number = || -> std::io::Result<u64> {
+            let mut bytes = [0; 8];
+            file.read_exact(&mut bytes)?;
+            Ok(u64::from_le_bytes(bytes))
+        };
+        let (documents, length) = (number()?, number()?);
+        let name = String::from_utf8(name).map_err(std::io::Error::other)?;
+        at += 17 + name.len() as u64;
+        found.push((name, documents, Packed { partial: partial.into(), start: at, length }));
+        at += length;
+        file.seek_relative(i64::try_from(length).map_err(std::io::Error::other)?)?;
+    }
+    Ok(found)
+}
+
+impl Packed {
+    /// Copies the counts into a file of their own.
+    fn unpack(&self, to: &Path) -> std::io::Result<()> {
+        let mut file = File::open(&self.partial)?;
+        file.seek(SeekFrom::Start(self.start))?;
+        std::io::copy(&mut file.take(self.length), &mut File::create(to)?).map(drop)
+    }
+}
+
+impl Pass for TrainKenLm {
+    fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
+        let (shared, partial) = (self.0.clone(), partial.to_path_buf());
+        Ok(Box::new(Unit { shared, partial, languages: BTreeMap::new() }))
+    }
+
+    fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
+        let config = &self.0.config;
+        let mut languages: BTreeMap<String, (u64, Vec<Packed>)> = BTreeMap::new();
+        for partial in partials {
+            for (language, documents, part) in packed(partial).map_err(Error::io("read", partial))? {
+                let known = languages.entry(language).or_default();
+                known.0 += documents;
+                known.1.push(part);
+            }
+        }
+        for (language, (documents, _)) in &languages {
+            context.tally("documents", language, *documents, 0);
+        }
+        let wanted = |language: &str, documents: u64| {
+            let named = self.0.only.iter().any(|only| only.code() == language);
+            (named || documents >= config.min_documents) && (named || language != "und")
+        };
+        languages.retain(|language, (documents, _)| wanted(language, *documents));
+        if languages.is_empty() {
+            let least = config.min_documents;
+            return Err(wrong(
+                format!("no language has {least} documents to learn from"),
+                "give more documents, name the languages with `only_languages`, or set `min_documents` lower",
+            ));
+        }
+        let folder = &config.output;
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let mut card =
+            KenLmCard { order: config.order, spelling: config.spelling, tokens: config.tokens, languages: BTreeMap::new() };
+        for (language, (documents, parts)) in &languages {
+            let model = self.learn(language, *documents, parts, context)?;
+            context.tally("learnt", language, *documents, 0);
+            card.languages.insert(language.clone(), model);
+        }
+        if let Some(pieces) = &config.sentencepiece_file {
+            let name = PathBuf::from("sentencepiece.model");
+            std::fs::copy(pieces, folder.join(&name)).map_err(Error::io("copy", pieces))?;
+            card.languages.values_mut().for_each(|model| model.sentencepiece = Some(name.clone()));
+        }
+        let json = serde_json::to_vec_pretty(&card).expect("a card is plain values");
+        let path = folder.join(CARD);
+        std::fs::write(&path, &json).map_err(Error::io("write", &path))?;
+        std::fs::write(outcome, &json).map_err(Error::io("write", outcome))
+    }
+
+    fn ends_in_stage(&self) -> bool {
+        false
+    }
+
+    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
+        Ok(None)
+    }
+}
+
+impl TrainKenLm {
+    /// Adds up a language's counts and writes its model.
+    fn learn(
+        &self,
+        language: &str,
+        documents: u64,
+        parts: &[Packed],
+        context: &Context<'_>,
+    ) -> Result<KenLmModelCard> {
+        let config = &self.0.config;
+        let options = EstimateOptions {
+            memory_bytes: context.memory / 2,
+            temp_dir: context.scratch.clone(),
+            threads: context.threads.max(1),
+            ..config.options()
+        };
+        let mut estimator = Estimator::new(options).map_err(failed)?;
+        let counts = context.scratch.join("counts");
+        for part in parts {
+            context.check()?;
+            part.unpack(&counts).map_err(Error::io("write", &counts))?;
+            estimator.add_partial(&counts).map_err(failed)?;
+        }
+        let estimate = estimator.finish().map_err(|error| match error {
+            yuan_kenlm::Error::Corpus { reason } => wrong(format!("language `{language}`: {reason}"), DISCOUNTS),
+            other => failed(other),
+        })?;
+        let statistics = estimate.statistics();
+        let mut card = KenLmModelCard {
+            file: PathBuf::new(),
+            sentencepiece: None,
+            documents,
+            sentences: statistics.sentences,
+            tokens: statistics.tokens,
+            ngrams: estimate.counts(),
+        };
+        let folder = &config.output;
+        let arpa = context.scratch.join(format!("{language}.arpa.zst"));
+        write_arpa(&estimate, &arpa)?;
+        drop(estimate);
+        if config.format == KenLmFormat::Arpa {
+            card.file = format!("{language}.arpa.zst").into();
+            let file = folder.join(&card.file);
+            std::fs::copy(&arpa, &file).map_err(Error::io("write", &file))?;
+        } else {
+            card.file = format!("{language}.bin").into();
+            context.check()?;
+            build_binary(&arpa, &folder.join(&card.file), &config.build_options(context)).map_err(failed)?;
+        }
+        std::fs::remove_file(&arpa).map_err(Error::io("remove", &arpa))?;
+        Ok(card)
+    }
+}
+
+/// What to do about counts that give no discounts.
+const DISCOUNTS: &str = "give more text, or leave the language out with `only_languages`";
+
+fn write_arpa(estimate: &Estimate, path: &Path) -> Result<()> {
+    let file = File::create(path).map_err(Error::io("create", path))?;
+    let mut out = zstd::Encoder::new(file, 1).map_err(Error::io("write", path))?;
+    estimate.write_arpa(&mut out).map_err(failed)?;
+    out.finish().map(drop).map_err(Error::io("write", path))
 }

@@ -252,7 +252,13 @@ fn settings(stage: &StageConfig, language: &str) -> Vec<(String, Check)> {
 }
 
 fn checks(stage: &StageConfig, language: &str) -> Option<Vec<Check>> {
-    match stage.step(Path::new(""), Path::new(""), None).ok()?.work {
+    match stage {
+        // Models need not be opened to know thresholds.
+        StageConfig::FastText(config) => return Some(config.checks(language)),
+        StageConfig::KenLm(config) => return Some(config.checks(language)),
+        _ => {}
+    }
+    match stage.step(Path::new(""), Path::new(""), &[]).ok()?.work {
         Work::Stage(stage) => Some(stage.tunable()?.checks_of(language)),
         _ => None,
     }

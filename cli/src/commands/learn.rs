@@ -1,0 +1,155 @@
+//! `score`, `train-fasttext`, `train-kenlm`: what documents are worth to a model, and the models.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use indicatif::{HumanBytes, HumanCount};
+use yuan_filters::{
+    BucketsConfig, ClassifierCard, FastTextConfig, KeepWhereConfig, KenLmCard, KenLmCompat, KenLmConfig, LanguageId,
+    TrainFastTextConfig, TrainKenLmConfig,
+};
+use yuan_pipeline::{Error, Output};
+
+use super::tokens::make;
+use super::{print, run, say};
+use crate::Done;
+use crate::args::{Global, ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
+use crate::hints::usage;
+use crate::recipe::{Recipe, StageConfig};
+
+pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
+    if args.fasttext.is_empty() && args.kenlm.is_none() {
+        let hint = "give `--fasttext MODEL`, `--kenlm FOLDER` or both; `train-fasttext` and `train-kenlm` make them";
+        return Err(usage("there is nothing to score with".to_owned(), hint.to_owned()));
+    }
+    let mut stages = vec![StageConfig::LanguageId(LanguageId {
+        min_score: 0.0,
+        model: args.language_model.as_deref().map(absolute).transpose()?,
+        ..LanguageId::default()
+    })];
+    for wanted in &args.fasttext {
+        stages.push(StageConfig::FastText(classifier(wanted)?));
+    }
+    if let Some(model) = &args.kenlm {
+        let compat = match args.compat.as_deref() {
+            None => None,
+            Some("ccnet") => Some(KenLmCompat::CcNet),
+            Some(other) => return Err(usage(format!("`--compat {other}`: there is `ccnet`"), None)),
+        };
+        stages.push(StageConfig::KenLm(KenLmConfig { model: absolute(model)?, compat, ..KenLmConfig::default() }));
+    }
+    if let Some(column) = &args.buckets {
+        let of_kenlm = KenLmConfig::default();
+        let higher_is_better = ![of_kenlm.perplexity_column, of_kenlm.bits_column].contains(column);
+        let (column, drop) = (column.clone(), args.drop.clone());
+        stages.push(StageConfig::Buckets(BucketsConfig { column, drop, higher_is_better, ..Default::default() }));
+    }
+    if let Some(expression) = &args.keep_where {
+        let expression = expression.clone();
+        stages.push(StageConfig::KeepWhere(KeepWhereConfig { expression, ..KeepWhereConfig::default() }));
+    }
+    let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
+    run::execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// The stage of `[COLUMN=]MODEL[:LABEL]`.
+fn classifier(wanted: &str) -> anyhow::Result<FastTextConfig> {
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let (column, rest) = match wanted.split_once('=') {
+        Some((column, rest)) if is_name(column) => (Some(column), rest),
+        _ => (None, wanted),
+    };
+    let (model, label) = match rest.rsplit_once(':') {
+        Some((model, label)) if !Path::new(rest).exists() && !label.contains(['/', '\\']) => (model, Some(label)),
+        _ => (rest, None),
+    };
+    let mut config = FastTextConfig { model: absolute(Path::new(model))?, ..FastTextConfig::default() };
+    config.labels.extend(label.map(str::to_owned));
+    if let Some(column) = column {
+        config.column = column.to_owned();
+    }
+    Ok(config)
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(path).map_err(Error::io("find", path))?)
+}
+
+pub fn train_fasttext(args: &TrainFastTextArgs, global: &Global) -> anyhow::Result<Done> {
+    let quantize = args.out.extension().is_some_and(|suffix| suffix == "ftz");
+    let paths = |names: &[String]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let train = TrainFastTextConfig {
+        label_field: args.label_field.clone(),
+        good_files: paths(&args.good),
+        bad_files: paths(&args.bad),
+        positive_label: args.positive_label.clone().unwrap_or_default(),
+        group_field: args.group_field.clone().unwrap_or_default(),
+        holdout_fraction: args.holdout,
+        tokens: args.tokens,
+        epoch: args.epoch,
+        word_ngrams: args.word_ngrams,
+        dim: args.dim,
+        learning_rate: args.learning_rate,
+        quantize: quantize || args.cutoff > 0,
+        cutoff: args.cutoff,
+        training_threads: if args.hogwild { super::threads(global) } else { 1 },
+        output: absolute(&args.out)?,
+        ..TrainFastTextConfig::default()
+    };
+    let inputs = if args.good.is_empty() { args.inputs.clone() } else { [&args.good[..], &args.bad[..]].concat() };
+    let recipe = Recipe {
+        input: args.read.input(&inputs),
+        output: Output { documents: false, ..Output::default() },
+        stages: vec![identify(), StageConfig::TrainFastText(train)],
+        ..Recipe::default()
+    };
+    let changes = changes_of("train_fasttext", &args.set);
+    let (done, _) = make(&args.out, &recipe.with(&changes)?, global)?;
+    let card = ClassifierCard::beside(&args.out)?.context("the card of the classifier")?;
+    print(&card.table())?;
+    say(global, &format!("{} and its card {}", args.out.display(), ClassifierCard::path(&args.out).display()));
+    Ok(done)
+}
+
+pub fn train_kenlm(args: &TrainKenLmArgs, global: &Global) -> anyhow::Result<Done> {
+    let train = TrainKenLmConfig {
+        only_languages: args.lang.clone(),
+        order: args.order,
+        prune: args.prune.clone(),
+        tokens: args.tokens,
+        sentencepiece_file: args.sentencepiece.as_deref().map(absolute).transpose()?,
+        format: args.model_format,
+        quantize_bits: args.quantize_bits,
+        output: absolute(&args.out)?,
+        ..TrainKenLmConfig::default()
+    };
+    let recipe = Recipe {
+        input: args.input.input(),
+        output: Output { documents: false, ..Output::default() },
+        stages: vec![identify(), StageConfig::TrainKenLm(train)],
+        ..Recipe::default()
+    };
+    let (done, _) = make(&args.out, &recipe.with(&changes_of("train_kenlm", &args.set))?, global)?;
+    let card = KenLmCard::read(&args.out)?.context("the card of the models")?;
+    for (language, model) in &card.languages {
+        let file = args.out.join(&model.file);
+        let bytes = std::fs::metadata(&file).map_err(Error::io("read", &file))?.len();
+        let ngrams = model.ngrams.iter().map(|count| HumanCount(*count).to_string()).collect::<Vec<_>>().join(", ");
+        let (documents, tokens) = (HumanCount(model.documents), HumanCount(model.tokens));
+        let bytes = HumanBytes(bytes);
+        print(&format!(
+            "{language}: {documents} documents, {tokens} tokens; n-grams of order 1 up: {ngrams}; {bytes}"
+        ))?;
+    }
+    say(global, &format!("{}: models of {} languages", args.out.display(), card.languages.len()));
+    Ok(done)
+}
+
+/// Every document's language, none dropped for it.
+fn identify() -> StageConfig {
+    StageConfig::LanguageId(LanguageId { min_score: 0.0, ..LanguageId::default() })
+}
+
+fn changes_of(stage: &str, settings: &[String]) -> Vec<String> {
+    settings.iter().map(|setting| format!("{stage}.{setting}")).collect()
+}
