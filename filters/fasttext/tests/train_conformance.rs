@@ -1,5 +1,7 @@
 //! Training and quantising give the files that fastText writes, byte for byte.
 
+#![allow(clippy::unwrap_used)]
+
 mod train_support;
 
 use std::sync::atomic::AtomicBool;
