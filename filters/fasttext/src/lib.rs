@@ -19,6 +19,7 @@ mod bytes;
 mod dictionary;
 mod error;
 pub mod evaluate;
+mod fetch;
 mod format;
 mod hash;
 mod libstdcxx;
