@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `model.rs` | a model that answers: [`Model`] |
+//! | `score/` | scoring many sentences at speed: [`Scorer`] |
 //! | `state.rs` | what it remembers between words, what it answers |
 //! | `vocab.rs` | words: their hash, their numbers |
 //! | `search/` | looking n-grams up, in hash tables and in tries |
@@ -21,6 +22,7 @@ mod error;
 mod model;
 mod prefetch;
 mod probing;
+mod score;
 mod search;
 mod state;
 mod vocab;
@@ -30,5 +32,6 @@ pub use binary::storage::Load;
 pub use build::{BuildOptions, BuildReport, build_binary};
 pub use error::{Error, Result};
 pub use model::Model;
+pub use score::Scorer;
 pub use state::{FullScore, MAX_ORDER, SentenceScore, State};
 pub use vocab::{UNKNOWN, Vocabulary, WordIndex, hash_word, is_unknown_word};
