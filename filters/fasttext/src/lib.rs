@@ -10,6 +10,7 @@
 //! | words and texts → vectors | `vectors.rs` |
 //! | examples → a model | `train/` |
 //! | a model → a small model | `quantize/` |
+//! | how good predictions are | `evaluate/` |
 //! | C++'s random numbers, sorting, maps | `libstdcxx/` |
 //! | what can be wrong | `error.rs` |
 
@@ -17,6 +18,8 @@ mod args;
 mod bytes;
 mod dictionary;
 mod error;
+pub mod evaluate;
+mod fetch;
 mod format;
 mod hash;
 mod libstdcxx;

@@ -1,5 +1,7 @@
 //! Training and quantising give the files that fastText writes, byte for byte.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod train_support;
 
 use std::sync::atomic::AtomicBool;
@@ -39,7 +41,7 @@ fn models_are_those_of_fasttext() {
         let cancel = AtomicBool::new(false);
         let model = if name.ends_with(".bin") {
             let model = train(Lines(text), &train_options(options, &vectors), |_| {}, &cancel).unwrap();
-            base.insert(model.clone());
+            base = Some(model.clone());
             model
         } else {
             let model = base.as_ref().unwrap();

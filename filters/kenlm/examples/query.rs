@@ -3,7 +3,7 @@
 
 use std::io::{BufWriter, Read, Write};
 
-use yuan_kenlm::{FullScore, Load, Model, State, UNKNOWN};
+use yuan_kenlm::{FullScore, Load, Model, Scorer, State, UNKNOWN};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sentence_context = true;
@@ -41,6 +41,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Model::open_with(path.ok_or("no model given")?, load)?;
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
+    if !words {
+        return Ok(query_sentences(&model, &text, sentence_context, sentences, summary)?);
+    }
     let mut printer = Printer { out: BufWriter::with_capacity(1 << 16, std::io::stdout().lock()), words, sentences };
     let totals = query(&model, &text, sentence_context, &mut printer)?;
     if summary {
@@ -108,6 +111,40 @@ fn query<W: Write>(
         rest = &rest[end + 1..];
     }
     Ok(totals)
+}
+
+/// As [`query`], without words: in the time of [`Scorer`].
+fn query_sentences(
+    model: &Model,
+    text: &[u8],
+    sentence_context: bool,
+    sentences: bool,
+    summary: bool,
+) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let mut totals = Totals::default();
+    let mut scorer = Scorer::new(model);
+    // A last line without a line end has no `</s>`.
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let (lines, rest) = text.split_at(whole);
+    let lines = lines.split_inclusive(|&byte| byte == b'\n');
+    for score in scorer.score_texts(lines, sentence_context, sentence_context) {
+        if sentences {
+            writeln!(out, "Total: {} OOV: {}", shortest(score.log10_prob), score.unknown)?;
+        }
+        totals.log10_prob += f64::from(score.log10_prob);
+        totals.unknown_log10_prob += score.unknown_log10_prob;
+        totals.unknown += u64::from(score.unknown);
+        totals.tokens += u64::from(score.tokens);
+    }
+    for score in scorer.score_texts([rest], sentence_context, false) {
+        totals.unknown_log10_prob += score.unknown_log10_prob;
+        totals.tokens += u64::from(score.tokens);
+    }
+    if summary {
+        totals.print(&mut out)?;
+    }
+    out.flush()
 }
 
 impl<W: Write> Printer<W> {

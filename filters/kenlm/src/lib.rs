@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `model.rs` | a model that answers: [`Model`] |
+//! | `score/` | scoring many sentences at speed: [`Scorer`] |
 //! | `state.rs` | what it remembers between words, what it answers |
 //! | `estimate/` | estimating models: [`estimate::Estimator`] |
 //! | `arpa_write.rs` | writing ARPA files |
@@ -25,6 +26,7 @@ pub mod estimate;
 mod model;
 mod prefetch;
 mod probing;
+mod score;
 mod search;
 mod state;
 mod vocab;
@@ -35,5 +37,6 @@ pub use binary::storage::Load;
 pub use build::{BuildOptions, BuildReport, build_binary};
 pub use error::{Error, Result};
 pub use model::Model;
+pub use score::Scorer;
 pub use state::{FullScore, MAX_ORDER, SentenceScore, State};
 pub use vocab::{UNKNOWN, Vocabulary, WordIndex, hash_word, is_unknown_word};

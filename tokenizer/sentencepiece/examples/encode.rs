@@ -1,7 +1,7 @@
 //! Encodes texts for `tests/oracle/sentencepiece_pieces.py`, or times it.
 //!
 //!     encode MODEL RECORDS          all that the model says about each text, to standard output
-//!     encode MODEL RECORDS --time   seconds for the ids of all texts, the fastest of five rounds, and how many ids
+//!     encode MODEL RECORDS --time   seconds for the ids of all texts, the fastest of 16 rounds, and how many ids
 //!
 //! RECORDS: for each text its length in bytes (`u32`) and its bytes. The output, for each text five such records: the
 //! ids (`u32`), the pieces with a zero byte between them, where each piece begins and ends in the text (`u32`), the
@@ -63,7 +63,7 @@ fn time(model: &Model, texts: &[&str]) {
     let mut ids = Vec::new();
     let mut best = f64::INFINITY;
     let mut count = 0;
-    for _ in 0..5 {
+    for _ in 0..16 {
         let start = Instant::now();
         count = 0;
         for text in texts {

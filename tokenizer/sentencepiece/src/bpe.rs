@@ -8,6 +8,7 @@
 //! Unused pieces are joined like others, and taken apart again at the end: into the neighbours that were seen last to
 //! make such a piece, anywhere in the text. Models that have any therefore go through one queue for the whole text.
 
+use crate::codepoints::CodePoints;
 use crate::merge::{self, MergeScratch};
 use crate::segments::{Cache, Links};
 use crate::specification::PieceKind;
@@ -19,6 +20,8 @@ use crate::vocabulary::{self, Vocabulary};
 #[derive(Clone, Debug)]
 pub(crate) struct Bpe {
     links: Links,
+    /// Ids plus 1 of the pieces of one character.
+    singles: CodePoints,
     priorities: Vec<u32>,
     /// No join of more bytes is a piece.
     longest: usize,
@@ -42,7 +45,15 @@ impl BpeScratch {
 impl Bpe {
     /// Collects which characters are neighbours in pieces.
     pub(crate) fn new(vocabulary: &Vocabulary) -> Self {
+        let mut singles = CodePoints::new();
+        for (id, text, _) in vocabulary.found_pieces() {
+            let mut characters = text.chars();
+            if let (Some(character), None) = (characters.next(), characters.next()) {
+                *singles.get_mut(character) = id + 1;
+            }
+        }
         Self {
+            singles,
             links: Links::new(vocabulary.found_pieces().map(|(_, text, _)| text)),
             priorities: (0..vocabulary.len() as u32).map(|id| priority(vocabulary.score(id))).collect(),
             longest: vocabulary.found_pieces().map(|(_, text, _)| text.len()).max().unwrap_or(0),
@@ -65,34 +76,46 @@ impl Bpe {
             merge::whole_text(&joins, symbols, text, ids);
             return;
         }
-        let bytes = text.as_bytes();
         // The segment being read begins at `start`; `previous` is its last character.
-        let (mut start, mut at) = (0, 0);
-        let mut previous = None;
-        while at < bytes.len() {
-            if symbols.may_begin(bytes[at]) {
-                if let Some((length, id)) = symbols.longest(&bytes[at..]) {
-                    self.segment(&joins, &text[start..at], scratch, ids);
+        let mut start = 0;
+        let mut previous: Option<char> = None;
+        let mut rest = text.chars();
+        loop {
+            let at = text.len() - rest.as_str().len();
+            let Some(character) = rest.next() else { break };
+            if symbols.may_begin(text.as_bytes()[at]) {
+                if let Some((length, id)) = symbols.longest(&text.as_bytes()[at..]) {
+                    self.segment(&joins, &text[start..at], previous, scratch, ids);
                     ids.push(id);
-                    at += length;
-                    start = at;
+                    start = at + length;
+                    rest = text[start..].chars();
                     previous = None;
                     continue;
                 }
             }
-            let Some(character) = text[at..].chars().next() else { break };
             if previous.is_some_and(|previous| !self.links.has(previous, character)) {
-                self.segment(&joins, &text[start..at], scratch, ids);
+                self.segment(&joins, &text[start..at], previous, scratch, ids);
                 start = at;
             }
             previous = Some(character);
-            at += character.len_utf8();
         }
-        self.segment(&joins, &text[start..], scratch, ids);
+        self.segment(&joins, &text[start..], previous, scratch, ids);
     }
 
-    fn segment(&self, joins: &Joins<'_>, segment: &str, scratch: &mut BpeScratch, ids: &mut Vec<u32>) {
-        if segment.is_empty() {
+    /// Appends the ids of a segment, of which `last` is the last character.
+    #[inline(always)]
+    fn segment(
+        &self,
+        joins: &Joins<'_>,
+        segment: &str,
+        last: Option<char>,
+        scratch: &mut BpeScratch,
+        ids: &mut Vec<u32>,
+    ) {
+        let Some(last) = last else { return };
+        if segment.len() == last.len_utf8() {
+            // 0 - 1 is UNKNOWN.
+            ids.push(self.singles.get(last).wrapping_sub(1));
             return;
         }
         let BpeScratch { cache, merge } = scratch;

@@ -11,38 +11,49 @@ use crate::{Error, Result};
 const OPEN_BLOCKS: usize = 16;
 /// The label of a slot that nobody has, and of the root: no byte.
 const NO_LABEL: u32 = 0x1ff;
-/// The value of a node that no key ends at.
-pub(crate) const NO_VALUE: u32 = u32::MAX;
 
 /// A slot: the offset of its children, nine bits of label, and the value of the key that ends there.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct Slot<V> {
     link: u32,
-    value: u32,
+    value: V,
 }
 
 /// The offset of leaves: block 0 holds the root alone, so every step from there fails.
 const NO_CHILDREN: u32 = 0;
-const FREE: Slot = Slot { link: NO_CHILDREN << 9 | NO_LABEL, value: NO_VALUE };
+const FREE: u32 = NO_CHILDREN << 9 | NO_LABEL;
 
-/// The trie.
+/// The trie, with a value for each node.
 #[derive(Clone, Debug)]
-pub(crate) struct DoubleArray {
-    slots: Vec<Slot>,
+pub(crate) struct DoubleArray<V> {
+    slots: Vec<Slot<V>>,
 }
 
 /// A place in the trie from which the next byte is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node(u32);
 
-impl DoubleArray {
-    /// Builds the trie of `keys`, sorted and without duplicates or empty ones, with their values.
+/// What a step finds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step<V> {
+    /// Where the next step begins.
+    pub(crate) node: Node,
+    /// The number of this place, below [`DoubleArray::len`].
+    pub(crate) slot: u32,
+    /// The value of the key that ends here, or that of no key.
+    pub(crate) value: V,
+}
+
+impl<V: Copy> DoubleArray<V> {
+    /// Builds the trie of `keys`, sorted and without duplicates or empty ones, with their values, and `no_key` where none
+    /// ends.
     ///
     /// # Errors
     /// [`Error::Pieces`] when it would need more than 2²³ slots.
-    pub(crate) fn build(keys: &[(&[u8], u32)]) -> Result<Self> {
+    pub(crate) fn build(keys: &[(&[u8], V)], no_key: V) -> Result<Self> {
         debug_assert!(keys.is_sorted_by(|a, b| a.0 < b.0) && keys.iter().all(|key| !key.0.is_empty()));
-        let mut builder = Builder { slots: vec![FREE; 256], blocks: vec![Block::default()], open: Vec::new() };
+        let free = Slot { link: FREE, value: no_key };
+        let mut builder = Builder { slots: vec![free; 256], free, blocks: vec![Block::default()], open: Vec::new() };
         // What is still to be placed: the children of `slot`, whose keys are `range` and share `depth` bytes.
         let mut todo = vec![(0usize, 0..keys.len(), 0usize)];
         let mut children: Vec<(u8, std::ops::Range<usize>)> = Vec::new();
@@ -81,11 +92,17 @@ impl DoubleArray {
         Node(self.slots[0].link >> 9)
     }
 
-    /// The child for the next byte, with its value or [`NO_VALUE`]; `None` where no key goes on with it.
+    /// How many slots there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The child for the next byte; `None` where no key goes on with it.
     #[inline(always)]
-    pub(crate) fn step(&self, node: Node, label: u8) -> Option<(Node, u32)> {
-        let slot = self.slots.get((node.0 ^ u32::from(label)) as usize)?;
-        (slot.link & NO_LABEL == u32::from(label)).then_some((Node(slot.link >> 9), slot.value))
+    pub(crate) fn step(&self, node: Node, label: u8) -> Option<Step<V>> {
+        let slot = node.0 ^ u32::from(label);
+        let Slot { link, value } = *self.slots.get(slot as usize)?;
+        (link & NO_LABEL == u32::from(label)).then_some(Step { node: Node(link >> 9), slot, value })
     }
 }
 
@@ -104,14 +121,15 @@ fn set(bits: &mut [u64; 4], at: u32) {
     bits[at as usize / 64] |= 1 << (at % 64);
 }
 
-struct Builder {
-    slots: Vec<Slot>,
+struct Builder<V> {
+    slots: Vec<Slot<V>>,
+    free: Slot<V>,
     blocks: Vec<Block>,
     /// Numbers of the blocks that may still have room, oldest first.
     open: Vec<u32>,
 }
 
-impl Builder {
+impl<V: Copy> Builder<V> {
     /// Takes slots for children with these labels and returns their offset.
     fn place(&mut self, children: &[(u8, std::ops::Range<usize>)]) -> Result<u32> {
         let found = self.open.iter().find_map(|&block| {
@@ -128,7 +146,7 @@ impl Builder {
                     ));
                 }
                 self.blocks.push(Block::default());
-                self.slots.resize(self.slots.len() + 256, FREE);
+                self.slots.resize(self.slots.len() + 256, self.free);
                 if self.open.len() == OPEN_BLOCKS {
                     self.open.remove(0);
                 }
@@ -173,14 +191,14 @@ impl Block {
 mod tests {
     use super::*;
 
-    fn prefixes(trie: &DoubleArray, text: &[u8]) -> Vec<(usize, u32)> {
+    fn prefixes(trie: &DoubleArray<u32>, text: &[u8]) -> Vec<(usize, u32)> {
         let (mut node, mut found) = (trie.root(), Vec::new());
         for (at, &byte) in text.iter().enumerate() {
-            let Some((next, value)) = trie.step(node, byte) else { break };
-            if value != NO_VALUE {
-                found.push((at + 1, value));
+            let Some(step) = trie.step(node, byte) else { break };
+            if step.value != 0 {
+                found.push((at + 1, step.value));
             }
-            node = next;
+            node = step.node;
         }
         found
     }
@@ -199,7 +217,7 @@ mod tests {
             keys.sort();
             keys.dedup();
             let pairs: Vec<(&[u8], u32)> = keys.iter().zip(7..).map(|(key, value)| (key.as_slice(), value)).collect();
-            let trie = DoubleArray::build(&pairs).unwrap();
+            let trie = DoubleArray::build(&pairs, 0).unwrap();
             for _ in 0..20_000 {
                 let text: Vec<u8> = (0..next(9)).map(|_| next(alphabet) as u8).collect();
                 let expected: Vec<(usize, u32)> = (1..=text.len())
@@ -212,7 +230,7 @@ mod tests {
 
     #[test]
     fn no_keys_find_nothing() {
-        let trie = DoubleArray::build(&[]).unwrap();
+        let trie = DoubleArray::build(&[], 0).unwrap();
         for byte in 0..=255 {
             assert!(trie.step(trie.root(), byte).is_none());
         }

@@ -91,17 +91,14 @@ impl Normalizer {
         offsets: Option<&mut Vec<usize>>,
     ) {
         let symbols = symbols.filter(|symbols| !symbols.is_empty());
-        let mut bytes = std::mem::take(out).into_bytes();
-        bytes.clear();
+        out.clear();
         match offsets {
-            None => Walk { normalizer: self, symbols, out: &mut bytes, offsets: NoOffsets }.run(text.as_bytes()),
+            None => Walk { normalizer: self, symbols, out, offsets: NoOffsets }.run(text),
             Some(offsets) => {
                 offsets.clear();
-                Walk { normalizer: self, symbols, out: &mut bytes, offsets }.run(text.as_bytes());
+                Walk { normalizer: self, symbols, out, offsets }.run(text);
             }
         }
-        *out = String::from_utf8(bytes)
-            .expect("characters, replacements and symbols are UTF-8, and stray bytes are replaced");
     }
 }
 
@@ -137,18 +134,18 @@ impl Offsets for &mut Vec<usize> {
 struct Walk<'a, O> {
     normalizer: &'a Normalizer,
     symbols: Option<&'a Symbols>,
-    out: &'a mut Vec<u8>,
+    out: &'a mut String,
     offsets: O,
 }
 
 impl<'a, O: Offsets> Walk<'a, O> {
-    fn run(&mut self, text: &[u8]) {
+    fn run(&mut self, text: &str) {
         let normalizer = self.normalizer;
         let mut at = 0;
         if normalizer.remove_extra_whitespaces {
             while at < text.len() {
-                let (becomes, length) = self.prefix(&text[at..]);
-                if becomes != b" " {
+                let (becomes, length) = self.prefix(text, at);
+                if becomes != " " {
                     break;
                 }
                 at += length;
@@ -158,14 +155,13 @@ impl<'a, O: Offsets> Walk<'a, O> {
             return;
         }
         self.out.reserve(text.len() - at + text.len() / 4 + 8);
-        let prefix = normalizer.add_dummy_prefix && !normalizer.space_as_suffix;
-        if prefix {
+        if normalizer.add_dummy_prefix && !normalizer.space_as_suffix {
             self.space(at);
         }
         self.body(text, at);
         let mut end = text.len();
         if normalizer.remove_extra_whitespaces {
-            while self.out.ends_with(normalizer.space.as_bytes()) {
+            while self.out.ends_with(normalizer.space) {
                 let length = self.out.len() - normalizer.space.len();
                 self.out.truncate(length);
                 end = self.offsets.truncate(length);
@@ -177,13 +173,14 @@ impl<'a, O: Offsets> Walk<'a, O> {
         self.offsets.push(end, 1);
     }
 
-    fn body(&mut self, text: &[u8], mut at: usize) {
+    fn body(&mut self, text: &str, mut at: usize) {
         let normalizer = self.normalizer;
+        let bytes = text.as_bytes();
         // After a space, or at the beginning, and spaces that follow are to go.
         let mut after_space = normalizer.remove_extra_whitespaces;
-        while at < text.len() {
-            let byte = text[at];
-            if byte < 0x80 && text.get(at + 1).is_none_or(u8::is_ascii) {
+        while at < bytes.len() {
+            let byte = bytes[at];
+            if byte < 0x80 && bytes.get(at + 1).is_none_or(u8::is_ascii) {
                 let becomes = normalizer.ascii[usize::from(byte)];
                 if becomes == b' ' {
                     if !after_space {
@@ -194,33 +191,35 @@ impl<'a, O: Offsets> Walk<'a, O> {
                     continue;
                 }
                 if becomes != LONG_WAY {
-                    self.out.push(becomes);
+                    self.out.push(char::from(becomes));
                     self.offsets.push(at, 1);
                     after_space = false;
                     at += 1;
                     continue;
                 }
-            } else if let Some(length) = self.plain_character(&text[at..]) {
-                self.out.extend_from_slice(&text[at..at + length]);
-                self.offsets.push(at, length);
+            } else if let Some(character) = self.plain_character(text, at) {
+                self.out.push_str(character);
+                self.offsets.push(at, character.len());
                 after_space = false;
-                at += length;
+                at += character.len();
                 continue;
             }
-            let (mut becomes, length) = self.prefix(&text[at..]);
-            while after_space && becomes.first() == Some(&b' ') {
-                becomes = &becomes[1..];
+            let (mut becomes, length) = self.prefix(text, at);
+            if after_space {
+                becomes = becomes.trim_start_matches(' ');
             }
-            for &byte in becomes {
-                if byte == b' ' {
+            let mut parts = becomes.split(' ');
+            let mut part = parts.next();
+            while let Some(plain) = part {
+                self.out.push_str(plain);
+                self.offsets.push(at, plain.len());
+                part = parts.next();
+                if part.is_some() {
                     self.space(at);
-                } else {
-                    self.out.push(byte);
-                    self.offsets.push(at, 1);
                 }
             }
-            if let Some(&last) = becomes.last() {
-                after_space = last == b' ' && normalizer.remove_extra_whitespaces;
+            if !becomes.is_empty() {
+                after_space = becomes.ends_with(' ') && normalizer.remove_extra_whitespaces;
             }
             at += length;
         }
@@ -228,38 +227,44 @@ impl<'a, O: Offsets> Walk<'a, O> {
 
     fn space(&mut self, at: usize) {
         let space = self.normalizer.space;
-        self.out.extend_from_slice(space.as_bytes());
+        self.out.push_str(space);
         self.offsets.push(at, space.len());
     }
 
-    /// The length of the first character if it has two or three bytes and nothing can happen to it.
+    /// The character at `at` if it has two or three bytes and nothing can happen to it.
     #[inline(always)]
-    fn plain_character(&self, text: &[u8]) -> Option<usize> {
-        let (character, length) = match *text {
-            [a @ 0xe0..=0xef, b @ 0x80..=0xbf, c @ 0x80..=0xbf, ..] => {
+    fn plain_character<'t>(&self, text: &'t str, at: usize) -> Option<&'t str> {
+        let (character, length) = match text.as_bytes()[at..] {
+            [a @ 0xe0..=0xef, b, c, ..] => {
                 ((u32::from(a) & 0xf) << 12 | (u32::from(b) & 0x3f) << 6 | u32::from(c) & 0x3f, 3)
             }
-            [a @ 0xc2..=0xdf, b @ 0x80..=0xbf, ..] => ((u32::from(a) & 0x1f) << 6 | u32::from(b) & 0x3f, 2),
+            [a @ 0xc2..=0xdf, b, ..] => ((u32::from(a) & 0x1f) << 6 | u32::from(b) & 0x3f, 2),
             _ => return None,
         };
-        let plain = self.normalizer.charsmap.as_ref().is_none_or(|charsmap| !charsmap.may_begin(character));
-        (plain && self.symbols.is_none_or(|symbols| !symbols.may_begin(text[0]))).then_some(length)
+        let plain = self.normalizer.charsmap.as_ref().is_none_or(|charsmap| !charsmap.may_begin(character))
+            && self.symbols.is_none_or(|symbols| !symbols.may_begin(text.as_bytes()[at]));
+        if plain { text.get(at..at + length) } else { None }
     }
 
-    /// What the beginning of a text becomes, and its length. `text` is not empty.
-    fn prefix<'t>(&self, text: &'t [u8]) -> (&'t [u8], usize)
+    /// What the beginning of `text[at..]`, which is not empty, becomes, and its length.
+    fn prefix<'t>(&self, text: &'t str, at: usize) -> (&'t str, usize)
     where
         'a: 't,
     {
-        if let Some((length, _)) = self.symbols.and_then(|symbols| symbols.longest(text)) {
-            return (&text[..length], length);
+        let bytes = &text.as_bytes()[at..];
+        if let Some((length, _)) = self.symbols.and_then(|symbols| symbols.longest(bytes)) {
+            if let Some(symbol) = text.get(at..at + length) {
+                return (symbol, length);
+            }
         }
-        if let Some((length, becomes)) = self.normalizer.charsmap.as_ref().and_then(|charsmap| charsmap.longest(text)) {
-            return (becomes.as_bytes(), length);
+        if let Some((length, becomes)) = self.normalizer.charsmap.as_ref().and_then(|charsmap| charsmap.longest(bytes))
+        {
+            return (becomes, length);
         }
-        match first_character(text) {
-            Some(length) => (&text[..length], length),
-            None => ("\u{fffd}".as_bytes(), 1),
+        // Rules of a strange model may have ended inside a character; what is left of it is no character.
+        match text.get(at..).and_then(|rest| rest.chars().next()) {
+            Some(character) => (&text[at..at + character.len_utf8()], character.len_utf8()),
+            None => ("\u{fffd}", 1),
         }
     }
 }

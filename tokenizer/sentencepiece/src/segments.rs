@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::vocabulary::hash;
 
-/// Which characters are neighbours in some piece: exact for ASCII, else a filter that says yes once too often in about
-/// sixteen times, which makes a segment longer and changes no result.
+/// Which characters are neighbours in some piece: exact for ASCII, else a filter that says yes once too often in
+/// sixteen times or more, which makes a segment longer and changes no result.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
     /// For each character of ASCII, a bit for each that may follow.
@@ -17,18 +17,23 @@ pub(crate) struct Links {
 
 impl Links {
     /// Of all pieces that joining can give.
-    pub(crate) fn new<'a>(pieces: impl Iterator<Item = &'a str> + Clone) -> Self {
-        let pairs = || pieces.clone().flat_map(|text| text.chars().zip(text.chars().skip(1)));
-        // Few pairs are the only ones of their kind, so this is more than a bit in sixteen.
-        let bits = (pairs().count() * 8).next_power_of_two().max(64);
-        let mut links = Self { ascii: vec![0; 128], filter: vec![0; bits / 64], shift: 64 - bits.trailing_zeros() };
-        for (first, second) in pairs() {
+    pub(crate) fn new<'a>(pieces: impl Iterator<Item = &'a str>) -> Self {
+        let mut ascii = vec![0; 128];
+        let mut others = Vec::new();
+        for (first, second) in pieces.flat_map(|text| text.chars().zip(text.chars().skip(1))) {
             if first.is_ascii() && second.is_ascii() {
-                links.ascii[first as usize] |= 1 << second as u32;
+                ascii[first as usize] |= 1 << second as u32;
             } else {
-                let bit = links.bit(first, second);
-                links.filter[bit / 64] |= 1 << (bit % 64);
+                others.push((first, second));
             }
+        }
+        others.sort_unstable();
+        others.dedup();
+        let bits = (others.len() * 16).next_power_of_two().max(64);
+        let mut links = Self { ascii, filter: vec![0; bits / 64], shift: 64 - bits.trailing_zeros() };
+        for (first, second) in others {
+            let bit = links.bit(first, second);
+            links.filter[bit / 64] |= 1 << (bit % 64);
         }
         links
     }

@@ -1,15 +1,17 @@
 //! User-defined symbols: strings that are one piece wherever they stand, and that normalizing leaves alone.
 
 use crate::Result;
-use crate::double_array::{DoubleArray, NO_VALUE};
+use crate::double_array::DoubleArray;
 
 /// At most so many symbols that begin each other are looked at, as the C++ library does.
 const MAX_MATCHES: usize = 64;
+/// The value where no symbol ends.
+const NO_SYMBOL: u32 = u32::MAX;
 
 /// Finds the longest symbol that a text begins with.
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols {
-    trie: DoubleArray,
+    trie: DoubleArray<u32>,
     /// A bit for each first byte.
     first: [u64; 4],
     empty: bool,
@@ -28,7 +30,7 @@ impl Symbols {
         for (key, _) in &keys {
             first[usize::from(key[0]) / 64] |= 1 << (key[0] % 64);
         }
-        Ok(Self { trie: DoubleArray::build(&keys)?, first, empty: keys.is_empty() })
+        Ok(Self { trie: DoubleArray::build(&keys, NO_SYMBOL)?, first, empty: keys.is_empty() })
     }
 
     /// Whether there are none.
@@ -48,15 +50,15 @@ impl Symbols {
         let mut found = None;
         let mut matches = 0;
         for (at, &byte) in text.iter().enumerate() {
-            let Some((next, value)) = self.trie.step(node, byte) else { break };
-            if value != NO_VALUE {
-                found = Some((at + 1, value));
+            let Some(step) = self.trie.step(node, byte) else { break };
+            if step.value != NO_SYMBOL {
+                found = Some((at + 1, step.value));
                 matches += 1;
                 if matches == MAX_MATCHES {
                     break;
                 }
             }
-            node = next;
+            node = step.node;
         }
         found
     }

@@ -8,7 +8,7 @@
 //! are as many fewer places at which a best path is kept.
 
 use crate::codepoints::CodePoints;
-use crate::double_array::{DoubleArray, NO_VALUE};
+use crate::double_array::DoubleArray;
 use crate::specification::PieceKind;
 use crate::vocabulary::Vocabulary;
 use crate::{Error, Result};
@@ -27,26 +27,25 @@ const STRANGER: u8 = 0;
 /// What a unigram model knows beyond its vocabulary.
 #[derive(Clone, Debug)]
 pub(crate) struct Unigram {
-    trie: DoubleArray,
-    /// By id: what a piece adds to a path. User-defined symbols have their bonus here.
-    scores: Vec<f32>,
-    /// By id: how many labels the piece has.
-    lengths: Vec<u16>,
+    /// Spelled pieces, with what each adds to a path; user-defined symbols have their bonus here. Characters that are no
+    /// pieces are keys too, with the score of the unknown.
+    trie: DoubleArray<f32>,
+    /// By the trie's slot: the id of the piece that ends there, or [`UNKNOWN`], and how many labels it has.
+    ends: Vec<(u32, u32)>,
+    /// The most labels of a piece.
+    longest: usize,
     alphabet: Alphabet,
-    unknown_score: f32,
 }
 
-/// The best path to a place: its score, and the piece that it ends with.
+/// The best path to a place: its score, and the slot of the piece that it ends with.
 #[derive(Clone, Copy, Debug)]
 struct Best {
-    /// NaN before any path came here.
     score: f32,
-    /// An id, or [`STRANGE`] with the number of labels.
-    id: u32,
+    slot: u32,
 }
 
-/// Marks an unknown character in [`Best::id`]; ids are below.
-const STRANGE: u32 = 0xffff_ff00;
+/// Where no path has come: worse than any.
+const NOWHERE: Best = Best { score: f32::NEG_INFINITY, slot: 0 };
 
 /// What encoding needs for a while; grows to a few times the longest text.
 #[derive(Clone, Debug, Default)]
@@ -61,37 +60,51 @@ impl Unigram {
     /// # Errors
     /// [`Error::Pieces`] when there is nothing to cut a text into, or too much for a trie.
     pub(crate) fn new(vocabulary: &Vocabulary) -> Result<Self> {
-        if vocabulary.len() >= STRANGE as usize {
-            return Err(Error::Pieces("more than 2³² of them"));
-        }
         let found = || vocabulary.found_pieces();
         if found().next().is_none() {
             return Err(Error::Pieces("none that a text could be cut into"));
         }
-        let lowest = |lowest: f32, id| f32::min(lowest, vocabulary.score(id));
         let normal = found().filter(|(_, _, kind)| *kind == PieceKind::Normal);
-        let lowest = normal.map(|(id, ..)| id).fold(f32::MAX, lowest);
+        let lowest = normal.map(|(id, ..)| vocabulary.score(id)).fold(f32::MAX, f32::min);
         let used = || found().filter(|(_, _, kind)| *kind != PieceKind::Unused);
         let alphabet = Alphabet::new(used().map(|(id, text, _)| (text, vocabulary.score(id))));
-        let mut scores = vec![0.0; vocabulary.len()];
-        let mut lengths = vec![0; vocabulary.len()];
+
         let mut labels = Vec::new();
-        let mut places = Vec::new();
+        let mut entries = Vec::new();
         for (id, text, kind) in used() {
-            scores[id as usize] = match kind {
+            let score = match kind {
                 // So that the longest wins, and any against normal pieces, whose scores are logarithms.
                 PieceKind::UserDefined => (0.1 * (text.len() as f64 - 1.0)) as f32,
                 _ => vocabulary.score(id),
             };
             let start = labels.len();
             alphabet.spell(text, &mut labels);
-            lengths[id as usize] = (labels.len() - start) as u16;
-            places.push((start..labels.len(), id));
+            entries.push((start..labels.len(), score, id));
         }
-        let mut keys: Vec<(&[u8], u32)> = places.into_iter().map(|(place, id)| (&labels[place], id)).collect();
-        keys.sort_unstable();
-        let trie = DoubleArray::build(&keys)?;
-        Ok(Self { trie, scores, lengths, alphabet, unknown_score: lowest - UNKNOWN_PENALTY })
+        for character in alphabet.characters.iter().map(|character| character.to_string()).chain(["\0".to_owned()]) {
+            let known = vocabulary.find(character.as_bytes());
+            if known.is_none_or(|id| vocabulary.kind(id) == PieceKind::Unused) {
+                let start = labels.len();
+                alphabet.spell(&character, &mut labels);
+                entries.push((start..labels.len(), lowest - UNKNOWN_PENALTY, UNKNOWN));
+            }
+        }
+        entries.sort_unstable_by(|a, b| labels[a.0.clone()].cmp(&labels[b.0.clone()]));
+        let keys: Vec<(&[u8], f32)> =
+            entries.iter().map(|(place, score, _)| (&labels[place.clone()], *score)).collect();
+        let trie = DoubleArray::build(&keys, f32::NEG_INFINITY)?;
+        let mut ends = vec![(UNKNOWN, 1); trie.len()];
+        for (place, _, id) in &entries {
+            let (mut node, mut slot) = (trie.root(), 0);
+            for &label in &labels[place.clone()] {
+                let step = trie.step(node, label).expect("the trie was built of these keys");
+                (node, slot) = (step.node, step.slot);
+            }
+            // Pieces have less than 8000 bytes.
+            ends[slot as usize] = (*id, place.len() as u32);
+        }
+        let longest = entries.iter().map(|(place, ..)| place.len()).max().unwrap_or(0);
+        Ok(Self { trie, ends, longest, alphabet })
     }
 
     /// Appends the ids of the best path through `text`, [`UNKNOWN`] for each unknown character.
@@ -101,22 +114,16 @@ impl Unigram {
         labels.clear();
         self.alphabet.spell(text, labels);
         best.clear();
-        best.resize(labels.len() + 1, Best { score: f32::NAN, id: STRANGE });
+        best.resize(labels.len() + 1, NOWHERE);
         best[0].score = 0.0;
         self.forward(labels, best);
 
         let start = ids.len();
         let mut at = labels.len();
         while at > 0 {
-            let id = best[at].id;
-            let length = if id >= STRANGE {
-                ids.push(UNKNOWN);
-                id - STRANGE
-            } else {
-                ids.push(id);
-                u32::from(self.lengths[id as usize])
-            };
-            at -= length as usize;
+            let (id, length) = self.ends[best[at].slot as usize];
+            ids.push(id);
+            at = at.saturating_sub(length as usize);
         }
         ids[start..].reverse();
     }
@@ -124,44 +131,22 @@ impl Unigram {
     fn forward(&self, labels: &[u8], best: &mut [Best]) {
         let root = self.trie.root();
         let mut start = 0;
-        // The furthest place that a path has come to.
-        let mut frontier = 0;
         while start < labels.len() {
             let mut score = best[start].score;
             if score.abs() > RESET_AT {
-                for path in &mut best[start..=frontier] {
-                    path.score -= score;
-                }
+                let end = best.len().min(start + self.longest + 1);
+                best[start..end].iter_mut().for_each(|path| path.score -= score);
                 score = 0.0;
             }
-            let character = self.alphabet.lengths[usize::from(labels[start])] as usize;
-            let mut character_found = false;
             let mut node = root;
-            for (&label, (path, length)) in labels[start..].iter().zip(best[start + 1..].iter_mut().zip(1..)) {
-                let Some((next, id)) = self.trie.step(node, label) else { break };
-                if id != NO_VALUE {
-                    frontier = frontier.max(start + length);
-                    character_found |= length == character;
-                    path.offer(self.scores[id as usize] + score, id);
-                }
-                node = next;
+            for (&label, path) in labels[start..].iter().zip(&mut best[start + 1..]) {
+                let Some(step) = self.trie.step(node, label) else { break };
+                // Without branches: most steps end no piece, and which do cannot be foreseen.
+                let offer = Best { score: step.value + score, slot: step.slot };
+                *path = if offer.score > path.score { offer } else { *path };
+                node = step.node;
             }
-            if !character_found {
-                frontier = frontier.max(start + character);
-                best[start + character].offer(self.unknown_score + score, STRANGE | character as u32);
-            }
-            start += character;
-        }
-    }
-}
-
-impl Best {
-    /// Takes another path if it is better, or the first: no number is less than or equal to NaN.
-    #[inline(always)]
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN has to count as worse than anything")]
-    fn offer(&mut self, score: f32, id: u32) {
-        if !(score <= self.score) {
-            *self = Self { score, id };
+            start += usize::from(self.alphabet.lengths[usize::from(labels[start])]);
         }
     }
 }
@@ -171,6 +156,7 @@ impl Best {
 struct Alphabet {
     /// Labels of each character: the first in the lowest byte, the number of labels in the highest; 0 for strangers.
     spellings: CodePoints,
+    characters: Vec<char>,
     /// By first label: how many labels the character has.
     lengths: [u8; 256],
 }
@@ -204,7 +190,8 @@ impl Alphabet {
         }
         let lengths =
             std::array::from_fn(|label| 1 + u8::from(label >= first_double) + u8::from(label >= first_triple));
-        Self { spellings, lengths }
+        let characters = characters.into_iter().map(|(character, _)| character).collect();
+        Self { spellings, characters, lengths }
     }
 
     /// How many first labels are left for characters of one label, and how many are taken by those of two.

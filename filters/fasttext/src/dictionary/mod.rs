@@ -228,7 +228,9 @@ impl Dictionary {
     /// The number of a word or label whose [`hash`] is known.
     #[inline]
     pub fn id_hashed(&self, word: &[u8], hash: u32) -> Option<u32> {
-        self.table.find(hash, |id| word_of(&self.slots, &self.letters, id) == word)
+        self.table.find(hash, |id| {
+            self.slots[id as usize].hash == hash && same(word_of(&self.slots, &self.letters, id), word)
+        })
     }
 
     /// The hash of an entry. Panics when there is none.
@@ -253,4 +255,15 @@ fn word_of<'a>(slots: &[Slot], letters: &'a [u8], id: u32) -> &'a [u8] {
     let id = id as usize;
     let start = if id == 0 { 0 } else { slots[id - 1].end as usize };
     &letters[start..slots[id].end as usize]
+}
+
+/// Whether two words are the same. Words are short: a call of `memcmp` would cost more than the comparison.
+#[inline(always)]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let ((one, one_rest), (other, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    one.iter().zip(other).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
+        && one_rest.iter().zip(other_rest).all(|(one, other)| one == other)
 }

@@ -1,6 +1,6 @@
 //! Character n-grams of words.
 
-use super::Dictionary;
+use super::{Dictionary, Ngrams};
 use crate::hash::{HASH_START, hash_byte};
 use crate::tokens::END_OF_LINE;
 
@@ -19,32 +19,52 @@ impl Dictionary {
         if self.kept_buckets.as_ref().is_some_and(|kept| kept.pairs().is_empty()) {
             return;
         }
-        // The border `<` is a code point of its own, unless the word begins with continuation bytes, which then belong
-        // to it. Letters are walked from the first code point's first byte; `>` closes.
+        // `<word>` and a byte that ends the last code point.
         let length = word.len() + 2;
-        let at = |index: usize| match index {
-            0 => b'<',
-            index if index == length - 1 => b'>',
-            index => word[index - 1],
+        let mut short = [0; 128];
+        let mut long = Vec::new();
+        let letters = match short.get_mut(..=length) {
+            Some(letters) => letters,
+            None => {
+                long.resize(length + 1, 0);
+                long.as_mut_slice()
+            }
         };
+        letters[0] = b'<';
+        letters[1..length - 1].copy_from_slice(word);
+        letters[length - 1] = b'>';
+        let words = self.word_count as u32;
+        match &self.kept_buckets {
+            None => self.each_ngram(letters, |bucket| rows.push(words + bucket)),
+            Some(kept) => self.each_ngram(letters, |bucket| rows.extend(kept.place(bucket).map(|place| words + place))),
+        }
+    }
+
+    /// Gives the bucket of each n-gram of `letters`, of which the last byte ends the others and is no letter.
+    #[inline(always)]
+    fn each_ngram(&self, letters: &[u8], mut give: impl FnMut(u32)) {
+        let Ngrams { shortest, longest, bucket, .. } = self.ngrams;
+        let length = letters.len() - 1;
         for start in 0..length {
-            if is_continuation(at(start)) {
+            if is_continuation(letters[start]) {
                 continue;
             }
             let mut hash = HASH_START;
             let mut end = start;
-            let mut points = 1;
-            while end < length && points <= self.ngrams.longest {
-                hash = hash_byte(hash, at(end));
+            for points in 1..=longest {
+                hash = hash_byte(hash, letters[end]);
                 end += 1;
-                while end < length && is_continuation(at(end)) {
-                    hash = hash_byte(hash, at(end));
+                while is_continuation(letters[end]) {
+                    hash = hash_byte(hash, letters[end]);
                     end += 1;
                 }
-                if points >= self.ngrams.shortest && !(points == 1 && (start == 0 || end == length)) {
-                    self.push_bucket(self.ngrams.bucket.of(hash), rows);
+                // The border alone is no n-gram, neither in front nor at the end.
+                if points >= shortest && !(points == 1 && (start == 0 || end == length)) {
+                    give(bucket.of(hash));
                 }
-                points += 1;
+                if end == length {
+                    break;
+                }
             }
         }
     }

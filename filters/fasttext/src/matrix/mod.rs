@@ -3,6 +3,7 @@
 mod dense;
 mod product;
 mod quantised;
+mod sums;
 
 pub use dense::DenseMatrix;
 pub use product::{CENTROIDS, ProductQuantiser};
@@ -50,9 +51,13 @@ impl Matrix {
     /// # Panics
     /// When a row is not there or the vector has another length.
     pub fn average_rows(&self, rows: &[u32], vector: &mut [f32]) {
-        vector.fill(0.0);
-        for &row in rows {
-            self.add_row(row as usize, vector);
+        assert_eq!(vector.len(), self.columns(), "a vector has the length of a row");
+        match self {
+            Self::Dense(matrix) => sums::sum_dense(matrix.bytes(), rows, vector),
+            Self::Quantised(matrix) => {
+                let norms = matrix.norms().map(|norms| (&norms.codes[..], norms.quantiser.centroids()));
+                sums::sum_codes(matrix.quantiser(), matrix.codes(), norms, rows, vector);
+            }
         }
         let factor = (1.0 / rows.len() as f64) as f32;
         vector.iter_mut().for_each(|value| *value *= factor);

@@ -172,7 +172,7 @@ impl<'a> Writer<'a> {
 
     /// Counts a token; `last` is true for the token that ends its example, wherever it stands.
     fn end_token(&mut self, weight: f32, last: bool) -> Result<()> {
-        self.example_tokens += 1;
+        self.example_tokens = self.example_tokens.saturating_add(1);
         if last { self.end_example(weight) } else { Ok(()) }
     }
 
@@ -187,6 +187,10 @@ impl<'a> Writer<'a> {
         self.examples += 1;
         self.tokens += u64::from(self.example_tokens);
         let (labels, words) = (std::mem::take(&mut self.labels), std::mem::take(&mut self.words));
+        if words.len().max(labels.len()) > u32::MAX as usize {
+            let problem = "it has more than 4,294,967,295 words and n-grams; cut it".into();
+            return Err(Error::Example { number: self.examples, problem });
+        }
         let header = [self.example_tokens, labels.len() as u32, words.len() as u32, weight.to_bits()];
         for part in [header.as_slice(), &labels, &words] {
             self.write(part)?;

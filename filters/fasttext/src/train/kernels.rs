@@ -298,3 +298,83 @@ for_each_level! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libstdcxx::random::MinStdRand;
+
+    fn random(count: usize, generator: &mut MinStdRand) -> Vec<f32> {
+        (0..count).map(|_| generator.uniform_real(-2.0, 2.0) as f32).collect()
+    }
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    /// Loops as plain as they can be, one number after the other.
+    #[test]
+    fn every_level_gives_the_bits_of_plain_loops() {
+        let mut generator = MinStdRand::new(1);
+        for columns in [1, 3, 4, 7, 15, 16, 17, 20, 33, 64, 100, 131] {
+            let (count, labels) = (23, 70);
+            let matrix = random(count * columns, &mut generator);
+            let (hidden, steps) = (random(columns, &mut generator), random(labels, &mut generator));
+            let rows: Vec<u32> = (0..37).map(|_| generator.uniform_int(count as u64 - 1) as u32).collect();
+            let output = random(labels * columns, &mut generator);
+
+            let mut average = vec![0.0; columns];
+            let mut moved = matrix.clone();
+            for &row in &rows {
+                for column in 0..columns {
+                    average[column] += matrix[row as usize * columns + column];
+                    moved[row as usize * columns + column] += hidden[column];
+                }
+            }
+            average.iter_mut().for_each(|sum| *sum *= 0.3);
+            let mut scores = vec![0.0_f32; labels];
+            let (mut gradient, mut stepped) = (vec![0.0_f32; columns], output.clone());
+            for label in 0..labels {
+                for column in 0..columns {
+                    scores[label] += output[label * columns + column] * hidden[column];
+                    gradient[column] += steps[label] * output[label * columns + column];
+                    stepped[label * columns + column] += steps[label] * hidden[column];
+                }
+            }
+
+            for level in Level::all() {
+                let mut found = vec![9.0; columns];
+                average_rows(level, &matrix, &rows, 0.3, &mut found);
+                assert_eq!(bits(&found), bits(&average), "{columns} columns on {level:?}");
+                let mut found = matrix.clone();
+                add_to_rows(level, &mut found, &rows, &hidden);
+                assert_eq!(bits(&found), bits(&moved), "{columns} columns on {level:?}");
+                let mut found = vec![9.0; labels];
+                products(level, &output, &hidden, &mut found);
+                assert_eq!(bits(&found), bits(&scores), "{columns} columns on {level:?}");
+                let (mut found, mut sums) = (output.clone(), vec![0.0; columns]);
+                step_rows(level, &mut found, &steps, &hidden, &mut sums);
+                assert_eq!(
+                    (bits(&found), bits(&sums)),
+                    (bits(&stepped), bits(&gradient)),
+                    "{columns} columns on {level:?}"
+                );
+
+                let stride = labels.next_multiple_of(16);
+                let transpose = |matrix: &[f32]| {
+                    let mut transposed = vec![0.0; stride * columns];
+                    for (label, row) in matrix.chunks_exact(columns).enumerate() {
+                        row.iter().enumerate().for_each(|(column, value)| transposed[column * stride + label] = *value);
+                    }
+                    transposed
+                };
+                let mut transposed = transpose(&output);
+                let mut found = vec![9.0; labels];
+                products_of_columns(level, &transposed, stride, &hidden, &mut found);
+                assert_eq!(bits(&found), bits(&scores), "{columns} columns on {level:?}");
+                step_columns(level, &mut transposed, stride, &steps, &hidden);
+                assert_eq!(bits(&transposed), bits(&transpose(&stepped)), "{columns} columns on {level:?}");
+            }
+        }
+    }
+}

@@ -269,3 +269,47 @@ over_rows! {
     /// `row = own`, for each row.
     fn store(own: &[f32])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(values: &[f32]) -> Vec<AtomicU32> {
+        values.iter().map(|value| AtomicU32::new(value.to_bits())).collect()
+    }
+
+    fn values(shared: &[AtomicU32]) -> Vec<f32> {
+        shared.iter().map(|value| f32::from_bits(value.load(Relaxed))).collect()
+    }
+
+    #[test]
+    fn registers_do_what_single_numbers_do() {
+        for columns in [1, 7, 8, 9, 16, 31, 100] {
+            let numbers: Vec<f32> = (0..5 * columns).map(|index| index as f32 * 0.37 - 11.0).collect();
+            let own: Vec<f32> = (0..columns).map(|index| index as f32 * -0.11 + 3.0).collect();
+            let rows = [4, 0, 2, 4];
+            let (mut sum, mut moved, mut stored) = (own.clone(), numbers.clone(), numbers.clone());
+            for row in rows {
+                for column in 0..columns {
+                    let at = row as usize * columns + column;
+                    sum[column] += numbers[at];
+                    moved[at] += own[column];
+                    stored[at] = own[column];
+                }
+            }
+            for level in Level::all() {
+                let matrix = shared(&numbers);
+                let mut found = own.clone();
+                add_from(level, &matrix, &rows, &mut found);
+                assert_eq!(found, sum);
+                load(level, &matrix, &rows, &mut found);
+                assert_eq!(found, numbers[4 * columns..]);
+                add_to(level, &matrix, &rows, &own);
+                assert_eq!(values(&matrix), moved);
+                store(level, &matrix, &rows, &own);
+                assert_eq!(values(&matrix)[4 * columns..], stored[4 * columns..]);
+                assert_eq!(values(&matrix)[columns..2 * columns], numbers[columns..2 * columns], "other rows stay");
+            }
+        }
+    }
+}

@@ -39,7 +39,7 @@ pub(crate) trait Search {
 }
 
 /// Scores `word` after `history` and leaves the state behind it in `next`. Additions are in KenLM's order.
-#[inline]
+#[inline(always)]
 pub(crate) fn full_score<S: Search>(
     search: &S,
     bytes: &[u8],

@@ -141,7 +141,7 @@ fn high_bits(bytes: &[u8], array: &ArrayLayout, record: u64) -> (u64, u64) {
 
 /// A search for a word among sorted children, a record at a time: interpolated while that helps, then halving, so that
 /// it ends after some tens of steps on any bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hunt {
     word: u64,
     begin: u64,
