@@ -7,5 +7,6 @@ mod commands;
 mod formats;
 mod resume;
 mod retune;
+mod scores;
 mod support;
 mod threads;

@@ -1,8 +1,8 @@
 //! Small expressions over the columns of a document: `kenlm_perplexity < 2000 && quality > 0.3`.
 //!
 //! Grammar, loosest first: `||` (or `or`), `&&` (`and`), `!` (`not`), one comparison (`<` `<=` `>` `>=` `==` `!=`, `in
-//! [a, b]`), `+` `-`, `*` `/`, unary `-`, and names, numbers, `"strings"`, `missing(name)`, `min(a, b)`, `max(a, b)`,
-//! `log(a)` (natural), parentheses. A name with other characters than letters, digits, `_` and `.` stands in backticks.
+//! [a, b]`, `missing(name)`, `starts_with(a, "x")`, `contains(a, "x")`), `+` `-`, `*` `/`, unary `-`, and names, numbers,
+//! `"strings"`, `min(a, b)`, `max(a, b)`, `log(a)` (natural), parentheses. A name with other characters than letters, digits, `_` and `.` stands in backticks.
 //!
 //! A name that a document has no value for makes what is computed from it missing and comparisons of it unknown; `||`
 //! and `&&` look past what is unknown where the other side decides, as in SQL. Evaluation: one look at each name.
@@ -47,6 +47,14 @@ enum Condition {
     Compare(Term, Comparison, Term),
     OneOf(Term, Vec<Term>),
     Missing(usize),
+    Within(Place, Term, Term),
+}
+
+/// Where in a string another one is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Start,
+    Anywhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +139,14 @@ fn holds(condition: &Condition, values: &[Value<'_>]) -> Option<bool> {
             (!unknown).then_some(false)
         }
         Condition::Missing(name) => Some(values[*name] == Value::Missing),
+        Condition::Within(place, whole, part) => match (value(whole, values), value(part, values)) {
+            (Value::Missing, _) | (_, Value::Missing) => None,
+            (Value::Text(whole), Value::Text(part)) => Some(match place {
+                Place::Start => whole.starts_with(part.as_ref()),
+                Place::Anywhere => whole.contains(part.as_ref()),
+            }),
+            _ => Some(false),
+        },
     }
 }
 
@@ -327,6 +343,20 @@ impl Parser {
             self.expect(")")?;
             return Ok(Condition::Missing(self.name(name)));
         }
+        if let [(_, Token::Name(function)), (_, Token::Sign("(")), ..] = &self.tokens[self.next..]
+            && let Some(place) = match function.as_str() {
+                "starts_with" => Some(Place::Start),
+                "contains" => Some(Place::Anywhere),
+                _ => None,
+            }
+        {
+            self.next += 2;
+            let whole = self.deeper(Self::sum)?;
+            self.expect(",")?;
+            let part = self.deeper(Self::sum)?;
+            self.expect(")")?;
+            return Ok(Condition::Within(place, whole, part));
+        }
         // A parenthesis opens a condition or a number: whichever of the two can be read further.
         let (start, names) = (self.next, self.names.len());
         let mut mistake = None;
@@ -431,7 +461,7 @@ impl Parser {
                     "log" => (Function::Log, 1),
                     "missing" => return Err(Mistake { at, problem: "`missing(…)` takes one name".to_owned() }),
                     _ => {
-                        let known = "there are `missing`, `min`, `max`, `log`";
+                        let known = "there are `missing`, `starts_with`, `contains`, `min`, `max`, `log`";
                         return Err(Mistake { at, problem: format!("there is no function `{name}`: {known}") });
                     }
                 };
@@ -485,6 +515,8 @@ mod tests {
             ("s in [\"en\", \"zh\"] && a in [1, 2]", true),
             ("s != \"zh\"", false),
             ("s == 2", false),
+            ("starts_with(s, \"z\") && contains(s, \"h\") && !contains(s, \"x\")", true),
+            ("starts_with(s, \"h\") || contains(a, \"2\")", false),
             ("s < 2", false),
             ("s != 2", true),
             ("min(a, b) == 2 && max(a, b) == 5 && log(1) == 0", true),
@@ -514,6 +546,7 @@ mod tests {
             ("x in [1]", None),
             ("a in [x, 2]", Some(true)),
             ("a in [x, 3]", None),
+            ("contains(x, \"a\")", None),
         ] {
             assert_eq!(told_of(text, &known), expected, "{text}");
         }
@@ -530,7 +563,7 @@ mod tests {
             ("a < 2 b", 6, "`b` is not expected here"),
             ("0 < a < 2", 6, "`<` after a comparison: join two with `&&`"),
             ("a < \"x", 4, "a \" without its other one"),
-            ("f(a) < 2", 0, "there is no function `f`: there are `missing`, `min`, `max`, `log`"),
+            ("f(a) < 2", 0, "there is no function `f`: there are `missing`, `starts_with`, `contains`, `min`, `max`, `log`"),
             ("a < 1.2.3", 4, "`1.2.3` is no number"),
             ("a # b", 2, "`#` means nothing here"),
             ("(a < 2", 6, "it ends where `)` is expected"),

@@ -17,7 +17,8 @@ use super::only_where::{parse, values_of};
 #[serde(default, deny_unknown_fields)]
 pub struct KeepWhereConfig {
     /// The expression: names of columns and fields, numbers, `"strings"`; `< <= > >= == !=`, `in [a, b]`; `&&` `||` `!`
-    /// (also `and`, `or`, `not`); `+ - * /`; `missing(name)`, `min(a, b)`, `max(a, b)`, `log(a)`; a name with other
+    /// (also `and`, `or`, `not`); `+ - * /`; `missing(name)`, `starts_with(name, "x")`, `contains(name, "x")`, `min(a, b)`,
+    /// `max(a, b)`, `log(a)`; a name with other
     /// characters than letters, digits, `_` and `.` in backticks. What is compared with a missing value is unknown, and
     /// `||` and `&&` look past it where the other side decides.
     pub expression: String,

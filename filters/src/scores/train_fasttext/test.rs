@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use yuan_fasttext::evaluate::{LabelReport, ScoredExamples, ThresholdRow as Row};
 use yuan_fasttext::{ALL_LABELS, Model, Scratch};
 
 use super::examples::Example;
@@ -10,7 +11,7 @@ use crate::scores::card::{GroupTest, LabelTest, ThresholdRow};
 /// Languages with fewer tested documents than this have no row of their own.
 const MIN_DOCUMENTS: usize = 20;
 /// Thresholds in the table: twentieths.
-const THRESHOLDS: u32 = 20;
+const THRESHOLDS: u8 = 20;
 
 /// What the model said of the tested examples.
 pub(super) struct Test<'m> {
@@ -18,10 +19,9 @@ pub(super) struct Test<'m> {
     names: Vec<String>,
     positive: String,
     scratch: Scratch,
-    /// By label: tested, given the label, both.
-    labels: BTreeMap<String, [u64; 3]>,
-    /// By language: score, whether the label is the positive one.
-    scores: BTreeMap<String, Vec<(f32, bool)>>,
+    report: LabelReport,
+    /// Language, score, whether the label is the positive one.
+    scores: Vec<(String, f32, bool)>,
 }
 
 impl<'m> Test<'m> {
@@ -35,33 +35,28 @@ impl<'m> Test<'m> {
             names: (0..model.dictionary().label_count()).map(name).collect(),
             positive: positive.to_owned(),
             scratch: Scratch::new(),
-            labels: BTreeMap::new(),
-            scores: BTreeMap::new(),
+            report: LabelReport::new(),
+            scores: Vec::new(),
         }
     }
 
     pub fn add(&mut self, example: &Example) -> yuan_fasttext::Result<()> {
         let predictions = self.model.predict(&mut self.scratch, &example.text, ALL_LABELS, 0.0)?;
-        let given = predictions.first().map(|best| &self.names[best.label as usize]);
+        let given: Vec<usize> = predictions.first().map(|best| best.label as usize).into_iter().collect();
+        let actual: Vec<usize> = self.names.iter().position(|name| *name == example.label).into_iter().collect();
         let score = predictions.iter().find(|one| self.names[one.label as usize] == self.positive);
-        let score = score.map_or(0.0, |one| one.probability);
-        let is_positive = example.label == self.positive;
-        let of_label = self.labels.entry(example.label.clone()).or_default();
-        of_label[0] += 1;
-        of_label[2] += u64::from(given == Some(&example.label));
-        if let Some(given) = given {
-            self.labels.entry(given.clone()).or_default()[1] += 1;
-        }
-        self.scores.entry(example.language.clone()).or_default().push((score, is_positive));
+        let score = score.map_or(0.0, |one| one.probability.min(1.0));
+        self.scores.push((example.language.clone(), score, example.label == self.positive));
+        self.report.add(&actual, &given);
         Ok(())
     }
 
     /// Precision and recall of each label; `counts` has how many were learnt and tested.
     pub fn labels(&self, counts: &BTreeMap<String, (u64, u64)>) -> Vec<LabelTest> {
         let of_label = |(label, (learnt, tested)): (&String, &(u64, u64))| {
-            let [_, given, right] = self.labels.get(label).copied().unwrap_or_default();
-            let (precision, recall) = (ratio(right, given), ratio(right, *tested));
-            let f1 = precision.zip(recall).filter(|(p, r)| p + r > 0.0).map(|(p, r)| 2.0 * p * r / (p + r));
+            let place = self.names.iter().position(|name| name == label);
+            let found = place.and_then(|place| self.report.labels.get(place)).copied().unwrap_or_default();
+            let (precision, recall, f1) = (found.precision(), found.recall(), found.f1());
             LabelTest { label: label.clone(), learnt: *learnt, tested: *tested, precision, recall, f1 }
         };
         counts.iter().map(of_label).collect()
@@ -69,58 +64,34 @@ impl<'m> Test<'m> {
 
     /// The test of the score: on all documents, then on each language's.
     pub fn groups(&self) -> Vec<GroupTest> {
-        let all: Vec<(f32, bool)> = self.scores.values().flatten().copied().collect();
+        let scores = || self.scores.iter().map(|(language, score, positive)| (language, *score, *positive));
+        let all = ScoredExamples::new(scores().map(|(_, score, positive)| (score, positive)));
         if all.is_empty() {
             return Vec::new();
         }
-        let languages =
-            self.scores.iter().filter(|(_, scores)| scores.len() >= MIN_DOCUMENTS && scores.len() < all.len());
-        let languages: Vec<GroupTest> = languages.map(|(name, scores)| group(name, scores)).collect();
         let mut groups = vec![group("all", &all)];
-        groups.extend(languages);
+        let of_languages = ScoredExamples::by_group(scores());
+        let shown = of_languages.iter().filter(|(_, found)| found.len() >= MIN_DOCUMENTS && found.len() < all.len());
+        groups.extend(shown.map(|(language, found)| group(language, found)));
         groups
     }
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-fn group(language: &str, scores: &[(f32, bool)]) -> GroupTest {
-    let positives = scores.iter().filter(|(_, positive)| *positive).count() as u64;
+fn group(language: &str, scores: &ScoredExamples) -> GroupTest {
+    let row = |row: Row| ThresholdRow {
+        // A twentieth as people write it.
+        threshold: (f64::from(row.threshold) * 1e4).round() / 1e4,
+        kept: row.kept_fraction,
+        precision: row.precision,
+        recall: row.recall,
+    };
+    let thresholds = (1..THRESHOLDS).map(|step| f32::from(step) / f32::from(THRESHOLDS));
     GroupTest {
         language: language.to_owned(),
         documents: scores.len() as u64,
-        positives,
-        auc: area_under_curve(scores),
-        at_half: Some(row(scores, 0.5)),
-        thresholds: (1..THRESHOLDS).map(|step| row(scores, f64::from(step) / f64::from(THRESHOLDS))).collect(),
+        positives: scores.positives(),
+        auc: scores.area_under_curve(),
+        at_half: scores.threshold_table([0.5]).into_iter().next().map(row),
+        thresholds: scores.threshold_table(thresholds).into_iter().map(row).collect(),
     }
-}
-
-fn row(scores: &[(f32, bool)], threshold: f64) -> ThresholdRow {
-    let kept = || scores.iter().filter(|(score, _)| f64::from(*score) >= threshold);
-    let right = kept().filter(|(_, positive)| *positive).count() as u64;
-    let (kept, positives) = (kept().count() as u64, scores.iter().filter(|(_, positive)| *positive).count() as u64);
-    ThresholdRow {
-        threshold,
-        kept: kept as f64 / scores.len() as f64,
-        precision: ratio(right, kept),
-        recall: ratio(right, positives),
-    }
-}
-
-/// The probability that a positive document scores above another one, ties counting half; by ranks (Mann-Whitney).
-fn area_under_curve(scores: &[(f32, bool)]) -> Option<f64> {
-    let mut sorted = scores.to_vec();
-    sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let (mut below, mut sum) = (0_u64, 0.0);
-    for tied in sorted.chunk_by(|one, other| one.0 == other.0) {
-        let positives = tied.iter().filter(|(_, positive)| *positive).count() as u64;
-        let negatives = tied.len() as u64 - positives;
-        sum += positives as f64 * (below as f64 + negatives as f64 / 2.0);
-        below += negatives;
-    }
-    let positives = scores.len() as u64 - below;
-    (positives > 0 && below > 0).then(|| sum / (positives as f64 * below as f64))
 }
