@@ -42,6 +42,12 @@ pub enum Error {
         /// What is missing and what to do.
         reason: String,
     },
+    /// A text, or the counts of one, of which no model can be estimated.
+    #[error("cannot estimate a model: {reason}")]
+    Corpus {
+        /// What is wrong with the text and what to do.
+        reason: String,
+    },
     /// A setting is out of its range.
     #[error("`{option}` {reason}")]
     Setting {

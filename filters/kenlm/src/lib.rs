@@ -5,6 +5,8 @@
 //! | `model.rs` | a model that answers: [`Model`] |
 //! | `score/` | scoring many sentences at speed: [`Scorer`] |
 //! | `state.rs` | what it remembers between words, what it answers |
+//! | `estimate/` | estimating models: [`estimate::Estimator`] |
+//! | `arpa_write.rs` | writing ARPA files |
 //! | `vocab.rs` | words: their hash, their numbers |
 //! | `search/` | looking n-grams up, in hash tables and in tries |
 //! | `binary/` | the binary format: header, where sections lie, mapped bytes |
@@ -21,6 +23,8 @@ mod bytes;
 mod error;
 mod model;
 mod prefetch;
+mod arpa_write;
+pub mod estimate;
 mod probing;
 mod score;
 mod search;
@@ -30,6 +34,7 @@ mod vocab;
 pub use binary::header::ModelKind;
 pub use binary::storage::Load;
 pub use build::{BuildOptions, BuildReport, build_binary};
+pub use arpa_write::{ArpaWriter, push_float, push_ngram};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use score::Scorer;

@@ -1,0 +1,36 @@
+//! Estimating interpolated modified Kneser-Ney models, as KenLM's `lmplz` does.
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | what can be set |
+//! | `words` | the vocabulary while it grows |
+//! | `key` | contexts packed into integers that sort as n-grams do |
+//! | `tape` | sequences in memory or, beyond the budget, in a temporary file |
+//! | `block`, `run` | counting: text in memory to sorted n-grams; sorted runs and their merging |
+//! | `adjust`, `discounts` | n-grams of all orders with adjusted counts; counts of counts, discounts |
+//! | `level`, `bucket` | probabilities and back-off weights of an order |
+//! | `estimator`, `model`, `walk` | the way from text to model; the model; going through it and writing it |
+//! | `work` | doing independent pieces on several threads |
+
+mod adjust;
+mod block;
+mod bucket;
+mod discounts;
+mod estimator;
+mod key;
+mod level;
+mod model;
+mod options;
+mod run;
+mod tape;
+mod walk;
+mod words;
+mod work;
+
+pub use discounts::OrderStatistics;
+pub use estimator::Estimator;
+pub use model::{Estimate, Ngram, Statistics};
+pub use options::{
+    DEFAULT_DISCOUNT_FALLBACK, EstimateOptions, MAX_ORDER, SENTENCE_END, SENTENCE_START, SpecialSymbols, UNKNOWN,
+};
+pub use words::Words;
