@@ -159,7 +159,9 @@ mod tests {
     fn numbers_read_as_those_of_the_original() {
         // From files that `lmplz` wrote, and the conventions of `double-conversion`.
         let numbers = ["-4.8101273", "-0.7393792", "-1.4649584", "-2.609463", "-1.868625", "-0.04151313", "-99", "0"];
-        for number in numbers.into_iter().chain(["-inf", "-0", "1e-7", "-2.5e-7", "0.000001", "0.00012345"]) {
+        for number in
+            numbers.into_iter().chain(["58.445312"]).chain(["-inf", "-0", "1e-7", "-2.5e-7", "0.000001", "0.00012345"])
+        {
             assert_eq!(text(number.parse().unwrap()), number);
         }
     }
@@ -169,7 +171,10 @@ mod tests {
         let mut bits = 0.0005f32.to_bits();
         while bits < 200.0f32.to_bits() {
             let value = f32::from_bits(bits);
-            assert_eq!(text(value), format!("{value}"));
+            let (ours, standard) = (text(value), format!("{value}"));
+            // The two part where a value lies midway between two numbers of as many digits.
+            let midway = ours.len() == standard.len() && standard.ends_with(['3', '8']);
+            assert!(ours == standard || (midway && ours.parse() == Ok(value)), "{ours} {standard}");
             bits += 997;
         }
     }

@@ -48,6 +48,14 @@ pub enum Error {
         /// What is wrong with the text and what to do.
         reason: String,
     },
+    /// A file of partial counts cannot be used.
+    #[error("cannot use `{}` as partial counts: {reason}", path.display())]
+    Partial {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A setting is out of its range.
     #[error("`{option}` {reason}")]
     Setting {

@@ -14,6 +14,11 @@ use super::words::Words;
 use super::work::in_parallel;
 use crate::error::{Error, Result};
 
+/// Sorted runs that are merged into one when there are so many.
+const FAN_IN: usize = 32;
+/// Less memory than this is not asked for.
+const LEAST_MEMORY: u64 = 64 << 10;
+
 /// Counts n-grams and estimates an interpolated modified Kneser-Ney model, as KenLM's `lmplz` does: Heafield,
 /// Pouzyrevsky, Clark and Koehn, "Scalable Modified Kneser-Ney Language Model Estimation" (2013).
 ///
@@ -47,7 +52,8 @@ pub struct Estimator {
     pub(super) words: Words,
     pub(super) store: Arc<Store>,
     pub(super) block: Block,
-    pub(super) runs: Vec<Run>,
+    /// Sorted runs; `runs[level]` were each merged from [`FAN_IN`] of the level before.
+    runs: Vec<Vec<Run>>,
     /// How many n-grams of the runs end in each word.
     ends: Vec<u64>,
     pub(super) tokens: u64,
@@ -64,7 +70,7 @@ impl Estimator {
         options.validate()?;
         Ok(Estimator {
             words: Words::new(),
-            store: Store::new(options.memory_bytes, options.temp_dir.clone()),
+            store: Store::new(options.memory_bytes.max(LEAST_MEMORY), options.temp_dir.clone()),
             block: Block::new(options.order),
             runs: Vec::new(),
             ends: Vec::new(),
@@ -176,7 +182,7 @@ impl Estimator {
             _ => self.sorted_run::<WideContext>(layout),
         };
         self.store.release(self.block.bytes());
-        self.runs.push(run?);
+        self.push_run(run?, layout)?;
         self.ends.resize(self.words.len(), 0);
         for (sum, count) in self.ends.iter_mut().zip(self.block.ends()) {
             *sum += count;
@@ -187,7 +193,8 @@ impl Estimator {
 
     fn sorted_run<C: PackedContext>(&self, layout: Layout) -> Result<Run> {
         let order = self.options.order;
-        let pieces = in_parallel(self.options.threads, self.segments::<C>(self.block.ends()), |_, range| {
+        let ranges = self.sorting_segments::<C>();
+        let pieces = in_parallel(self.options.threads, ranges, |_, range| {
             let mut writer = RunWriter::new(order, &self.store, self.chunk_bytes());
             self.block.for_each::<C, Error>(range, layout, |common, last, context, count| {
                 writer.add(common, count, |index| if index == 0 { last } else { context.word(index - 1, layout) })
@@ -199,18 +206,82 @@ impl Estimator {
         Ok(run)
     }
 
+    /// Keeps a run, and merges runs when they have become many.
+    fn push_run(&mut self, run: Run, layout: Layout) -> Result<()> {
+        let mut run = run;
+        for level in 0.. {
+            if level == self.runs.len() {
+                self.runs.push(Vec::new());
+            }
+            self.runs[level].push(run);
+            if self.runs[level].len() < FAN_IN {
+                return Ok(());
+            }
+            let runs = std::mem::take(&mut self.runs[level]);
+            run = match layout.total_bits() {
+                0..=64 => self.merged_run::<u64>(&runs, layout),
+                65..=128 => self.merged_run::<u128>(&runs, layout),
+                _ => self.merged_run::<WideContext>(&runs, layout),
+            }?;
+        }
+        Ok(())
+    }
+
+    fn merged_run<C: PackedContext>(&self, runs: &[Run], layout: Layout) -> Result<Run> {
+        let mut writer = RunWriter::new(self.options.order, &self.store, self.chunk_bytes());
+        merge::<C>(runs, (0, self.words.len() as u32), layout, |common, last, context, count| {
+            writer.add(common, count, |index| if index == 0 { last } else { context.word(index - 1, layout) })
+        })?;
+        writer.finish()
+    }
+
     /// How much of a tape is moved at once.
     fn chunk_bytes(&self) -> usize {
         let open = 4 * self.options.threads as u64 * self.options.order as u64;
         (self.store.limit() / 16 / open).clamp(4 << 10, 128 << 10) as usize
     }
 
-    /// Cuts the vocabulary so that the n-grams of a segment can be sorted in a part of the memory.
-    fn segments<C>(&self, ends: &[u64]) -> Vec<(u32, u32)> {
-        let total: u64 = ends.iter().sum();
+    /// Cuts the vocabulary so that the block's n-grams of a segment can be sorted in a part of the memory.
+    fn sorting_segments<C>(&self) -> Vec<(u32, u32)> {
+        let total: u64 = self.block.ends().iter().sum();
         let fit = self.store.limit() / 8 / self.options.threads as u64 / size_of::<(C, u64)>() as u64;
         let target = (total / 32).clamp(1 << 16, 1 << 24).min(fit.max(1 << 10));
-        segments(ends, self.words.len() as u32, target)
+        segments(self.block.ends(), self.words.len() as u32, target)
+    }
+
+    /// Cuts the vocabulary so that every thread has something to merge.
+    fn merging_segments(&self) -> Vec<(u32, u32)> {
+        let total: u64 = self.ends.iter().sum();
+        let pieces = if self.options.threads == 1 { 1 } else { 4 * self.options.threads as u64 };
+        segments(&self.ends, self.words.len() as u32, total / pieces)
+    }
+
+    /// Calls `visit` with every counted n-gram of the highest order, in sorted order: how many words from the end are
+    /// those of the n-gram before, the count, the words from the last to the first.
+    pub(super) fn for_each_counted(&mut self, visit: impl FnMut(usize, u64, &[u32]) -> Result<()>) -> Result<()> {
+        self.flush()?;
+        let layout = self.layout();
+        match layout.total_bits() {
+            0..=64 => self.visit_merged::<u64>(layout, visit),
+            65..=128 => self.visit_merged::<u128>(layout, visit),
+            _ => self.visit_merged::<WideContext>(layout, visit),
+        }
+    }
+
+    fn visit_merged<C: PackedContext>(
+        &mut self,
+        layout: Layout,
+        mut visit: impl FnMut(usize, u64, &[u32]) -> Result<()>,
+    ) -> Result<()> {
+        let runs: Vec<Run> = std::mem::take(&mut self.runs).into_iter().flatten().collect();
+        let mut words = vec![0; self.options.order];
+        merge::<C>(&runs, (0, self.words.len() as u32), layout, |common, last, context, count| {
+            words[0] = last;
+            for (index, word) in words[1..].iter_mut().enumerate() {
+                *word = context.word(index, layout);
+            }
+            visit(common, count, &words)
+        })
     }
 
     /// Estimates the model.
@@ -245,7 +316,8 @@ impl Estimator {
         let in_memory = self.runs.is_empty();
         let held = self.block.bytes();
         self.store.take(held);
-        let ranges = self.segments::<C>(if in_memory { self.block.ends() } else { &self.ends });
+        let ranges = if in_memory { self.sorting_segments::<C>() } else { self.merging_segments() };
+        let runs: Vec<Run> = std::mem::take(&mut self.runs).into_iter().flatten().collect();
         let last = ranges.len() - 1;
         let pieces = in_parallel(self.options.threads, ranges, |number, range| {
             let mut adjuster = Adjuster::new(order, &pruning, &self.store, self.chunk_bytes());
@@ -259,7 +331,7 @@ impl Estimator {
             if in_memory {
                 self.block.for_each::<C, Error>(range, layout, visit)?;
             } else {
-                merge::<C>(&self.runs, range, layout, visit)?;
+                merge::<C>(&runs, range, layout, visit)?;
             }
             adjuster.finish(number == last)
         })?;
@@ -271,7 +343,6 @@ impl Estimator {
         }
         self.store.release(held);
         self.block = Block::new(order);
-        self.runs.clear();
         Ok((levels, statistics))
     }
 

@@ -60,7 +60,6 @@ pub(crate) struct Nodes<'a> {
 pub(crate) struct Node {
     pub word: u32,
     pub children: u64,
-    pub pruned: bool,
 }
 
 impl<'a> Nodes<'a> {
@@ -71,10 +70,10 @@ impl<'a> Nodes<'a> {
     #[inline]
     pub fn next(&mut self) -> Result<Option<Node>> {
         let Some(word) = self.words.next()? else { return Ok(None) };
-        let (count, pruned) = read_count(&mut self.counts)?;
+        let (count, _) = read_count(&mut self.counts)?;
         // The unigram `<s>` has the count 0; a longer n-gram that starts with `<s>` is a leaf with a plain count.
         let children = if word == SENTENCE_START && !self.unigrams { 0 } else { count };
-        Ok(Some(Node { word, children, pruned }))
+        Ok(Some(Node { word, children }))
     }
 }
 

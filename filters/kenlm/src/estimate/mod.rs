@@ -7,6 +7,7 @@
 //! | `key` | contexts packed into integers that sort as n-grams do |
 //! | `tape` | sequences in memory or, beyond the budget, in a temporary file |
 //! | `block`, `run` | counting: text in memory to sorted n-grams; sorted runs and their merging |
+//! | `partial` | counts of a part of a text in a file |
 //! | `adjust`, `discounts` | n-grams of all orders with adjusted counts; counts of counts, discounts |
 //! | `level`, `bucket` | probabilities and back-off weights of an order |
 //! | `estimator`, `model`, `walk` | the way from text to model; the model; going through it and writing it |
@@ -21,6 +22,7 @@ mod key;
 mod level;
 mod model;
 mod options;
+mod partial;
 mod run;
 mod tape;
 mod walk;
@@ -33,4 +35,5 @@ pub use model::{Estimate, Ngram, Statistics};
 pub use options::{
     DEFAULT_DISCOUNT_FALLBACK, EstimateOptions, MAX_ORDER, SENTENCE_END, SENTENCE_START, SpecialSymbols, UNKNOWN,
 };
+pub use partial::VocabularyOrder;
 pub use words::Words;

@@ -45,7 +45,7 @@ pub struct EstimateOptions {
     /// A smaller vocabulary counts as this large for the uniform distribution (`--vocab_pad`). Default 0.
     pub vocabulary_padding: u64,
     /// Bytes of memory to use, beside the vocabulary (its words, and some 40 bytes for each). What does not fit
-    /// goes to a temporary file. Default 1 GiB.
+    /// goes to a temporary file. Default 1 GiB; 64 KiB are used in any case.
     pub memory_bytes: u64,
     /// Folder for the temporary file. Default: the system's.
     pub temp_dir: PathBuf,
@@ -119,10 +119,5 @@ impl EstimateOptions {
     pub(crate) fn thresholds(&self) -> Vec<u64> {
         let last = self.prune.last().copied().unwrap_or(0);
         (0..self.order).map(|index| self.prune.get(index).copied().unwrap_or(last)).collect()
-    }
-
-    /// Whether any n-gram may be left out.
-    pub(crate) fn prunes(&self) -> bool {
-        self.limit_vocabulary.is_some() || self.thresholds().iter().any(|threshold| *threshold > 0)
     }
 }

@@ -1,6 +1,7 @@
 //! Sequences that are written once and read in order, in memory while the budget lasts and in one temporary file
 //! afterwards.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -22,8 +23,8 @@ struct Spill {
     file: Option<File>,
     /// End of the file.
     end: u64,
-    /// Slots that are free again: length and offset.
-    free: Vec<(u64, u64)>,
+    /// Where slots of a length are free again.
+    free: HashMap<u64, Vec<u64>>,
     used: u64,
     peak: u64,
 }
@@ -74,10 +75,8 @@ impl Store {
         if spill.file.is_none() {
             spill.file = Some(tempfile::tempfile_in(&self.folder).map_err(Error::io("create", &self.folder))?);
         }
-        let offset = match spill.free.iter().position(|slot| slot.0 == length) {
-            Some(index) => spill.free.swap_remove(index).1,
-            None => spill.end,
-        };
+        let free = spill.free.get_mut(&length).and_then(Vec::pop);
+        let offset = free.unwrap_or(spill.end);
         spill.end = spill.end.max(offset + length);
         spill.used += length;
         spill.peak = spill.peak.max(spill.used);
@@ -99,7 +98,7 @@ impl Store {
 
     fn free(&self, offset: u64, length: u64) {
         let mut spill = self.lock();
-        spill.free.push((length, offset));
+        spill.free.entry(length).or_default().push(offset);
         spill.used -= length;
     }
 }
@@ -233,6 +232,7 @@ impl<T: Cell> TapeWriter<T> {
         Ok(())
     }
 
+    #[cfg(test)]
     pub fn extend(&mut self, cells: &[T]) -> Result<()> {
         for cell in cells {
             self.push(*cell)?;

@@ -19,7 +19,7 @@ pub(super) struct Walk<'a> {
     words: TapeReader<'a, u32>,
     probabilities: TapeReader<'a, u32>,
     backoffs: Option<TapeReader<'a, u32>>,
-    /// How many n-grams of each order still start... end with the words of the order below.
+    /// How many n-grams of each order still end with the open n-gram of the order below.
     remaining: [u64; MAX_ORDER],
     /// The n-gram's words stand at the end.
     ngram: [u32; MAX_ORDER],
@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
 /// N-grams that are turned into text at one time.
 const BATCH: usize = 1 << 14;
 
-/// Some n-grams of one order; or, with order 0, text that is already whole.
+/// Some n-grams of one order.
 #[derive(Default)]
 struct Batch {
     order: usize,

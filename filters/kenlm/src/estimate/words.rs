@@ -63,6 +63,10 @@ impl Words {
         if let Some(entry) = self.table.find(hash, |entry| entry.0 == hash && word_at(bytes, ends, entry.1) == word) {
             return Ok(entry.1);
         }
+        if word.is_empty() || word.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)) {
+            let word = String::from_utf8_lossy(word);
+            return Err(Error::Corpus { reason: format!("the word {word:?} is empty or has white space in it") });
+        }
         let id = self.ends.len() as u32;
         if id >= self.limit {
             return Err(Error::Corpus {
