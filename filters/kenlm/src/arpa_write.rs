@@ -112,8 +112,7 @@ fn push_usual(text: &mut Vec<u8>, value: f32) -> bool {
         0.001..0.01 => 9,
         _ => return false,
     };
-    for decimals in decimals..=decimals + 2 {
-        let power = POWERS[decimals];
+    for (decimals, power) in POWERS.into_iter().enumerate().skip(decimals).take(3) {
         let digits = (f64::from(value) * power).round_ties_even();
         if (digits / power) as f32 == value {
             push_decimal(text, digits as u64, decimals);

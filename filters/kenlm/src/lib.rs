@@ -17,24 +17,24 @@
 //! | `error.rs` | the crate's error |
 
 mod arpa;
+mod arpa_write;
 mod binary;
 mod build;
 mod bytes;
 mod error;
+pub mod estimate;
 mod model;
 mod prefetch;
-mod arpa_write;
-pub mod estimate;
 mod probing;
 mod score;
 mod search;
 mod state;
 mod vocab;
 
+pub use arpa_write::{ArpaWriter, push_float, push_ngram};
 pub use binary::header::ModelKind;
 pub use binary::storage::Load;
 pub use build::{BuildOptions, BuildReport, build_binary};
-pub use arpa_write::{ArpaWriter, push_float, push_ngram};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use score::Scorer;

@@ -1,6 +1,8 @@
 //! Estimated models against those of KenLM's `lmplz`, byte for byte; and the independence of the result from
 //! threads, memory and the division of the text.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};

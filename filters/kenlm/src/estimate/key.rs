@@ -125,8 +125,8 @@ mod tests {
         let layout = Layout::new(order, vocabulary);
         let (packed, wide) = (contexts::<C>(layout), contexts::<WideContext>(layout));
         for (a, wide_a) in packed.iter().zip(&wide) {
-            for index in 0..layout.words {
-                assert_eq!(a.word(index, layout), wide_a[index]);
+            for (index, word) in wide_a[..layout.words].iter().enumerate() {
+                assert_eq!(a.word(index, layout), *word);
             }
             for (b, wide_b) in packed.iter().zip(&wide).step_by(7) {
                 assert_eq!(a.cmp(b), wide_a.cmp(wide_b));
