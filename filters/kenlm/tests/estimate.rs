@@ -102,8 +102,9 @@ fn threads_and_memory_change_nothing() {
         for (threads, memory_bytes) in [(3, 1 << 30), (1, 0), (2, 0), (4, 300 << 10)] {
             let options = EstimateOptions { threads, memory_bytes, ..options.clone() };
             let what = format!("{options:?}");
+            let has_contexts = options.order > 1;
             let estimate = estimate(options, &text).unwrap();
-            if text.len() > 10_000 && memory_bytes == 0 && options.order > 1 {
+            if text.len() > 10_000 && memory_bytes == 0 && has_contexts {
                 assert!(estimate.statistics().temporary_bytes > 0, "{what} needed no temporary file");
             }
             assert_same(&arpa(&estimate), &expected, &what);
