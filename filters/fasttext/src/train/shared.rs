@@ -91,6 +91,16 @@ fn row_of(matrix: &[AtomicU32], row: usize, columns: usize) -> &[AtomicU32] {
     &matrix[row * columns..][..columns]
 }
 
+/// Asks for a row that is needed soon.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch(row: &[AtomicU32]) {
+    for line in row.chunks(16) {
+        // SAFETY: a prefetch is a hint that reads nothing, and the address is that of a slice anyway.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) }
+    }
+}
+
 /// The loops as the language has them: one number at a time.
 mod each {
     use super::*;
@@ -230,7 +240,13 @@ macro_rules! over_rows {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx")]
             fn avx(matrix: &[AtomicU32], rows: &[u32], $own: &$($mutable)? [f32]) {
-                for &row in rows {
+                for &ahead in rows.iter().take(kernels::AHEAD) {
+                    prefetch(row_of(matrix, ahead as usize, $own.len()));
+                }
+                for (index, &row) in rows.iter().enumerate() {
+                    if let Some(&ahead) = rows.get(index + kernels::AHEAD) {
+                        prefetch(row_of(matrix, ahead as usize, $own.len()));
+                    }
                     let shared = row_of(matrix, row as usize, $own.len());
                     let done = wide::$name(shared, $own);
                     each::$name(&shared[done..], &$($mutable)? $own[done..]);
