@@ -1,8 +1,8 @@
 //! Many workers on the same matrices (Hogwild, Niu et al. 2011, arXiv:1106.5730): no locks, updates may overwrite each other.
 //!
 //! Every number of a matrix is an atomic that is read and written relaxed, so that racing workers are defined behaviour. Compilers do
-//! not widen such accesses, though, and one number at a time takes several times as long as a register full; so on x86-64 the three
-//! loops that touch the matrices are written in assembly.
+//! not widen such accesses, though: with two threads a training took 2.7 times (100 columns) to 3.6 times (16 columns) the processor time
+//! of one whose loops take a register at a time. So on x86-64 the loops that touch the matrices are written in assembly.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
