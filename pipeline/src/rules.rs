@@ -45,6 +45,11 @@ pub trait Rules: Send + Sync {
         Vec::new()
     }
 
+    /// Whether a run in which the rules drop no document at all is worth a warning: not of those that only measure.
+    fn is_expected_to_drop(&self) -> bool {
+        true
+    }
+
     /// Settings named like thresholds (`min_…`, `max_…`) that shape what is measured or written all the same:
     /// changing one takes another run.
     fn shaping_settings(&self) -> &'static [&'static str] {
@@ -198,6 +203,10 @@ impl<R: Rules> Stage for R {
 
     fn tunable(&self) -> Option<&dyn Tunable> {
         Some(self)
+    }
+
+    fn is_expected_to_drop(&self) -> bool {
+        Rules::is_expected_to_drop(self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Labels of texts.
 
+use crate::matrix::divide;
 use crate::output::{Scored, Wanted};
 use crate::{Error, Line, Model, ModelKind, Result};
 
@@ -65,8 +66,9 @@ impl Model {
         k: usize,
         threshold: f32,
     ) -> Result<&'s [Prediction]> {
-        self.dictionary().read_text(text.as_ref(), &mut scratch.line);
-        self.predict_rows(scratch, k, threshold)
+        let Scratch { line, hidden, .. } = self.begin(scratch)?;
+        self.dictionary().sum_text(text.as_ref(), line, self.input(), hidden);
+        self.predict_sum(scratch, k, threshold)
     }
 
     /// Takes a line off the front of `input` and predicts its labels: what `fasttext predict-prob` does with a file.
@@ -83,8 +85,9 @@ impl Model {
         k: usize,
         threshold: f32,
     ) -> Result<&'s [Prediction]> {
-        self.dictionary().read_line(input, &mut scratch.line);
-        self.predict_rows(scratch, k, threshold)
+        let Scratch { line, hidden, .. } = self.begin(scratch)?;
+        self.dictionary().sum_line(input, line, self.input(), hidden);
+        self.predict_sum(scratch, k, threshold)
     }
 
     /// The probability of one label, counted from 0, for a text as in [`predict`](Self::predict).
@@ -97,43 +100,43 @@ impl Model {
     /// See [`predict`](Self::predict); [`Error::Mismatch`] when there is no such label.
     pub fn label_probability(&self, scratch: &mut Scratch, text: impl AsRef<[u8]>, label: usize) -> Result<f32> {
         let labels = self.dictionary().label_count();
-        if self.args().model == ModelKind::Supervised && label >= labels {
+        let Scratch { line, hidden, .. } = self.begin(scratch)?;
+        if label >= labels {
             return Err(Error::mismatch(format!("label {label} is asked for, there are {labels}")));
         }
-        self.dictionary().read_text(text.as_ref(), &mut scratch.line);
-        if !self.prepare(scratch)? {
+        self.dictionary().sum_text(text.as_ref(), line, self.input(), hidden);
+        if line.rows.is_empty() {
             return Ok(0.0);
         }
+        divide(hidden, line.rows.len());
         let score = self.output_layer().score(self.output(), &scratch.hidden, label as u32, &mut scratch.scores)?;
         Ok(score.map_or(0.0, f32::exp))
     }
 
-    fn predict_rows<'s>(&self, scratch: &'s mut Scratch, k: usize, threshold: f32) -> Result<&'s [Prediction]> {
+    /// Makes room for this model's vectors.
+    fn begin<'s>(&self, scratch: &'s mut Scratch) -> Result<&'s mut Scratch> {
+        if self.args().model != ModelKind::Supervised {
+            return Err(Error::NotSupervised { model: self.args().model });
+        }
+        scratch.hidden.resize(self.input().columns(), 0.0);
+        scratch.scores.resize(self.dictionary().label_count(), 0.0);
+        Ok(scratch)
+    }
+
+    /// Predicts from the sum of the rows.
+    fn predict_sum<'s>(&self, scratch: &'s mut Scratch, k: usize, threshold: f32) -> Result<&'s [Prediction]> {
         if k == 0 {
             return Err(Error::NoLabelsAsked);
         }
-        scratch.predictions.clear();
-        if self.prepare(scratch)? {
-            let Scratch { hidden, scores, best, predictions, .. } = scratch;
+        let Scratch { line, hidden, scores, best, predictions } = scratch;
+        predictions.clear();
+        if !line.rows.is_empty() {
+            divide(hidden, line.rows.len());
             let wanted = Wanted { labels: k, threshold };
             self.output_layer().predict(self.output(), hidden, wanted, scores, best)?;
             let prediction = |&(score, label): &Scored| Prediction { label, probability: score.exp() };
             predictions.extend(best.iter().map(prediction));
         }
-        Ok(&scratch.predictions)
-    }
-
-    /// Makes the hidden vector of the line's rows; false if there are none.
-    fn prepare(&self, scratch: &mut Scratch) -> Result<bool> {
-        if self.args().model != ModelKind::Supervised {
-            return Err(Error::NotSupervised { model: self.args().model });
-        }
-        if scratch.line.rows.is_empty() {
-            return Ok(false);
-        }
-        scratch.hidden.resize(self.input().columns(), 0.0);
-        scratch.scores.resize(self.dictionary().label_count(), 0.0);
-        self.input().average_rows(&scratch.line.rows, &mut scratch.hidden);
-        Ok(true)
+        Ok(predictions)
     }
 }

@@ -75,22 +75,24 @@ impl<const ENTRY: usize> ProbingTable<ENTRY> {
     #[inline(always)]
     pub(crate) fn find_or_free(&self, bytes: &[u8], home: u64, key: u64) -> Slot {
         let table = &bytes[self.offset..self.offset + self.buckets as usize * ENTRY];
-        let (behind, ahead) = table.split_at(home as usize * ENTRY);
-        let mut offset = self.offset + behind.len();
-        for part in [ahead, behind] {
-            for entry in part.chunks_exact(ENTRY) {
-                let found = u64_at(entry, 0);
-                if found == key {
-                    return Slot::Taken(offset);
-                }
-                if found == 0 {
-                    return Slot::Free(offset);
-                }
-                offset += ENTRY;
+        let start = home as usize * ENTRY;
+        let mut at = start;
+        loop {
+            let found = u64_at(table, at);
+            if found == key {
+                return Slot::Taken(self.offset + at);
             }
-            offset = self.offset;
+            if found == 0 {
+                return Slot::Free(self.offset + at);
+            }
+            at += ENTRY;
+            if at == table.len() {
+                at = 0;
+            }
+            if at == start {
+                return Slot::Full;
+            }
         }
-        Slot::Full
     }
 
     /// The first free bucket for a key that is not looked for, whether the key is there already or not.

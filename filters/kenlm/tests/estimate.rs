@@ -7,10 +7,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use yuan_kenlm::Error;
 use yuan_kenlm::estimate::{
     DEFAULT_DISCOUNT_FALLBACK, Estimate, EstimateOptions, Estimator, SpecialSymbols, VocabularyOrder,
 };
+use yuan_kenlm::{BuildOptions, Error, ModelKind};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/kenlm_estimate").join(name)
@@ -259,6 +259,25 @@ fn probabilities_sum_to_one() {
         })
         .unwrap();
     assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+}
+
+#[test]
+fn binaries_are_those_of_the_arpa_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let estimate = estimate(options("-o 3 --prune 0 0 1"), &read(&fixture("zh.txt"))).unwrap();
+    let [arpa, from_arpa, direct] = ["arpa", "from_arpa", "direct"].map(|name| folder.path().join(name));
+    estimate.write_arpa_file(&arpa).unwrap();
+    for kind in [ModelKind::Probing, ModelKind::Trie, ModelKind::QuantisedArrayTrie] {
+        let build = BuildOptions { kind, ..BuildOptions::default() };
+        let expected = yuan_kenlm::build_binary(&arpa, &from_arpa, &build).unwrap();
+        assert_eq!(estimate.build_binary(&direct, &build).unwrap(), expected);
+        assert!(fs::read(&direct).unwrap() == fs::read(&from_arpa).unwrap(), "{kind:?}");
+    }
+    let model = estimate.to_model(&BuildOptions::default()).unwrap();
+    assert_eq!(model.counts()[..2], estimate.counts()[..2]);
+    let wrong = BuildOptions { probing_multiplier: 0.5, ..BuildOptions::default() };
+    let message = estimate.build_binary(&direct, &wrong).unwrap_err().to_string();
+    assert!(message.contains("probing_multiplier"), "{message}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::path::Path;
 
 use support::fixtures;
-use yuan_kenlm::{BuildOptions, Load, Model, ModelKind, State, build_binary};
+use yuan_kenlm::{BuildOptions, Load, Model, ModelKind, Scorer, State, build_binary};
 
 /// Counts the bytes that a thread has allocated and not freed, and their peak.
 struct Counting;
@@ -111,6 +111,12 @@ fn ask(model: &Model, random: &mut Random) {
         if random.below(7) == 0 {
             sentences.push(Vec::new());
         }
+    }
+    let mut scorer = Scorer::new(model);
+    let batch = scorer.score_batch(sentences.iter().map(|sentence| &sentence[..]), true, true);
+    for (sentence, batched) in sentences.iter().zip(batch) {
+        let one = model.score_sentence(sentence, true, true);
+        assert_eq!(one.log10_prob.to_bits(), batched.log10_prob.to_bits());
     }
 }
 

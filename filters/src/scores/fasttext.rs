@@ -193,6 +193,11 @@ impl Rules for FastText {
         vec![(0, self.config.column.clone())]
     }
 
+    fn is_expected_to_drop(&self) -> bool {
+        let config = &self.config;
+        config.min_score > 0.0 || config.max_score > 0.0 || config.languages.languages().next().is_some()
+    }
+
     fn prepare(&self, language: &str) -> PreparedFastText {
         let language = Language::of_name(language).unwrap_or(Language::UNKNOWN);
         let checks = self.config.checks(language.code());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_kenlm::estimate::{DEFAULT_DISCOUNT_FALLBACK, Estimate, EstimateOptions, Estimator, SpecialSymbols};
-use yuan_kenlm::{BuildOptions, ModelKind, build_binary};
+use yuan_kenlm::{BuildOptions, ModelKind};
 use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
 
 use super::kenlm::{CARD, KenLmCard, KenLmModelCard};
@@ -376,19 +376,14 @@ impl TrainKenLm {
             ngrams: estimate.counts(),
         };
         let folder = &config.output;
-        let arpa = context.scratch.join(format!("{language}.arpa.zst"));
-        write_arpa(&estimate, &arpa)?;
-        drop(estimate);
         if config.format == KenLmFormat::Arpa {
             card.file = format!("{language}.arpa.zst").into();
-            let file = folder.join(&card.file);
-            std::fs::copy(&arpa, &file).map_err(Error::io("write", &file))?;
+            write_arpa(&estimate, &folder.join(&card.file))?;
         } else {
             card.file = format!("{language}.bin").into();
-            context.check()?;
-            build_binary(&arpa, &folder.join(&card.file), &config.build_options(context)).map_err(failed)?;
+            let file = folder.join(&card.file);
+            estimate.build_binary(&file, &config.build_options(context)).map_err(failed)?;
         }
-        std::fs::remove_file(&arpa).map_err(Error::io("remove", &arpa))?;
         Ok(card)
     }
 }

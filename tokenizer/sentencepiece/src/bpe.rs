@@ -83,15 +83,15 @@ impl Bpe {
         loop {
             let at = text.len() - rest.as_str().len();
             let Some(character) = rest.next() else { break };
-            if symbols.may_begin(text.as_bytes()[at]) {
-                if let Some((length, id)) = symbols.longest(&text.as_bytes()[at..]) {
-                    self.segment(&joins, &text[start..at], previous, scratch, ids);
-                    ids.push(id);
-                    start = at + length;
-                    rest = text[start..].chars();
-                    previous = None;
-                    continue;
-                }
+            if symbols.may_begin(text.as_bytes()[at])
+                && let Some((length, id)) = symbols.longest(&text.as_bytes()[at..])
+            {
+                self.segment(&joins, &text[start..at], previous, scratch, ids);
+                ids.push(id);
+                start = at + length;
+                rest = text[start..].chars();
+                previous = None;
+                continue;
             }
             if previous.is_some_and(|previous| !self.links.has(previous, character)) {
                 self.segment(&joins, &text[start..at], previous, scratch, ids);

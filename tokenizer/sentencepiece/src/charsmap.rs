@@ -43,7 +43,7 @@ impl Charsmap {
         if size >= rest.len() {
             return Err(error("its trie is longer than the field"));
         }
-        if size < 1024 || size % 1024 != 0 {
+        if size < 1024 || !size.is_multiple_of(1024) {
             return Err(error("its trie is not made of blocks of 1024 bytes"));
         }
         let (trie, replacements) = rest.split_at(size);

@@ -35,8 +35,8 @@ pub struct Piece<'a> {
 impl Model {
     /// Appends the ids of `text` to `ids`, as `EncodeAsIds` gives them.
     ///
-    /// Neighbouring unknown characters are one unknown id; with byte fallback each of their bytes has an id. O(bytes) for
-    /// unigram (times the longest piece) and, thanks to short segments, practically for BPE.
+    /// Neighbouring unknown characters are one unknown id; with byte fallback each of their bytes has an id. Time grows
+    /// with the bytes, for unigram models at worst times the longest piece.
     ///
     /// # Example
     /// ```no_run

@@ -252,10 +252,10 @@ impl<'a, O: Offsets> Walk<'a, O> {
         'a: 't,
     {
         let bytes = &text.as_bytes()[at..];
-        if let Some((length, _)) = self.symbols.and_then(|symbols| symbols.longest(bytes)) {
-            if let Some(symbol) = text.get(at..at + length) {
-                return (symbol, length);
-            }
+        if let Some((length, _)) = self.symbols.and_then(|symbols| symbols.longest(bytes))
+            && let Some(symbol) = text.get(at..at + length)
+        {
+            return (symbol, length);
         }
         if let Some((length, becomes)) = self.normalizer.charsmap.as_ref().and_then(|charsmap| charsmap.longest(bytes))
         {

@@ -1,4 +1,5 @@
 //! Models of every kind say about texts what the C++ library says: `tests/fixtures/sentencepiece`.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail so, and says what it skips")]
 
 use std::path::{Path, PathBuf};
 

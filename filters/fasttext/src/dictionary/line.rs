@@ -1,7 +1,8 @@
 //! From a line of text to rows of the input matrix and labels.
 
-use super::{Dictionary, EntryKind};
-use crate::fetch::fetch;
+use super::sink::RowSink;
+use super::{Dictionary, EntryKind, same, word_of};
+use crate::fetch::{fetch, fetch_at};
 use crate::hash::{hash, hash_next_word};
 use crate::tokens::{END_OF_LINE, MAX_LINE_SIZE, next_token, next_word};
 
@@ -12,11 +13,26 @@ pub struct Line {
     pub rows: Vec<u32>,
     /// Numbers of the labels that the line has and the dictionary knows, counted from 0.
     pub labels: Vec<u32>,
-    hashes: Vec<u32>,
+    pub(super) hashes: Vec<u32>,
+}
+
+/// A token with its hash, and the entry that it may be.
+#[derive(Clone, Copy, Default)]
+struct Token<'a> {
+    word: &'a [u8],
+    hash: u32,
+    candidate: Option<u32>,
 }
 
 /// Tokens that are looked up together: what one needs is on its way from memory while the others are worked on.
 const TOGETHER: usize = 16;
+
+/// The words of a text, and the end of the line behind them.
+#[inline(always)]
+pub(super) fn words_of<'a>(text: &'a [u8]) -> impl FnMut() -> Option<&'a [u8]> {
+    let mut rest = text;
+    move || next_word(&mut rest).or(Some(END_OF_LINE))
+}
 
 impl Dictionary {
     /// Takes a line off the front of `input` and gives its tokens: features and labels go to `line`.
@@ -25,15 +41,16 @@ impl Dictionary {
     /// or at the end of `input`. Tokens with the label prefix that are no label of the dictionary are counted but give
     /// nothing.
     pub fn read_line(&self, input: &mut &[u8], line: &mut Line) -> usize {
-        self.read_tokens(|| next_token(input), line)
+        let Line { rows, labels, hashes } = line;
+        self.read_tokens(|| next_token(input), rows, labels, hashes)
     }
 
     /// Reads `text` as one line: line feeds only separate, and the end of the text ends the line.
     ///
     /// These are the features that fastText's Python binding makes for the text with each line feed replaced by a space.
     pub fn read_text(&self, text: &[u8], line: &mut Line) -> usize {
-        let mut rest = text;
-        self.read_tokens(|| next_word(&mut rest).or(Some(END_OF_LINE)), line)
+        let Line { rows, labels, hashes } = line;
+        self.read_tokens(words_of(text), rows, labels, hashes)
     }
 
     /// Takes a line off the front of `input` as cbow and skipgram train on it: the numbers of the words that the dictionary
@@ -54,71 +71,80 @@ impl Dictionary {
         tokens
     }
 
-    /// Fills `line` with the features of tokens up to the end of the line.
+    /// Gives the features of tokens up to the end of the line.
     #[inline(always)]
-    fn read_tokens<'a>(&self, mut next: impl FnMut() -> Option<&'a [u8]>, line: &mut Line) -> usize {
-        let Line { rows, labels, hashes } = line;
+    pub(super) fn read_tokens<'a>(
+        &self,
+        mut next: impl FnMut() -> Option<&'a [u8]>,
+        rows: &mut impl RowSink,
+        labels: &mut Vec<u32>,
+        hashes: &mut Vec<u32>,
+    ) -> usize {
         rows.clear();
         labels.clear();
         hashes.clear();
         let mut count = 0;
         let mut ended = false;
         while !ended {
-            let mut tokens: [(&[u8], u32); TOGETHER] = [(&[], 0); TOGETHER];
+            let mut tokens = [Token::default(); TOGETHER];
             let mut filled = 0;
-            for slot in &mut tokens {
-                let Some(token) = next() else {
+            for token in &mut tokens {
+                let Some(word) = next() else {
                     ended = true;
                     break;
                 };
-                let hash = hash(token);
-                if let Some(slot) = self.table.first_slot(hash) {
+                *token = Token { word, hash: hash(word), candidate: None };
+                if let Some(slot) = self.table.first_slot(token.hash) {
                     fetch(slot);
                 }
-                *slot = (token, hash);
                 filled += 1;
-                if token == END_OF_LINE {
+                if word == END_OF_LINE {
                     ended = true;
                     break;
                 }
             }
-            let tokens = &tokens[..filled];
-            for &(_, hash) in tokens {
-                self.fetch_letters(hash);
+            let tokens = &mut tokens[..filled];
+            for token in tokens.iter_mut() {
+                token.candidate = self.table.find(token.hash, |_| true);
+                if let Some(id) = token.candidate {
+                    fetch(&self.slots[id as usize]);
+                }
             }
-            for &(token, hash) in tokens {
-                self.push_token(token, hash, rows, labels, hashes);
+            for id in tokens.iter().filter_map(|token| token.candidate) {
+                fetch_at(word_of(&self.slots, &self.letters, id).as_ptr());
             }
+            for token in tokens.iter() {
+                self.push_token(token, rows, labels, hashes);
+            }
+            rows.pause();
             count += filled;
         }
         self.push_word_ngrams(hashes, rows);
         count
     }
 
-    /// Asks for the entry that a hash may be that of.
     #[inline(always)]
-    fn fetch_letters(&self, hash: u32) {
-        if let Some(slot) = self.table.find(hash, |_| true).and_then(|id| self.slots.get(id as usize)) {
-            fetch(slot);
-        }
-    }
-
-    #[inline]
-    fn push_token(&self, token: &[u8], hash: u32, rows: &mut Vec<u32>, labels: &mut Vec<u32>, hashes: &mut Vec<u32>) {
-        match self.id_hashed(token, hash) {
+    fn push_token(&self, token: &Token<'_>, rows: &mut impl RowSink, labels: &mut Vec<u32>, hashes: &mut Vec<u32>) {
+        let Token { word, hash, candidate } = *token;
+        let id = match candidate {
+            // Another word may have the same bits of its hash in the table.
+            Some(id) if !same(self.word(id as usize), word) => self.id_hashed(word, hash),
+            candidate => candidate,
+        };
+        match id {
             Some(id) if self.kind(id as usize) == EntryKind::Word => {
                 rows.push(id);
-                self.push_subwords(token, rows);
+                self.push_subwords_to(word, rows);
             }
             Some(id) => return labels.push(id - self.word_count as u32),
-            None if token.starts_with(&self.label_prefix) => return,
-            None => self.push_subwords(token, rows),
+            None if word.starts_with(&self.label_prefix) => return,
+            None => self.push_subwords_to(word, rows),
         }
         hashes.push(hash);
     }
 
     /// Appends the rows of the n-grams of 2 to `wordNgrams` words.
-    pub(crate) fn push_word_ngrams(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+    pub(crate) fn push_word_ngrams(&self, hashes: &[u32], rows: &mut impl RowSink) {
         let longest = self.ngrams.words;
         if longest < 2 || self.kept_buckets.as_ref().is_some_and(|kept| kept.pairs().is_empty()) {
             return;

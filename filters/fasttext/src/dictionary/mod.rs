@@ -7,10 +7,11 @@
 //! | words, labels, their numbers | here, `table.rs` |
 //! | a word → rows of its character n-grams | `subwords.rs` |
 //! | buckets that a pruned model kept | `pruning.rs` |
-//! | a line → rows, labels | `line.rs` |
+//! | a line → rows, labels | `line.rs`, `sink.rs` |
 
 mod line;
 mod pruning;
+mod sink;
 mod subwords;
 mod table;
 

@@ -1,5 +1,6 @@
 //! Character n-grams of words.
 
+use super::sink::RowSink;
 use super::{Dictionary, Ngrams};
 use crate::hash::{HASH_START, hash_byte};
 use crate::tokens::END_OF_LINE;
@@ -13,6 +14,11 @@ impl Dictionary {
     ///
     /// Cost: bytes of the word × `maxn`.
     pub fn push_subwords(&self, word: &[u8], rows: &mut Vec<u32>) {
+        self.push_subwords_to(word, rows);
+    }
+
+    #[inline(always)]
+    pub(super) fn push_subwords_to(&self, word: &[u8], rows: &mut impl RowSink) {
         if self.ngrams.longest == 0 || word == END_OF_LINE {
             return;
         }
@@ -36,7 +42,11 @@ impl Dictionary {
         let words = self.word_count as u32;
         match &self.kept_buckets {
             None => self.each_ngram(letters, |bucket| rows.push(words + bucket)),
-            Some(kept) => self.each_ngram(letters, |bucket| rows.extend(kept.place(bucket).map(|place| words + place))),
+            Some(kept) => self.each_ngram(letters, |bucket| {
+                if let Some(place) = kept.place(bucket) {
+                    rows.push(words + place);
+                }
+            }),
         }
     }
 
@@ -77,7 +87,7 @@ impl Dictionary {
 
     /// Appends the row of a bucket unless it was pruned.
     #[inline(always)]
-    pub(super) fn push_bucket(&self, bucket: u32, rows: &mut Vec<u32>) {
+    pub(super) fn push_bucket(&self, bucket: u32, rows: &mut impl RowSink) {
         let place = match &self.kept_buckets {
             None => bucket,
             Some(kept) => match kept.place(bucket) {

@@ -5,6 +5,8 @@ mod product;
 mod quantised;
 mod sums;
 
+use crate::fetch::fetch_at;
+
 pub use dense::DenseMatrix;
 pub use product::{CENTROIDS, ProductQuantiser};
 pub use quantised::{QuantisedMatrix, QuantisedNorms};
@@ -51,6 +53,16 @@ impl Matrix {
     /// # Panics
     /// When a row is not there or the vector has another length.
     pub fn average_rows(&self, rows: &[u32], vector: &mut [f32]) {
+        vector.fill(0.0);
+        self.add_rows(rows, vector);
+        divide(vector, rows.len());
+    }
+
+    /// Adds rows to `vector` in their order.
+    ///
+    /// # Panics
+    /// When a row is not there or the vector has another length.
+    pub fn add_rows(&self, rows: &[u32], vector: &mut [f32]) {
         assert_eq!(vector.len(), self.columns(), "a vector has the length of a row");
         match self {
             Self::Dense(matrix) => sums::sum_dense(matrix.bytes(), rows, vector),
@@ -59,8 +71,26 @@ impl Matrix {
                 sums::sum_codes(matrix.quantiser(), matrix.codes(), norms, rows, vector);
             }
         }
-        let factor = (1.0 / rows.len() as f64) as f32;
-        vector.iter_mut().for_each(|value| *value *= factor);
+    }
+
+    /// Asks for a row, so that it is there when it is needed.
+    #[inline(always)]
+    pub(crate) fn fetch_row(&self, row: u32) {
+        let row = row as usize;
+        match self {
+            Self::Dense(matrix) => {
+                let (cells, length) = (matrix.bytes(), matrix.columns() * 4);
+                for line in (0..length).step_by(64) {
+                    fetch_at(cells.as_ptr().wrapping_add(row * length + line));
+                }
+            }
+            Self::Quantised(matrix) => {
+                fetch_at(matrix.codes().as_ptr().wrapping_add(row * matrix.quantiser().pieces()));
+                if let Some(norms) = matrix.norms() {
+                    fetch_at(norms.codes.as_ptr().wrapping_add(row));
+                }
+            }
+        }
     }
 
     /// The product of a row with `vector`, summed from the front.
@@ -73,6 +103,12 @@ impl Matrix {
             Self::Quantised(matrix) => matrix.dot_row(row, vector),
         }
     }
+}
+
+/// Makes a mean of a sum, rounding as the C++ library does.
+pub(crate) fn divide(sum: &mut [f32], count: usize) {
+    let factor = (1.0 / count as f64) as f32;
+    sum.iter_mut().for_each(|value| *value *= factor);
 }
 
 impl From<DenseMatrix> for Matrix {

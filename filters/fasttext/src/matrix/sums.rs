@@ -40,12 +40,12 @@ macro_rules! widest {
 }
 
 widest! {
-    /// Sums rows of a matrix of little-endian numbers with `sums.len()` columns. Panics when a row is not there.
+    /// Adds rows of a matrix of little-endian numbers with `sums.len()` columns to `sums`. Panics when a row is not there.
     fn sum_dense(cells: &[u8], rows: &[u32], sums: &mut [f32]) = dense
 }
 
 widest! {
-    /// Sums rows that are codes; each is multiplied with its norm before it is added if there are norms. Panics when a
+    /// Adds rows that are codes to `sums`; each is multiplied with its norm first if there are norms. Panics when a
     /// row is not there.
     fn sum_codes(quantiser: &ProductQuantiser, codes: &[u8], norms: Option<(&[u8], &[f32])>, rows: &[u32], sums: &mut [f32])
         = quantised
@@ -75,6 +75,7 @@ fn dense(cells: &[u8], rows: &[u32], sums: &mut [f32]) {
 #[inline(always)]
 fn dense_block<const WIDTH: usize>(cells: &[u8], columns: usize, first: usize, rows: &[u32], out: &mut [f32]) {
     let mut sums = [0.0f32; WIDTH];
+    sums.copy_from_slice(out);
     let place = |row: u32| (row as usize * columns + first) * 4;
     for (at, &row) in rows.iter().enumerate() {
         if let Some(&row) = rows.get(at + AHEAD) {
@@ -122,7 +123,6 @@ fn quantised(
         return;
     }
     let rest = &mut sums[first * length..];
-    rest.fill(0.0);
     for &row in rows {
         let row = row as usize;
         let norm = norms.map_or(1.0, |(codes, values)| values[usize::from(codes[row])]);
@@ -146,6 +146,7 @@ fn code_block<const PIECES: usize, const WIDTH: usize>(
     out: &mut [f32],
 ) {
     let mut sums = [0.0f32; WIDTH];
+    sums.copy_from_slice(out);
     let pieces = quantiser.pieces();
     // `[PIECES, 256, 2]`
     let centroids = &quantiser.centroids()[first * CENTROIDS * 2..][..PIECES * CENTROIDS * 2].as_chunks::<2>().0;

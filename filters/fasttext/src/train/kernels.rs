@@ -152,7 +152,7 @@ pub(crate) fn prefetch(row: &[f32]) {
 }
 
 /// Rows between a prefetch and the use of the row.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 16;
 
 for_each_level! {
     /// Sets `sum` to the sum of the rows of a matrix, added one after the other, times `factor`. Rows are as long as `sum`.

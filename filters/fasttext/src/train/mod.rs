@@ -5,6 +5,10 @@
 //! the C library of the C++ program; another C library's `exp`, `log` and `pow` may differ in their last bit. With more threads, or
 //! with weights, there is no such model to equal.
 //!
+//! fastText fills a tenth of the input matrix with random numbers for each thread, so with one thread nine tenths start from 0. Version
+//! 0.9.3 does not set those to 0: in a process that has freed memory before (a second training in Python) its model depends on what was
+//! there, up to "Encountered NaN". Here they are 0, as in 0.9.2 and as in a fresh process of 0.9.3.
+//!
 //! | step | file |
 //! |---|---|
 //! | what can be set | `options.rs` |

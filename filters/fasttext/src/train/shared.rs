@@ -1,8 +1,8 @@
 //! Many workers on the same matrices (Hogwild, Niu et al. 2011, arXiv:1106.5730): no locks, updates may overwrite each other.
 //!
 //! Every number of a matrix is an atomic that is read and written relaxed, so that racing workers are defined behaviour. Compilers do
-//! not widen such accesses, though, and one number at a time takes several times as long as a register full; so on x86-64 the three
-//! loops that touch the matrices are written in assembly.
+//! not widen such accesses, though: with two threads a training took 2.7 times (100 columns) to 3.6 times (16 columns) the processor time
+//! of one whose loops take a register at a time. So on x86-64 the loops that touch the matrices are written in assembly.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -89,6 +89,16 @@ kernels::for_each_level! {
 #[inline(always)]
 fn row_of(matrix: &[AtomicU32], row: usize, columns: usize) -> &[AtomicU32] {
     &matrix[row * columns..][..columns]
+}
+
+/// Asks for a row that is needed soon.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch(row: &[AtomicU32]) {
+    for line in row.chunks(16) {
+        // SAFETY: a prefetch is a hint that reads nothing, and the address is that of a slice anyway.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) }
+    }
 }
 
 /// The loops as the language has them: one number at a time.
@@ -230,7 +240,13 @@ macro_rules! over_rows {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx")]
             fn avx(matrix: &[AtomicU32], rows: &[u32], $own: &$($mutable)? [f32]) {
-                for &row in rows {
+                for &ahead in rows.iter().take(kernels::AHEAD) {
+                    prefetch(row_of(matrix, ahead as usize, $own.len()));
+                }
+                for (index, &row) in rows.iter().enumerate() {
+                    if let Some(&ahead) = rows.get(index + kernels::AHEAD) {
+                        prefetch(row_of(matrix, ahead as usize, $own.len()));
+                    }
                     let shared = row_of(matrix, row as usize, $own.len());
                     let done = wide::$name(shared, $own);
                     each::$name(&shared[done..], &$($mutable)? $own[done..]);

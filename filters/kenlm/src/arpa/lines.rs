@@ -50,8 +50,13 @@ impl Lines {
                 Box::new(whole)
             }
         };
+        Ok(Lines { most_bytes, ..Lines::from_source(source, path) })
+    }
+
+    /// Text that comes from elsewhere, uncompressed; errors call it `path`.
+    pub(crate) fn from_source(source: Box<dyn Read>, path: &Path) -> Lines {
         let (path, buffer) = (path.to_path_buf(), Vec::new());
-        Ok(Lines { source, path, buffer, start: 0, whole: 0, ended: false, line: 0, most_bytes })
+        Lines { source, path, buffer, start: 0, whole: 0, ended: false, line: 0, most_bytes: u64::MAX }
     }
 
     /// The file.

@@ -11,6 +11,7 @@
 mod lines;
 mod number;
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -56,7 +57,15 @@ impl Batch<'_> {
 impl ArpaReader {
     /// Opens a file and reads the counts.
     pub(crate) fn open(path: &Path, allow_positive: bool) -> Result<ArpaReader> {
-        let mut lines = Lines::open(path)?;
+        ArpaReader::new(Lines::open(path)?, allow_positive)
+    }
+
+    /// Reads the counts of an uncompressed file that comes from elsewhere; errors call it `path`.
+    pub(crate) fn from_source(source: Box<dyn Read>, path: &Path, allow_positive: bool) -> Result<ArpaReader> {
+        ArpaReader::new(Lines::from_source(source, path), allow_positive)
+    }
+
+    fn new(mut lines: Lines, allow_positive: bool) -> Result<ArpaReader> {
         let counts = read_counts(&mut lines)?;
         Ok(ArpaReader { lines, counts, allow_positive, positive: 0 })
     }

@@ -22,6 +22,7 @@ mod sort;
 mod trie;
 mod words;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::arpa::ArpaReader;
@@ -95,8 +96,24 @@ pub struct BuildReport {
 ///
 /// When the ARPA file is not as it should be; when a setting is out of range; when reading or writing fails.
 pub fn build_binary(arpa: &Path, output: &Path, options: &BuildOptions) -> Result<BuildReport> {
+    options.check()?;
+    build_file(arpa, ArpaReader::open(arpa, options.allow_positive_probs)?, output, options)
+}
+
+/// Builds a binary model as [`build_binary`] does, from an uncompressed ARPA file that errors call `arpa`.
+pub(crate) fn build_binary_from(
+    source: Box<dyn Read>,
+    arpa: &Path,
+    output: &Path,
+    options: &BuildOptions,
+) -> Result<BuildReport> {
+    options.check()?;
+    build_file(arpa, ArpaReader::from_source(source, arpa, options.allow_positive_probs)?, output, options)
+}
+
+fn build_file(arpa: &Path, reader: ArpaReader, output: &Path, options: &BuildOptions) -> Result<BuildReport> {
     let mut target = Target::file(output, options)?;
-    let report = build(arpa, &mut target, options)?;
+    let report = build(arpa, reader, &mut target, options)?;
     target.finish(output)?;
     Ok(report)
 }
@@ -109,16 +126,25 @@ impl Model {
     /// As [`build_binary`].
     pub fn from_arpa(path: impl AsRef<Path>, options: &BuildOptions) -> Result<Model> {
         let path = path.as_ref();
+        options.check()?;
+        Model::build(path, ArpaReader::open(path, options.allow_positive_probs)?, options)
+    }
+
+    /// Builds a model in memory from an uncompressed ARPA file that errors call `path`.
+    pub(crate) fn from_arpa_source(source: Box<dyn Read>, path: &Path, options: &BuildOptions) -> Result<Model> {
+        options.check()?;
+        Model::build(path, ArpaReader::from_source(source, path, options.allow_positive_probs)?, options)
+    }
+
+    fn build(path: &Path, reader: ArpaReader, options: &BuildOptions) -> Result<Model> {
         let mut target = Target::memory(path);
-        build(path, &mut target, options)?;
+        build(path, reader, &mut target, options)?;
         let (bytes, words) = target.into_memory()?;
         Model::from_storage(path, bytes, options.include_words.then_some(words))
     }
 }
 
-fn build(arpa: &Path, target: &mut Target, options: &BuildOptions) -> Result<BuildReport> {
-    options.check()?;
-    let reader = ArpaReader::open(arpa, options.allow_positive_probs)?;
+fn build(arpa: &Path, reader: ArpaReader, target: &mut Target, options: &BuildOptions) -> Result<BuildReport> {
     match options.kind {
         ModelKind::Probing => probing::build(arpa, reader, target, options),
         _ => trie::build(arpa, reader, target, options),

@@ -223,7 +223,11 @@ impl<T: Cell> TapeWriter<T> {
         self.tape.cells + self.open.len() as u64
     }
 
+<<<<<<< HEAD
     #[inline]
+=======
+    #[inline(always)]
+>>>>>>> main
     pub fn push(&mut self, cell: T) -> Result<()> {
         if self.open.len() == self.open.capacity() {
             self.make_room()?;
@@ -292,7 +296,11 @@ pub(crate) struct TapeReader<'a, T: Cell> {
 
 impl<T: Cell> TapeReader<'_, T> {
     /// The next cell; `None` at the end.
+<<<<<<< HEAD
     #[inline]
+=======
+    #[inline(always)]
+>>>>>>> main
     pub fn next(&mut self) -> Result<Option<T>> {
         if let Some(&cell) = self.slice.get(self.position) {
             self.position += 1;
@@ -302,6 +310,7 @@ impl<T: Cell> TapeReader<'_, T> {
     }
 
     /// The next cell of a tape that was made to hold one.
+<<<<<<< HEAD
     #[inline]
     pub fn expect(&mut self) -> Result<T> {
         match self.next()? {
@@ -310,6 +319,18 @@ impl<T: Cell> TapeReader<'_, T> {
         }
     }
 
+=======
+    #[inline(always)]
+    pub fn expect(&mut self) -> Result<T> {
+        if let Some(&cell) = self.slice.get(self.position) {
+            self.position += 1;
+            return Ok(cell);
+        }
+        self.next_slow()?.ok_or_else(damaged)
+    }
+
+    #[inline(never)]
+>>>>>>> main
     fn next_slow(&mut self) -> Result<Option<T>> {
         loop {
             if self.slice.is_empty() && self.position < self.loaded.len() {

@@ -7,23 +7,20 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `pipeline.rs` | the ring, and the state from token to token |
-//! | `walks.rs` | lookups of some tokens under way at once |
+//! | `pipeline.rs` | the ring, lookups under way, the state from token to token |
 //! | `probing.rs`, `trie.rs` | the steps of a lookup |
 
 mod pipeline;
 mod probing;
 mod trie;
-mod walks;
 
 use crate::model::{Model, Structure};
 use crate::prefetch::prefetch;
 use crate::state::{FullScore, SentenceScore};
-use crate::vocab::{UNKNOWN, WordIndex, hash_word};
-use pipeline::{Ahead, Pipeline, Sink};
+use crate::vocab::{WordIndex, hash_word};
+use pipeline::{Pipeline, Sink, Steps};
 use probing::ProbingSteps;
 use trie::TrieSteps;
-use walks::Walks;
 
 /// Scores sentences with one model, for one thread. Memory: some 20 KiB, reused.
 ///
@@ -42,8 +39,8 @@ pub struct Scorer<'m> {
 }
 
 enum Engine<'m> {
-    Probing(Pipeline<'m, Walks<ProbingSteps<'m>>>),
-    Trie(Pipeline<'m, Walks<TrieSteps<'m>>>),
+    Probing(Pipeline<'m, ProbingSteps<'m>>),
+    Trie(Pipeline<'m, TrieSteps<'m>>),
 }
 
 /// Runs `$body` with `$pipeline` bound to the pipeline, of whichever type it is.
@@ -60,8 +57,8 @@ impl<'m> Scorer<'m> {
     /// A scorer that asks `model`.
     pub fn new(model: &'m Model) -> Scorer<'m> {
         let engine = match &model.structure {
-            Structure::Probing(search) => Engine::Probing(Pipeline::new(model, Walks::new(ProbingSteps { search }))),
-            Structure::Trie(search) => Engine::Trie(Pipeline::new(model, Walks::new(TrieSteps { search }))),
+            Structure::Probing(search) => Engine::Probing(Pipeline::new(model, ProbingSteps { search })),
+            Structure::Trie(search) => Engine::Trie(Pipeline::new(model, TrieSteps { search })),
         };
         Scorer { model, engine }
     }
@@ -76,7 +73,7 @@ impl<'m> Scorer<'m> {
         let mut sums = Sums::default();
         with_pipeline!(self, pipeline => {
             for sentence in sentences {
-                pipeline.begin(begin);
+                pipeline.begin(begin, &mut sums);
                 for &word in sentence {
                     pipeline.word(word, &mut sums);
                 }
@@ -119,7 +116,7 @@ impl<'m> Scorer<'m> {
     pub fn full_scores(&mut self, sentence: &[WordIndex], begin: bool, end: bool, scores: &mut Vec<FullScore>) {
         scores.clear();
         with_pipeline!(self, pipeline => {
-            pipeline.begin(begin);
+            pipeline.begin(begin, scores);
             for &word in sentence {
                 pipeline.word(word, scores);
             }
@@ -198,7 +195,7 @@ impl<'m> WordsAhead<'m> {
     }
 
     #[inline(always)]
-    fn push<A: Ahead>(&mut self, coming: Coming, pipeline: &mut Pipeline<'m, A>, sink: &mut impl Sink) {
+    fn push<S: Steps>(&mut self, coming: Coming, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
         let at = self.count % WORDS_AHEAD;
         if self.count >= WORDS_AHEAD {
             self.pass(self.ring[at], pipeline, sink);
@@ -207,7 +204,7 @@ impl<'m> WordsAhead<'m> {
         self.count += 1;
     }
 
-    fn finish<A: Ahead>(&mut self, pipeline: &mut Pipeline<'m, A>, sink: &mut impl Sink) {
+    fn finish<S: Steps>(&mut self, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
         for at in self.count.saturating_sub(WORDS_AHEAD)..self.count {
             self.pass(self.ring[at % WORDS_AHEAD], pipeline, sink);
         }
@@ -215,19 +212,13 @@ impl<'m> WordsAhead<'m> {
     }
 
     #[inline(always)]
-    fn pass<A: Ahead>(&self, coming: Coming, pipeline: &mut Pipeline<'m, A>, sink: &mut impl Sink) {
+    fn pass<S: Steps>(&self, coming: Coming, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
         match coming {
-            Coming::Begin(begin) => pipeline.begin(begin),
+            Coming::Begin(begin) => pipeline.begin(begin, sink),
             Coming::Word(hash) => {
                 pipeline.word(self.model.vocabulary.index_of_hash(&self.model.bytes, hash), sink);
             }
             Coming::End(end) => pipeline.end(end, sink),
         }
     }
-}
-
-/// Whether a word counts as unknown.
-#[inline(always)]
-fn is_unknown(word: WordIndex) -> bool {
-    word == UNKNOWN
 }

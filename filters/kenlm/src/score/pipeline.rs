@@ -1,9 +1,19 @@
-//! A ring of tokens whose lookups are under way.
+//! A ring of tokens. Those that enter have their lookups started: walks from a word to longer and longer n-grams, each of
+//! which waits for memory. Some walks are under way at once and take steps in turn, so that they wait together. Tokens
+//! leave in order, when their walks have ended; then their scores are added up from state to state.
 
-use super::is_unknown;
 use crate::model::Model;
-use crate::state::{FullScore, MAX_ORDER, State};
-use crate::vocab::WordIndex;
+use crate::search::Found;
+use crate::state::{FullScore, MAX_ORDER, has_extension};
+use crate::vocab::{UNKNOWN, WordIndex};
+
+/// Places in the ring.
+const RING: usize = 64;
+/// Most tokens in the ring. Those that have left stay readable until their places are needed, and a token looks back at
+/// up to as many as the highest order.
+const IN_FLIGHT: usize = RING - MAX_ORDER - 4;
+/// Walks that are under way at once: about as many cache lines as a core can wait for.
+const WALKS: usize = 12;
 
 /// Is told of scores, in order.
 pub(super) trait Sink {
@@ -13,103 +23,160 @@ pub(super) trait Sink {
     fn end(&mut self);
 }
 
-/// Lookups that run ahead of the scores.
-pub(super) trait Ahead {
-    /// Number of tokens in the ring; a power of two.
-    const SLOTS: usize;
+/// How a structure is walked through, a step at a time.
+pub(super) trait Steps {
+    /// Where a walk is. What its next step looks at was asked for.
+    type Walk: Copy + Default;
 
-    /// Starts the lookups of a token in a slot: `word` with what stands before it, the nearest word first.
-    fn enter(&mut self, bytes: &[u8], slot: usize, word: WordIndex, context: &[WordIndex]);
+    /// Asks for what [`Self::begin`] looks at.
+    fn ask(&self, bytes: &[u8], word: WordIndex);
 
-    /// Sees to it that the lookups of a slot have ended.
-    fn settle(&mut self, bytes: &[u8], slot: usize);
+    /// Begins the walk of a token; `None` if it has ended already.
+    fn begin(&self, bytes: &[u8], ring: &mut Ring, token: usize) -> Option<Self::Walk>;
 
-    /// The score of a slot's token after a state.
-    fn score(&self, bytes: &[u8], slot: usize, word: WordIndex, history: &State, next: &mut State) -> FullScore;
+    /// A step; whether there are more.
+    fn step(&self, bytes: &[u8], ring: &mut Ring, token: usize, walk: &mut Self::Walk) -> bool;
 }
 
-/// Tokens between entering and leaving, and the state behind the last one that left.
-pub(super) struct Pipeline<'m, A> {
-    model: &'m Model,
-    ahead: A,
-    tokens: Vec<Token>,
-    /// Number of tokens that have entered, and left.
-    entered: usize,
-    left: usize,
-    /// What stands before the next token, the nearest word first.
-    context: [WordIndex; MAX_ORDER - 1],
-    context_length: usize,
-    /// What the next token starts with.
-    start: Start,
-    state: State,
+/// The last tokens, by their numbers.
+pub(super) struct Ring {
+    places: [Place; RING],
 }
 
 #[derive(Clone, Copy)]
-struct Token {
+struct Place {
     word: WordIndex,
-    start: Start,
-    scored: bool,
-    /// It is `</s>`, put there by [`Pipeline::end`].
-    marker: bool,
-    ends: bool,
+    kind: Kind,
+    /// How many of the words before it belong to its history.
+    context: u8,
+    /// Length of the longest n-gram that its walk has found.
+    depth: u8,
+    done: bool,
+    /// For each depth, how much of the history a state behind it holds.
+    state_lengths: [u8; MAX_ORDER],
+    probs: [f32; MAX_ORDER],
+    backoffs: [f32; MAX_ORDER],
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Start {
-    /// The state of the token before.
-    Inner,
-    /// The state behind `<s>`.
+enum Kind {
+    /// `<s>`, or the place where it would be: a sentence begins.
     Begin,
-    /// No state at all.
-    Nothing,
+    Word,
+    /// `</s>`.
+    Marker,
+    /// A sentence ends without `</s>`.
+    End,
 }
 
-impl<'m, A: Ahead> Pipeline<'m, A> {
-    pub(super) fn new(model: &'m Model, ahead: A) -> Pipeline<'m, A> {
-        let token = Token { word: 0, start: Start::Inner, scored: false, marker: false, ends: false };
+impl Ring {
+    #[inline(always)]
+    pub(super) fn word(&self, token: usize) -> WordIndex {
+        self.places[token % RING].word
+    }
+
+    /// The word `distance` before a token, from 0 for the one next to it, if its history reaches there.
+    #[inline(always)]
+    pub(super) fn context(&self, token: usize, distance: usize) -> Option<WordIndex> {
+        if distance < self.places[token % RING].context as usize {
+            Some(self.places[token.wrapping_sub(1 + distance) % RING].word)
+        } else {
+            None
+        }
+    }
+
+    /// Takes in the next longer n-gram, below the highest order, that ends with a token.
+    #[inline(always)]
+    pub(super) fn found(&mut self, token: usize, found: Found) {
+        let place = &mut self.places[token % RING];
+        let depth = place.depth as usize % MAX_ORDER;
+        let shorter = place.state_lengths[depth.saturating_sub(1)];
+        place.probs[depth] = found.prob;
+        place.backoffs[depth] = found.backoff;
+        place.depth = depth as u8 + 1;
+        let shorter = if depth == 0 { 0 } else { shorter };
+        place.state_lengths[depth] = if has_extension(found.backoff) { place.depth } else { shorter };
+    }
+
+    /// Takes in the n-gram of the highest order that ends with a token.
+    #[inline(always)]
+    pub(super) fn found_longest(&mut self, token: usize, prob: f32) {
+        let place = &mut self.places[token % RING];
+        let depth = place.depth as usize % MAX_ORDER;
+        place.probs[depth] = prob;
+        place.state_lengths[depth] = place.state_lengths[depth.saturating_sub(1)];
+        place.depth = depth as u8 + 1;
+    }
+}
+
+/// Tokens between entering and leaving, and the state behind the last one that left.
+pub(super) struct Pipeline<'m, S: Steps> {
+    model: &'m Model,
+    steps: S,
+    ring: Ring,
+    /// Numbers of tokens that have entered, of those whose walks have begun, and of those that have left.
+    entered: usize,
+    begun: usize,
+    left: usize,
+    /// How many words the history of the next token has.
+    context: usize,
+    /// Walks under way, with their tokens.
+    walks: [(usize, S::Walk); WALKS],
+    active: usize,
+    /// Length of the state; its words and back-offs are those of the last token that left.
+    state_length: usize,
+}
+
+impl<'m, S: Steps> Pipeline<'m, S> {
+    pub(super) fn new(model: &'m Model, steps: S) -> Pipeline<'m, S> {
+        let place = Place {
+            word: 0,
+            kind: Kind::End,
+            context: 0,
+            depth: 0,
+            done: true,
+            state_lengths: [0; MAX_ORDER],
+            probs: [0.0; MAX_ORDER],
+            backoffs: [0.0; MAX_ORDER],
+        };
         Pipeline {
             model,
-            ahead,
-            tokens: vec![token; A::SLOTS],
+            steps,
+            ring: Ring { places: [place; RING] },
             entered: 0,
+            begun: 0,
             left: 0,
-            context: [0; MAX_ORDER - 1],
-            context_length: 0,
-            start: Start::Nothing,
-            state: State::default(),
+            context: 0,
+            walks: [(0, S::Walk::default()); WALKS],
+            active: 0,
+            state_length: 0,
         }
     }
 
     /// A sentence begins, with or without `<s>`.
     #[inline(always)]
-    pub(super) fn begin(&mut self, marker: bool) {
-        self.start = if marker { Start::Begin } else { Start::Nothing };
-        self.context_length = usize::from(marker);
-        self.context[0] = self.model.vocabulary.begin_sentence;
+    pub(super) fn begin(&mut self, marker: bool, sink: &mut impl Sink) {
+        self.context = usize::from(marker);
+        let state = self.model.begin_sentence_state();
+        let place = self.enter(state.words[0], Kind::Begin, sink);
+        place.context = u8::from(marker);
+        place.backoffs[0] = state.backoffs[0];
     }
 
     /// The next word of the sentence.
     #[inline(always)]
     pub(super) fn word(&mut self, word: WordIndex, sink: &mut impl Sink) {
         let word = self.model.known(word);
-        self.enter(word, false, false, sink);
-        let kept = self.model.order() - 1;
-        self.context.copy_within(..kept - 1, 1);
-        self.context[0] = word;
-        self.context_length = (self.context_length + 1).min(kept);
+        self.steps.ask(&self.model.bytes, word);
+        self.enter(word, Kind::Word, sink);
+        self.context = (self.context + 1).min(self.model.order() - 1);
     }
 
     /// The sentence ends, with or without `</s>`.
     #[inline(always)]
     pub(super) fn end(&mut self, marker: bool, sink: &mut impl Sink) {
-        if marker {
-            self.enter(self.model.vocabulary.end_sentence, true, true, sink);
-            return;
-        }
-        self.make_room(sink);
-        let start = std::mem::replace(&mut self.start, Start::Inner);
-        self.tokens[self.entered % A::SLOTS] = Token { word: 0, start, scored: false, marker: false, ends: true };
-        self.entered += 1;
+        let kind = if marker { Kind::Marker } else { Kind::End };
+        self.enter(self.model.vocabulary.end_sentence, kind, sink);
     }
 
     /// All tokens leave.
@@ -120,42 +187,101 @@ impl<'m, A: Ahead> Pipeline<'m, A> {
     }
 
     #[inline(always)]
-    fn enter(&mut self, word: WordIndex, marker: bool, ends: bool, sink: &mut impl Sink) {
-        self.make_room(sink);
-        let slot = self.entered % A::SLOTS;
-        let start = std::mem::replace(&mut self.start, Start::Inner);
-        self.tokens[slot] = Token { word, start, scored: true, marker, ends };
-        self.ahead.enter(&self.model.bytes, slot, word, &self.context[..self.context_length]);
-        self.entered += 1;
-    }
-
-    #[inline(always)]
-    fn make_room(&mut self, sink: &mut impl Sink) {
-        if self.entered - self.left == A::SLOTS {
+    fn enter(&mut self, word: WordIndex, kind: Kind, sink: &mut impl Sink) -> &mut Place {
+        if self.entered - self.left == IN_FLIGHT {
             self.leave(sink);
         }
+        let place = &mut self.ring.places[self.entered % RING];
+        self.entered += 1;
+        place.word = word;
+        place.kind = kind;
+        place.context = self.context as u8;
+        place.depth = 0;
+        place.done = false;
+        place
     }
 
     #[inline(always)]
     fn leave(&mut self, sink: &mut impl Sink) {
-        let slot = self.left % A::SLOTS;
-        let token = self.tokens[slot];
-        match token.start {
-            Start::Inner => {}
-            Start::Begin => self.state = self.model.begin_sentence_state(),
-            Start::Nothing => self.state = State::default(),
+        let token = self.left;
+        let kind = self.ring.places[token % RING].kind;
+        if matches!(kind, Kind::Word | Kind::Marker) {
+            while !self.ring.places[token % RING].done {
+                self.turn();
+            }
+            let score = self.score(token);
+            sink.word(score, kind == Kind::Word && self.ring.word(token) == UNKNOWN);
+        } else if kind == Kind::Begin {
+            self.state_length = self.ring.places[token % RING].context as usize;
         }
-        if token.scored {
-            let bytes = &self.model.bytes;
-            self.ahead.settle(bytes, slot);
-            let mut next = State::default();
-            let score = self.ahead.score(bytes, slot, token.word, &self.state, &mut next);
-            self.state = next;
-            sink.word(score, !token.marker && is_unknown(token.word));
-        }
-        if token.ends {
+        if matches!(kind, Kind::Marker | Kind::End) {
             sink.end();
         }
         self.left += 1;
+        // A token without a walk can leave before its turn to begin one has come.
+        self.begun = self.begun.max(self.left);
+    }
+
+    /// The score of a token whose walk has ended, after the state behind the token before it; additions are in KenLM's
+    /// order.
+    #[inline(always)]
+    fn score(&mut self, token: usize) -> FullScore {
+        let history = &self.ring.places[token.wrapping_sub(1) % RING];
+        let place = &self.ring.places[token % RING];
+        // What is not in the state does not count, although the walk has gone on.
+        let length = (place.depth as usize).min(self.state_length + 1);
+        let last = length.saturating_sub(1) % MAX_ORDER;
+        let mut prob = place.probs[last];
+        for &backoff in history.backoffs.iter().take(self.state_length).skip(last) {
+            prob += backoff;
+        }
+        self.state_length = place.state_lengths[last] as usize;
+        FullScore { log10_prob: prob, ngram_length: length as u8 }
+    }
+
+    /// A step of each walk; where one has ended, that of the next token begins.
+    #[inline(always)]
+    fn turn(&mut self) {
+        let bytes = &self.model.bytes[..];
+        let mut at = 0;
+        while at < self.active {
+            let (token, walk) = &mut self.walks[at];
+            if self.steps.step(bytes, &mut self.ring, *token, walk) {
+                at += 1;
+                continue;
+            }
+            self.ring.places[*token % RING].done = true;
+            match self.begin_next(bytes) {
+                Some(next) => {
+                    self.walks[at] = next;
+                    at += 1;
+                }
+                None => {
+                    self.active -= 1;
+                    self.walks[at] = self.walks[self.active];
+                }
+            }
+        }
+        while self.active < WALKS {
+            let Some(next) = self.begin_next(bytes) else { break };
+            self.walks[self.active] = next;
+            self.active += 1;
+        }
+    }
+
+    /// Begins walks until one has steps to take.
+    #[inline(always)]
+    fn begin_next(&mut self, bytes: &[u8]) -> Option<(usize, S::Walk)> {
+        while self.begun < self.entered {
+            let token = self.begun;
+            self.begun += 1;
+            if matches!(self.ring.places[token % RING].kind, Kind::Word | Kind::Marker) {
+                if let Some(walk) = self.steps.begin(bytes, &mut self.ring, token) {
+                    return Some((token, walk));
+                }
+                self.ring.places[token % RING].done = true;
+            }
+        }
+        None
     }
 }

@@ -1,6 +1,6 @@
 //! Walks through hash tables: a step for each order.
 
-use super::walks::{Steps, Token};
+use super::pipeline::{Ring, Steps};
 use crate::bytes::f32_at;
 use crate::prefetch::prefetch;
 use crate::search::Search;
@@ -24,8 +24,8 @@ pub(super) struct Walk {
 impl ProbingSteps<'_> {
     /// To the n-gram of one word more than `key`, if there is such a word.
     #[inline(always)]
-    fn onward(&self, bytes: &[u8], token: &Token, level: usize, key: u64) -> Option<Walk> {
-        let key = longer_key(key, token.context(level)?);
+    fn onward(&self, bytes: &[u8], ring: &Ring, token: usize, level: usize, key: u64) -> Option<Walk> {
+        let key = longer_key(key, ring.context(token, level)?);
         let (home, at) = match self.search.middle.get(level) {
             Some(table) => {
                 let home = table.home(key);
@@ -50,36 +50,32 @@ impl Steps for ProbingSteps<'_> {
     }
 
     #[inline(always)]
-    fn begin(&self, bytes: &[u8], token: &mut Token) -> Option<Walk> {
-        let (unigram, key) = self.search.unigram(bytes, token.word);
-        token.found(unigram);
-        if unigram.independent_left { None } else { self.onward(bytes, token, 0, key) }
+    fn begin(&self, bytes: &[u8], ring: &mut Ring, token: usize) -> Option<Walk> {
+        let (unigram, key) = self.search.unigram(bytes, ring.word(token));
+        ring.found(token, unigram);
+        if unigram.independent_left { None } else { self.onward(bytes, ring, token, 0, key) }
     }
 
     #[inline(always)]
-    fn step(&self, bytes: &[u8], token: &mut Token, walk: &mut Walk) -> bool {
+    fn step(&self, bytes: &[u8], ring: &mut Ring, token: usize, walk: &mut Walk) -> bool {
         let Some(table) = self.search.middle.get(walk.level) else {
             if let Some(at) = self.search.longest.find_from(bytes, walk.home, walk.key) {
-                token.found_longest(f32_at(bytes, at + 8));
+                ring.found_longest(token, f32_at(bytes, at + 8));
             }
             return false;
         };
         let Some(at) = table.find_from(bytes, walk.home, walk.key) else { return false };
         let found = ProbingSearch::found(bytes, at + 8);
-        token.found(found);
+        ring.found(token, found);
         if found.independent_left {
             return false;
         }
-        match self.onward(bytes, token, walk.level + 1, walk.key) {
+        match self.onward(bytes, ring, token, walk.level + 1, walk.key) {
             Some(next) => {
                 *walk = next;
                 true
             }
             None => false,
         }
-    }
-
-    fn order(&self) -> usize {
-        self.search.order()
     }
 }

@@ -1,8 +1,7 @@
 //! Walks through a trie: a step for each record that is far from the last one.
 
-use super::walks::{Steps, Token};
+use super::pipeline::{Ring, Steps};
 use crate::prefetch::prefetch;
-use crate::search::Search;
 use crate::search::trie::{Children, Hunt, TrieSearch};
 use crate::vocab::WordIndex;
 
@@ -26,8 +25,8 @@ const NEAR_BITS: u64 = 512;
 impl TrieSteps<'_> {
     /// To the child with the next word of the context, if there is such a word and there are children.
     #[inline(always)]
-    fn onward(&self, bytes: &[u8], token: &Token, level: usize, children: Children) -> Option<Walk> {
-        let hunt = Hunt::new(children, token.context(level)?, self.search.unigram_count);
+    fn onward(&self, bytes: &[u8], ring: &Ring, token: usize, level: usize, children: Children) -> Option<Walk> {
+        let hunt = Hunt::new(children, ring.context(token, level)?, self.search.unigram_count);
         let record = hunt.record()?;
         self.ask_for(bytes, level, record);
         Some(Walk { level, hunt, record })
@@ -41,17 +40,17 @@ impl TrieSteps<'_> {
 
     /// Takes in the n-gram at the walk's record, and goes on to its children.
     #[inline(always)]
-    fn arrive(&self, bytes: &[u8], token: &mut Token, walk: &mut Walk) -> bool {
+    fn arrive(&self, bytes: &[u8], ring: &mut Ring, token: usize, walk: &mut Walk) -> bool {
         if walk.level == self.search.middle.len() {
-            token.found_longest(self.search.longest_at(bytes, walk.record));
+            ring.found_longest(token, self.search.longest_at(bytes, walk.record));
             return false;
         }
         let (found, children) = self.search.middle_at(bytes, walk.level, walk.record);
-        token.found(found);
+        ring.found(token, found);
         if found.independent_left {
             return false;
         }
-        match self.onward(bytes, token, walk.level + 1, children) {
+        match self.onward(bytes, ring, token, walk.level + 1, children) {
             Some(next) => {
                 *walk = next;
                 true
@@ -70,19 +69,19 @@ impl Steps for TrieSteps<'_> {
     }
 
     #[inline(always)]
-    fn begin(&self, bytes: &[u8], token: &mut Token) -> Option<Walk> {
-        let (unigram, children) = self.search.unigram_record(bytes, token.word);
-        token.found(unigram);
-        if unigram.independent_left { None } else { self.onward(bytes, token, 0, children) }
+    fn begin(&self, bytes: &[u8], ring: &mut Ring, token: usize) -> Option<Walk> {
+        let (unigram, children) = self.search.unigram_record(bytes, ring.word(token));
+        ring.found(token, unigram);
+        if unigram.independent_left { None } else { self.onward(bytes, ring, token, 0, children) }
     }
 
     #[inline(always)]
-    fn step(&self, bytes: &[u8], token: &mut Token, walk: &mut Walk) -> bool {
+    fn step(&self, bytes: &[u8], ring: &mut Ring, token: usize, walk: &mut Walk) -> bool {
         let level = self.search.level(walk.level);
         loop {
             let word = TrieSearch::word_at(bytes, level, walk.record);
             if walk.hunt.narrow(walk.record, word) {
-                return self.arrive(bytes, token, walk);
+                return self.arrive(bytes, ring, token, walk);
             }
             let Some(record) = walk.hunt.record() else { return false };
             let distance = record.abs_diff(walk.record) * u64::from(level.total_bits);
@@ -92,9 +91,5 @@ impl Steps for TrieSteps<'_> {
                 return true;
             }
         }
-    }
-
-    fn order(&self) -> usize {
-        self.search.order()
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use yuan_kenlm::Scorer;
 use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
 
 pub(crate) use self::models::CARD;
@@ -153,17 +154,20 @@ impl TextScore {
 
 impl LanguageModel {
     fn score(&self, text: &str, language: Language, words: Option<&Words>) -> TextScore {
-        let mut score = TextScore::default();
         let vocabulary = self.model.vocabulary();
-        let mut indices = Vec::new();
+        let (mut indices, mut ends) = (Vec::new(), Vec::new());
         self.preparation.for_each_sentence(text, language, words, |tokens| {
-            indices.clear();
             indices.extend(tokens.iter().map(|token| vocabulary.index(token.as_bytes())));
-            let of_sentence = self.model.score_sentence(&indices, true, true);
+            ends.push(indices.len());
+        });
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let sentences = starts.zip(&ends).map(|(start, end)| &indices[start..*end]);
+        let mut score = TextScore::default();
+        for of_sentence in Scorer::new(&self.model).score_batch(sentences, true, true) {
             score.log10_prob += f64::from(of_sentence.log10_prob);
             score.tokens += u64::from(of_sentence.tokens);
             score.unknown += u64::from(of_sentence.unknown);
-        });
+        }
         score
     }
 }
@@ -210,6 +214,13 @@ impl Rules for KenLm {
     fn score_columns(&self) -> Vec<(usize, String)> {
         let columns = [(PERPLEXITY, &self.config.perplexity_column), (BITS, &self.config.bits_column)];
         columns.into_iter().filter(|(_, name)| !name.is_empty()).map(|(place, name)| (place, name.clone())).collect()
+    }
+
+    fn is_expected_to_drop(&self) -> bool {
+        let config = &self.config;
+        let thresholds =
+            [config.max_perplexity, config.min_perplexity, config.max_bits_per_byte, config.max_unknown_fraction];
+        thresholds.iter().any(|threshold| *threshold > 0.0) || config.languages.languages().next().is_some()
     }
 
     fn prepare(&self, language: &str) -> PreparedKenLm {
