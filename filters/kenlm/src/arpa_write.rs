@@ -97,12 +97,9 @@ pub fn push_float(text: &mut Vec<u8>, value: f32) {
 /// Powers of ten, by exponent.
 const POWERS: [f64; 12] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
 
-<<<<<<< HEAD
-=======
 /// From here on double-precision numbers are whole.
 const WHOLE: f64 = (1u64 << 52) as f64;
 
->>>>>>> main
 /// Writes a value from 1e-3 to 100, where seven significant digits are further apart than single-precision values,
 /// so that at most one number of seven digits reads as the value. Does nothing and gives false for other values.
 ///
@@ -118,14 +115,9 @@ fn push_usual(text: &mut Vec<u8>, value: f32) -> bool {
         0.001..0.01 => 9,
         _ => return false,
     };
-<<<<<<< HEAD
-    for (decimals, power) in POWERS.into_iter().enumerate().skip(decimals).take(3) {
-        let digits = (f64::from(value) * power).round_ties_even();
-=======
     for (decimals, power) in (decimals..).zip(&POWERS[decimals..decimals + 3]) {
         // To the nearest whole number, ties to even.
         let digits = f64::from(value) * power + WHOLE - WHOLE;
->>>>>>> main
         if (digits / power) as f32 == value {
             push_decimal(text, digits as u64, decimals);
             return true;

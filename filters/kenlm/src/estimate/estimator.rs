@@ -245,12 +245,8 @@ impl Estimator {
     fn sorting_segments<C>(&self) -> Vec<(u32, u32)> {
         let total: u64 = self.block.ends().iter().sum();
         let fit = self.store.limit() / 8 / self.options.threads as u64 / size_of::<(C, u64)>() as u64;
-<<<<<<< HEAD
-        let target = (total / 32).clamp(1 << 16, 1 << 24).min(fit.max(1 << 10));
-=======
         // The whole block is gone through once for each segment.
         let target = (total / 8).clamp(1 << 16, 1 << 22).min(fit.max(1 << 10));
->>>>>>> main
         segments(self.block.ends(), self.words.len() as u32, target)
     }
 

@@ -11,19 +11,13 @@
 //! | `adjust`, `discounts` | n-grams of all orders with adjusted counts; counts of counts, discounts |
 //! | `level`, `bucket` | probabilities and back-off weights of an order |
 //! | `estimator`, `model`, `walk` | the way from text to model; the model; going through it and writing it |
-<<<<<<< HEAD
-=======
 //! | `build` | from the model to a binary file or a model in memory, without an ARPA file |
->>>>>>> main
 //! | `work` | doing independent pieces on several threads |
 
 mod adjust;
 mod block;
 mod bucket;
-<<<<<<< HEAD
-=======
 mod build;
->>>>>>> main
 mod discounts;
 mod estimator;
 mod key;

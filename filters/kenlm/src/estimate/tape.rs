@@ -223,11 +223,7 @@ impl<T: Cell> TapeWriter<T> {
         self.tape.cells + self.open.len() as u64
     }
 
-<<<<<<< HEAD
-    #[inline]
-=======
     #[inline(always)]
->>>>>>> main
     pub fn push(&mut self, cell: T) -> Result<()> {
         if self.open.len() == self.open.capacity() {
             self.make_room()?;
@@ -296,11 +292,7 @@ pub(crate) struct TapeReader<'a, T: Cell> {
 
 impl<T: Cell> TapeReader<'_, T> {
     /// The next cell; `None` at the end.
-<<<<<<< HEAD
-    #[inline]
-=======
     #[inline(always)]
->>>>>>> main
     pub fn next(&mut self) -> Result<Option<T>> {
         if let Some(&cell) = self.slice.get(self.position) {
             self.position += 1;
@@ -310,16 +302,6 @@ impl<T: Cell> TapeReader<'_, T> {
     }
 
     /// The next cell of a tape that was made to hold one.
-<<<<<<< HEAD
-    #[inline]
-    pub fn expect(&mut self) -> Result<T> {
-        match self.next()? {
-            Some(cell) => Ok(cell),
-            None => Err(damaged()),
-        }
-    }
-
-=======
     #[inline(always)]
     pub fn expect(&mut self) -> Result<T> {
         if let Some(&cell) = self.slice.get(self.position) {
@@ -330,7 +312,6 @@ impl<T: Cell> TapeReader<'_, T> {
     }
 
     #[inline(never)]
->>>>>>> main
     fn next_slow(&mut self) -> Result<Option<T>> {
         loop {
             if self.slice.is_empty() && self.position < self.loaded.len() {
