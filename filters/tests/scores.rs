@@ -110,7 +110,8 @@ fn short_texts_and_mixed_documents_have_a_policy() {
     assert_eq!(reasons, [Some("too_short_to_identify"), None, Some("mixed_languages")]);
     let shares = batch.column("language_shares").expect("the column");
     let entry = arrow_array::cast::AsArray::as_map(shares.as_ref()).value(2);
-    let names: Vec<_> = entry.column(0).as_any().downcast_ref::<StringArray>().expect("names").iter().flatten().collect();
+    let names: Vec<_> =
+        entry.column(0).as_any().downcast_ref::<StringArray>().expect("names").iter().flatten().collect();
     assert_eq!(names, ["en", "zh-Hans"]);
     let undetermined = LanguageId { short_text: ShortText::Undetermined, ..config };
     let batch = undetermined.build().expect("sound").process(Batch::of_texts(&texts)).expect("processed");

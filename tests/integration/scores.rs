@@ -34,11 +34,18 @@ fn a_model_is_that_of_lmplz_for_any_number_of_threads_and_units() {
 
 /// Prose and notices, by label, with a page each.
 fn labelled() -> String {
-    let good = ["The committee met in spring to discuss the history of the river and its bridges.",
+    let good = [
+        "The committee met in spring to discuss the history of the river and its bridges.",
         "Researchers describe how the method was tested on several thousand samples of soil.",
-        "这座城市的历史可以追溯到两千多年以前，城墙保存得相当完整。", "作者在书中详细介绍了实验的方法和所得的结果。"];
-    let bad = ["CLICK here now!!! buy cheap pills online free shipping best price", "win win win $$$ call now limited offer",
-        "加微信领红包，点击链接免费领取，限时优惠！！！", "代开发票，诚信经营，联系电话，欢迎来电咨询"];
+        "这座城市的历史可以追溯到两千多年以前，城墙保存得相当完整。",
+        "作者在书中详细介绍了实验的方法和所得的结果。",
+    ];
+    let bad = [
+        "CLICK here now!!! buy cheap pills online free shipping best price",
+        "win win win $$$ call now limited offer",
+        "加微信领红包，点击链接免费领取，限时优惠！！！",
+        "代开发票，诚信经营，联系电话，欢迎来电咨询",
+    ];
     let row = |number: usize| {
         let (texts, label) = if number % 2 == 0 { (good, "high") } else { (bad, "low") };
         let text = format!("{} {} {number}", texts[number / 2 % 4], texts[number / 3 % 4]);
@@ -65,7 +72,17 @@ fn a_classifier_is_trained_tested_and_used() {
     dir.ok(&[&train[..], &settings, &["--threads", "3"]].concat());
     assert!(first == std::fs::read(dir.path("quality.bin")).expect("a model"));
     // Used with the tokens and the label of its card.
-    dir.ok(&["score", "labelled.jsonl", "-o", "scored", "--fasttext", "quality.bin", "--keep-where", "quality > 0.5", "--quiet"]);
+    dir.ok(&[
+        "score",
+        "labelled.jsonl",
+        "-o",
+        "scored",
+        "--fasttext",
+        "quality.bin",
+        "--keep-where",
+        "quality > 0.5",
+        "--quiet",
+    ]);
     let kept = dir.documents("scored/out");
     let high = kept.iter().filter(|document| document["label"] == "high").count();
     assert!(kept.len() > 280 && high * 100 >= kept.len() * 98, "{high} of {}", kept.len());
@@ -81,7 +98,8 @@ fn a_classifier_is_trained_tested_and_used() {
 #[test]
 fn good_files_and_bad_files_are_labels_too() {
     let dir = Dir::new();
-    let (good, bad): (Vec<_>, Vec<_>) = labelled().lines().map(str::to_owned).partition(|line| line.contains("\"high\""));
+    let (good, bad): (Vec<_>, Vec<_>) =
+        labelled().lines().map(str::to_owned).partition(|line| line.contains("\"high\""));
     dir.file("good/a.jsonl", good.join("\n"));
     dir.file("bad.jsonl", bad.join("\n"));
     let train = ["train-fasttext", "-o", "m.bin", "--dim", "4", "--set", "buckets=1000", "--quiet"];
@@ -90,6 +108,8 @@ fn good_files_and_bad_files_are_labels_too() {
     dir.run(&[&train[..], &["--good", "good", "--bad", "good/a.jsonl"]].concat());
     dir.run(&["train-fasttext", "bad.jsonl", "--quiet"]).fails(1, &["all 300 documents have the label `low`"]);
     dir.run(&["train-fasttext", "bad.jsonl", "--label-field", "nothing", "--quiet"])
+        .fails(1, &["label_field = \"label\", now \"nothing\"", "remove `classifier.bin.run`"]);
+    dir.run(&["train-fasttext", "bad.jsonl", "-o", "n.bin", "--label-field", "nothing", "--quiet"])
         .fails(1, &["no document has a label in the field `nothing`", "label_field"]);
     dir.run(&["train-fasttext", "--good", "good"]).fails(2, &["--bad"]);
     dir.run(&["train-fasttext", "bad.jsonl", "--set", "dimm=3"]).fails(2, &["did you mean `dim`?"]);
@@ -111,7 +131,8 @@ fn language_models_are_learnt_and_head_and_tail_are_told_apart() {
         dir.file("r.toml", recipe(&[&dir.path("corpus.jsonl")], 100_000, &stages));
         dir.ok(&["run", "r.toml", "-o", &run, "--threads", threads, "--quiet"]);
         let models = files(&dir.path(&run).join("kenlm")).into_values().collect::<Vec<_>>();
-        let now = (results(&dir.path(&run)), models, std::fs::read(dir.path(&run).join("cutoffs.csv")).expect("cut-offs"));
+        let now =
+            (results(&dir.path(&run)), models, std::fs::read(dir.path(&run).join("cutoffs.csv")).expect("cut-offs"));
         match &known {
             None => known = Some(now),
             Some(known) => assert!(*known == now, "differs with {threads} threads"),
@@ -142,7 +163,8 @@ fn models_that_cannot_be_used_are_told_with_the_way_out() {
     dir.file("empty/readme.txt", "nothing");
     score("--kenlm", "empty").fails(2, &["holds no model", "zh.bin"]);
     dir.run(&["score", "a.jsonl", "-o", "run"]).fails(2, &["nothing to score with", "--fasttext"]);
-    dir.run(&["score", "a.jsonl", "-o", "run", "--fasttext", "broken.bin", "--keep-where", "quality = 3"]).fails(2, &[]);
+    dir.run(&["score", "a.jsonl", "-o", "run", "--fasttext", "broken.bin", "--keep-where", "quality = 3"])
+        .fails(2, &[]);
     dir.run(&["train-kenlm", "a.jsonl", "--quiet"]).fails(1, &["no language has 100 documents", "only_languages"]);
     dir.run(&["train-kenlm", "a.jsonl", "--lang", "zz"]).fails(2, &["`zz` is no language"]);
     assert!(broken.exists() && lines(&dir.path("run/out")).is_empty());

@@ -68,7 +68,17 @@ fn towards(
 /// Runs a recipe whose result is a file or folder: the run folder `FILE.run` is there until it is done.
 pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Done, Summary)> {
     let folder = beside(out, ".run");
-    let summary = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global)?;
+    let made = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
+    let summary = made.map_err(|error| match error.downcast::<Error>() {
+        // These commands have no `--from`, and their run folder has no name that was chosen.
+        Ok(Error::OtherRun { problem, .. }) if problem.contains("was made by another recipe") => {
+            let hint =
+                format!("to go on with it, give the same settings; to begin anew, remove `{}`", folder.display());
+            Error::OtherRun { problem, hint }.into()
+        }
+        Ok(error) => error.into(),
+        Err(error) => error,
+    })?;
     let done = run::ending(&summary, &folder, global);
     if matches!(done, Done::All) {
         std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;

@@ -563,7 +563,11 @@ mod tests {
             ("a < 2 b", 6, "`b` is not expected here"),
             ("0 < a < 2", 6, "`<` after a comparison: join two with `&&`"),
             ("a < \"x", 4, "a \" without its other one"),
-            ("f(a) < 2", 0, "there is no function `f`: there are `missing`, `starts_with`, `contains`, `min`, `max`, `log`"),
+            (
+                "f(a) < 2",
+                0,
+                "there is no function `f`: there are `missing`, `starts_with`, `contains`, `min`, `max`, `log`",
+            ),
             ("a < 1.2.3", 4, "`1.2.3` is no number"),
             ("a # b", 2, "`#` means nothing here"),
             ("(a < 2", 6, "it ends where `)` is expected"),

@@ -312,8 +312,12 @@ impl Pass for TrainKenLm {
         }
         let folder = &config.output;
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let mut card =
-            KenLmCard { order: config.order, spelling: config.spelling, tokens: config.tokens, languages: BTreeMap::new() };
+        let mut card = KenLmCard {
+            order: config.order,
+            spelling: config.spelling,
+            tokens: config.tokens,
+            languages: BTreeMap::new(),
+        };
         for (language, (documents, parts)) in &languages {
             let model = self.learn(language, *documents, parts, context)?;
             context.tally("learnt", language, *documents, 0);
@@ -341,13 +345,7 @@ impl Pass for TrainKenLm {
 
 impl TrainKenLm {
     /// Adds up a language's counts and writes its model.
-    fn learn(
-        &self,
-        language: &str,
-        documents: u64,
-        parts: &[Packed],
-        context: &Context<'_>,
-    ) -> Result<KenLmModelCard> {
+    fn learn(&self, language: &str, documents: u64, parts: &[Packed], context: &Context<'_>) -> Result<KenLmModelCard> {
         let config = &self.0.config;
         let options = EstimateOptions {
             memory_bytes: context.memory / 2,
