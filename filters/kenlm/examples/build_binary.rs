@@ -1,6 +1,8 @@
 //! Builds a binary model as KenLM's `build_binary` does: `build_binary [-u log10_unknown] [-s] [-i] [-v] [-p multiplier]
 //! [-S bytes] [-T folder] [-q bits] [-b bits] [-a bits] [probing|trie] INPUT OUTPUT`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::Path;
 
 use yuan_kenlm::{BuildOptions, ModelKind, build_binary};

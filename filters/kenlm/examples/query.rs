@@ -1,6 +1,8 @@
 //! Scores sentences from standard input as KenLM's `query` does, byte for byte: `query [-n] [-v word|sentence|summary]
 //! [-l lazy|populate|read] MODEL < TEXT`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::io::{BufWriter, Read, Write};
 
 use yuan_kenlm::{FullScore, Load, Model, Scorer, State, UNKNOWN};

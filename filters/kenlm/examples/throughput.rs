@@ -2,6 +2,8 @@
 //! From text and from word numbers, word by word and batched; the best of the repeats, in seconds on the clock and, on
 //! Linux, in seconds of the processor.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::time::Instant;
 
 use yuan_kenlm::{Load, Model, Scorer, State};

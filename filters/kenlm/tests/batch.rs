@@ -1,5 +1,7 @@
 //! Batched scores are those of one sentence at a time, in every bit, for every kind of model and in any company.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::{fixtures, shared_fixtures};

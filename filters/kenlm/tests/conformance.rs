@@ -1,5 +1,7 @@
 //! Against KenLM's own tools: scores of every kind of model, and the bytes of built models.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::path::Path;

@@ -3,6 +3,8 @@
 //!
 //! `YUAN_FUZZ_CASES` sets the number of cases (3000 by default), `YUAN_FUZZ_SEED` the first seed.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -126,7 +128,7 @@ fn open(folder: &Path, bytes: &[u8], seed: u64) -> bool {
     std::fs::write(&path, bytes).unwrap();
     let base = LIVE.get();
     PEAK.set(base);
-    let load = if seed % 3 == 0 { Load::Read } else { Load::Lazy };
+    let load = if seed.is_multiple_of(3) { Load::Read } else { Load::Lazy };
     let opened = Model::open_with(&path, load);
     if let Ok(model) = &opened {
         ask(model, &mut Random(seed));

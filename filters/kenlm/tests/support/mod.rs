@@ -1,5 +1,5 @@
 //! Fixtures, and the outputs of KenLM's `query`.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
 
