@@ -30,7 +30,7 @@ fn each_document_has_its_tokens_and_an_end() {
         let batch = stage.process(batch.unwrap()).unwrap();
         let field = batch.field("tokens").unwrap();
         let (name, data_type) = stage.columns().adds[0].clone();
-        assert_eq!((field.name().as_str(), field.data_type()), (name, &data_type));
+        assert_eq!((field.name().as_str(), field.data_type()), (name.as_ref(), &data_type));
         assert_eq!(field.metadata()["vocab_size"], "800");
         assert_eq!(field.metadata().get("eod").map(String::as_str), append_eod.then_some("0"));
         assert_eq!(field.metadata()["tokenizer"], stage.tokenizer().fingerprint());

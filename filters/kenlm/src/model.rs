@@ -92,6 +92,15 @@ impl Model {
         Model::from_storage(path, bytes, None)
     }
 
+    /// A model from the bytes of a binary file that are part of the program: `include_bytes!`. `name` stands for the file in
+    /// errors.
+    ///
+    /// # Errors
+    /// As [`Self::open`] for a binary file.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Model> {
+        Model::from_storage(Path::new(name), Storage::Static(bytes), None)
+    }
+
     /// A model from the bytes of a binary file, or from those of one in memory that has its words apart; `path` is its
     /// name in errors.
     pub(crate) fn from_storage(path: &Path, bytes: Storage, apart: Option<Vec<u8>>) -> Result<Model> {

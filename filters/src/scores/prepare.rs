@@ -171,7 +171,7 @@ fn lower_case(text: &str) -> String {
         // Scripts from Thai to Hangul have no case.
         if character.is_ascii()
             || ('\u{e00}'..='\u{109f}').contains(&character)
-            || character >= '\u{2e80}' && character <= '\u{a63f}'
+            || ('\u{2e80}'..='\u{a63f}').contains(&character)
         {
             lower.push(character.to_ascii_lowercase());
             continue;

@@ -300,7 +300,7 @@ impl Pass for TrainKenLm {
         }
         let wanted = |language: &str, documents: u64| {
             let named = self.0.only.iter().any(|only| only.code() == language);
-            (named || documents >= config.min_documents) && (named || language != "und")
+            named || documents >= config.min_documents && language != "und"
         };
         languages.retain(|language, (documents, _)| wanted(language, *documents));
         if languages.is_empty() {

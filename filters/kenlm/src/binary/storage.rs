@@ -27,6 +27,8 @@ pub enum Load {
 pub(crate) enum Storage {
     File(Mmap),
     Memory(MmapMut),
+    /// Part of the program.
+    Static(&'static [u8]),
 }
 
 impl Deref for Storage {
@@ -37,6 +39,7 @@ impl Deref for Storage {
         match self {
             Storage::File(map) => map,
             Storage::Memory(map) => map,
+            Storage::Static(bytes) => bytes,
         }
     }
 }
