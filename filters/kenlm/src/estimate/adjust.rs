@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::discounts::OrderStatistics;
 use super::options::{SENTENCE_END, SENTENCE_START};
-use super::tape::{Store, Tape, TapeReader, TapeWriter};
+use super::store::Store;
+use super::tape::{Tape, TapeReader, TapeWriter};
 use crate::error::Result;
 
 /// The n-grams of one order, as nodes of the tree in sorted order: word by word, the first word of each n-gram.
@@ -156,5 +157,28 @@ impl<'a> Adjuster<'a> {
         let levels: Result<Vec<Level>> =
             levels.map(|(words, counts)| Ok(Level { words: words.finish()?, counts: counts.finish()? })).collect();
         Ok((levels?, self.statistics))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_any_size_are_read_as_written() {
+        let store = Store::new(1 << 20, std::env::temp_dir());
+        let mut writer = TapeWriter::new(&store, 64);
+        let counts = [0, 1, u64::from(LARGE) - 1, u64::from(LARGE), u64::from(PRUNED), u64::MAX, 5];
+        for count in counts {
+            push_count(&mut writer, count, false).unwrap();
+            push_count(&mut writer, count, true).unwrap();
+        }
+        let tape = writer.finish().unwrap();
+        let mut reader = tape.reader();
+        for count in counts {
+            assert_eq!(read_count(&mut reader).unwrap(), (count, false));
+            assert_eq!(read_count(&mut reader).unwrap(), (count, true));
+        }
+        assert!(read_count(&mut reader).is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::key::{Layout, PackedContext, WideContext};
 use super::model::Estimate;
 use super::options::{EstimateOptions, SENTENCE_END, SENTENCE_START, SpecialSymbols, UNKNOWN};
 use super::run::{Run, RunWriter, merge};
-use super::tape::Store;
+use super::store::Store;
 use super::words::Words;
 use super::work::in_parallel;
 use crate::error::{Error, Result};

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::adjust::{Level, push_count, read_count};
 use super::bucket::{Bucket, BucketContexts, Buckets, compute_bucket};
 use super::options::SENTENCE_START;
-use super::tape::{Store, Tape, TapeReader, TapeWriter};
+use super::store::Store;
+use super::tape::{Tape, TapeReader, TapeWriter};
 use super::work::in_parallel;
 use crate::error::Result;
 

@@ -5,7 +5,7 @@
 //! | `options` | what can be set |
 //! | `words` | the vocabulary while it grows |
 //! | `key` | contexts packed into integers that sort as n-grams do |
-//! | `tape` | sequences in memory or, beyond the budget, in a temporary file |
+//! | `store`, `tape` | the memory budget and the temporary file; sequences in one or the other |
 //! | `block`, `run` | counting: text in memory to sorted n-grams; sorted runs and their merging |
 //! | `partial` | counts of a part of a text in a file |
 //! | `adjust`, `discounts` | n-grams of all orders with adjusted counts; counts of counts, discounts |
@@ -26,6 +26,7 @@ mod model;
 mod options;
 mod partial;
 mod run;
+mod store;
 mod tape;
 mod walk;
 mod words;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::key::{Layout, PackedContext};
 use super::options::MAX_ORDER;
-use super::tape::{Store, Tape, TapeReader, TapeWriter, damaged};
+use super::store::Store;
+use super::tape::{Tape, TapeReader, TapeWriter, damaged};
 use crate::error::Result;
 
 /// Of a record's first byte: how many words from the end are those of the n-gram before.
