@@ -319,10 +319,10 @@ pub struct ScoreArgs {
     #[command(flatten)]
     pub output: OutputArgs,
     /// A fastText classifier, as `quality.bin`, `toxicity=toxic.ftz` (its column) or `hq=dclm.bin:__label__hq` (and the label
-    /// whose probability is the score); may be repeated
+    /// whose probability is the score), or `bundled`; may be repeated
     #[arg(long, value_name = "[COLUMN=]MODEL[:LABEL]")]
     pub fasttext: Vec<String>,
-    /// Language models: a folder of `train-kenlm` or cc_net, or a file
+    /// Language models: a folder of `train-kenlm` or cc_net, a file, or `bundled`
     #[arg(long, value_name = "FOLDER")]
     pub kenlm: Option<PathBuf>,
     /// Score as this tool does: ccnet

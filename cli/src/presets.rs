@@ -27,8 +27,10 @@ pub enum Preset {
     Yuan2,
     /// YAYI 2: standardise, clean by document, line, word and character, toxicity
     Yayi2,
-    /// PolyLM: six families of rules in 18 languages
+    /// PolyLM: six families of rules in 18 languages, a classifier of English, perplexity
     Polylm,
+    /// CCNet: perplexity to a model of good text, the best 60 percent of each language
+    Ccnet,
     /// Source code, notebooks, commit messages
     Code,
 }
@@ -45,6 +47,7 @@ impl Preset {
             Self::Yuan2 => include_str!("../../recipes/yuan2.toml"),
             Self::Yayi2 => include_str!("../../recipes/yayi2.toml"),
             Self::Polylm => include_str!("../../recipes/polylm.toml"),
+            Self::Ccnet => include_str!("../../recipes/ccnet.toml"),
             Self::Code => include_str!("../../recipes/code.toml"),
         }
     }

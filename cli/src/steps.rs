@@ -221,6 +221,7 @@ impl StageConfig {
     pub fn place_files(&mut self, base: &Path, made: &[PathBuf]) {
         if let Some(model) = self.model_mut()
             && !model.as_os_str().is_empty()
+            && *model != Path::new("bundled")
             && !made.contains(model)
         {
             *model = base.join(&*model);

@@ -47,7 +47,7 @@ fn labelled() -> String {
         "代开发票，诚信经营，联系电话，欢迎来电咨询",
     ];
     let row = |number: usize| {
-        let (texts, label) = if number % 2 == 0 { (good, "high") } else { (bad, "low") };
+        let (texts, label) = if number.is_multiple_of(2) { (good, "high") } else { (bad, "low") };
         let text = format!("{} {} {number}", texts[number / 2 % 4], texts[number / 3 % 4]);
         json!({ "id": number, "text": text, "label": label, "page": format!("p{}", number / 7) }).to_string() + "\n"
     };

@@ -19,7 +19,7 @@ use crate::recipe::{Recipe, StageConfig};
 
 pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
     if args.fasttext.is_empty() && args.kenlm.is_none() {
-        let hint = "give `--fasttext MODEL`, `--kenlm FOLDER` or both; `train-fasttext` and `train-kenlm` make them";
+        let hint = "give `--fasttext MODEL`, `--kenlm FOLDER` or both: `bundled`, or what `train-fasttext` and `train-kenlm` make";
         return Err(usage("there is nothing to score with".to_owned(), hint.to_owned()));
     }
     let mut stages = vec![StageConfig::LanguageId(LanguageId {
@@ -72,6 +72,9 @@ fn classifier(wanted: &str) -> anyhow::Result<FastTextConfig> {
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    if path == Path::new("bundled") {
+        return Ok(path.into());
+    }
     Ok(std::path::absolute(path).map_err(Error::io("find", path))?)
 }
 

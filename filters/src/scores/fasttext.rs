@@ -5,7 +5,7 @@
 //! score's column. Cost: one walk over the text and a row of the model for each word and n-gram.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,9 @@ use crate::words::{Language, Words};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FastTextConfig {
-    /// The model: `.bin` or `.ftz`.
+    /// The model: a `.bin` or `.ftz` file. Default `bundled`: a small classifier of Chinese and English that is part of this
+    /// program, of encyclopaedias, books, laws and manuals against reviews, comments, spam and page boilerplate
+    /// (`filters/models/MODEL_CARD.md`).
     pub model: PathBuf,
     /// The label whose probability is the score, with or without `__label__`; of several, the probabilities are added. Default:
     /// the one that the model's card names; of a model with two labels and no card, `good`, `high`, `hq`, `positive`, `pos` or `1`.
@@ -51,7 +53,7 @@ pub struct FastTextConfig {
 impl Default for FastTextConfig {
     fn default() -> Self {
         Self {
-            model: PathBuf::new(),
+            model: BUNDLED.into(),
             labels: Vec::new(),
             column: "quality".into(),
             spelling: None,
@@ -75,6 +77,9 @@ pub struct FastText {
     only: Vec<Language>,
 }
 
+/// The name of the model that is part of the program.
+const BUNDLED: &str = "bundled";
+
 /// Names that a label of good documents has in models without a card.
 pub(super) const POSITIVE: [&str; 6] = ["good", "high", "hq", "positive", "pos", "1"];
 
@@ -91,8 +96,14 @@ impl FastTextConfig {
         if self.model.as_os_str().is_empty() {
             return Err(wrong("there is no `model`", "name a .bin or .ftz file; `yuan-data train-fasttext` makes one"));
         }
-        let model = Model::open(&self.model).map_err(|error| Error::stage("fasttext", error.to_string()))?;
-        let card = ClassifierCard::beside(&self.model)?;
+        let opened = |error: yuan_fasttext::Error| Error::stage("fasttext", error.to_string());
+        let (model, card) = if self.model == Path::new(BUNDLED) {
+            let model = Model::from_bytes(&include_bytes!("../../models/quality.ftz")[..]).map_err(opened)?;
+            let card = serde_json::from_str(include_str!("../../models/quality.json"));
+            (model, Some(card.expect("the card of the bundled model is checked by a test")))
+        } else {
+            (Model::open(&self.model).map_err(opened)?, ClassifierCard::beside(&self.model)?)
+        };
         let names: Vec<String> = (0..model.dictionary().label_count())
             .map(|label| String::from_utf8_lossy(model.dictionary().label(label)).into_owned())
             .collect();

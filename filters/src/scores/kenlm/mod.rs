@@ -36,6 +36,7 @@ fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> Error {
 pub struct KenLmConfig {
     /// A folder that `train_kenlm` wrote; a folder with files by language, as `zh.bin` or cc_net's `zh.arpa.bin` and
     /// `zh.sp.model`; or one file for all languages. Binary models of KenLM (probing and trie) or ARPA, also `.gz`, `.zst`.
+    /// Default `bundled`: small models of Chinese and English that are part of this program (`filters/models/MODEL_CARD.md`).
     pub model: PathBuf,
     /// The SentencePiece model, where the tokens are its pieces and the folder does not have it.
     pub sentencepiece_file: Option<PathBuf>,
@@ -74,7 +75,7 @@ pub enum KenLmCompat {
 impl Default for KenLmConfig {
     fn default() -> Self {
         Self {
-            model: PathBuf::new(),
+            model: models::BUNDLED.into(),
             sentencepiece_file: None,
             spelling: None,
             tokens: None,

@@ -12,6 +12,8 @@ use crate::scores::prepare::{Preparation, Spelling, Tokens};
 
 /// The name of the card in a folder of models.
 pub(crate) const CARD: &str = "kenlm.json";
+/// The name of the models that are part of the program.
+pub(super) const BUNDLED: &str = "bundled";
 /// The suffixes of model files.
 const MODEL_SUFFIXES: [&str; 8] = [".arpa.bin", ".bin", ".binary", ".klm", ".arpa", ".arpa.gz", ".arpa.zst", ".trie"];
 
@@ -80,6 +82,9 @@ pub(super) struct Wanted<'a> {
 /// # Errors
 /// If there is no model, or one cannot be read.
 pub(super) fn open(path: &Path, wanted: Wanted<'_>) -> Result<BTreeMap<String, LanguageModel>> {
+    if path == Path::new(BUNDLED) {
+        return bundled(wanted);
+    }
     if !path.is_dir() {
         let tokens = wanted.tokens.unwrap_or(match wanted.sentencepiece {
             Some(_) => Tokens::SentencePiece,
@@ -113,6 +118,29 @@ pub(super) fn open(path: &Path, wanted: Wanted<'_>) -> Result<BTreeMap<String, L
         return Err(wrong(problem, "models are files such as `zh.bin` or `zh.arpa.bin`, by language"));
     }
     Ok(models)
+}
+
+/// Bytes where a table may begin: a model's fields are read in place.
+#[repr(align(64))]
+struct Aligned<B: ?Sized>(B);
+
+/// The models of `filters/models/kenlm`; its MODEL_CARD.md tells what they were learnt from.
+fn bundled(wanted: Wanted<'_>) -> Result<BTreeMap<String, LanguageModel>> {
+    static ZH: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../models/kenlm/zh.bin"));
+    static EN: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../models/kenlm/en.bin"));
+    let card: KenLmCard = serde_json::from_str(include_str!("../../../models/kenlm/kenlm.json"))
+        .expect("the card of the bundled models is checked by a test");
+    let preparation = Preparation::new(
+        wanted.spelling.unwrap_or(card.spelling),
+        wanted.tokens.unwrap_or(card.tokens),
+        wanted.sentencepiece,
+    )?;
+    let of_language = |(language, bytes): (&str, &'static Aligned<[u8]>)| {
+        let name = format!("the bundled model of `{language}`");
+        let model = Model::from_static(&name, &bytes.0).map_err(|error| Error::stage("kenlm", error.to_string()))?;
+        Ok((language.to_owned(), LanguageModel { model, preparation: preparation.clone() }))
+    };
+    [("zh", ZH), ("en", EN)].into_iter().map(of_language).collect()
 }
 
 /// Files of models in a folder, by the language that their names begin with; of two, the binary one.
