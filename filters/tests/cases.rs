@@ -138,6 +138,21 @@ tables! {
 }
 
 #[test]
+fn fasttext() {
+    check_built("fasttext", FastTextConfig::build);
+}
+
+#[test]
+fn keep_where() {
+    check_built("keep_where", |config: KeepWhereConfig| config.build());
+}
+
+#[test]
+fn kenlm() {
+    check_built("kenlm", KenLmConfig::build);
+}
+
+#[test]
 fn language_id() {
     check_built("language_id", |config: LanguageId| config.build());
 }

@@ -108,7 +108,7 @@ fn good_files_and_bad_files_are_labels_too() {
     dir.run(&[&train[..], &["--good", "good", "--bad", "good/a.jsonl"]].concat());
     dir.run(&["train-fasttext", "bad.jsonl", "--quiet"]).fails(1, &["all 300 documents have the label `low`"]);
     dir.run(&["train-fasttext", "bad.jsonl", "--label-field", "nothing", "--quiet"])
-        .fails(1, &["label_field = \"label\", now \"nothing\"", "remove `classifier.bin.run`"]);
+        .fails(2, &["label_field = \"label\", now \"nothing\"", "remove `classifier.bin.run`"]);
     dir.run(&["train-fasttext", "bad.jsonl", "-o", "n.bin", "--label-field", "nothing", "--quiet"])
         .fails(1, &["no document has a label in the field `nothing`", "label_field"]);
     dir.run(&["train-fasttext", "--good", "good"]).fails(2, &["--bad"]);

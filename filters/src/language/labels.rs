@@ -23,7 +23,7 @@ static SHORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 });
 
 /// Members of macrolanguages that stand for the whole: what everybody writes under the two-letter code.
-const MEMBERS: [(&str, &str); 27] = [
+const MEMBERS: [(&str, &str); 26] = [
     ("als", "sq"),
     ("arb", "ar"),
     ("ayr", "ay"),
@@ -39,7 +39,6 @@ const MEMBERS: [(&str, &str); 27] = [
     ("knc", "kr"),
     ("kpv", "kv"),
     ("lvs", "lv"),
-    ("nob", "nb"),
     ("npi", "ne"),
     ("ory", "or"),
     ("pbt", "ps"),

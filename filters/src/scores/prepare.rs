@@ -230,7 +230,10 @@ mod tests {
             sentences(Spelling::Kept, Tokens::Units, text),
             ["我 爱 自 然 语 言 处 理 。", "GPT - 4 用 了 １２ 天"]
         );
-        assert_eq!(sentences(Spelling::Kept, Tokens::Words, text), ["我 爱 自然语言 处理 。", "GPT - 4 用 了 １２ 天"]);
+        assert_eq!(
+            sentences(Spelling::Kept, Tokens::Words, text),
+            ["我 爱 自然语言 处理 。", "GPT - 4 用 了 １ ２ 天"]
+        );
         assert_eq!(
             sentences(Spelling::LowerCase, Tokens::WhiteSpace, text),
             ["我爱自然语言处理。", "gpt-4 用了１２天"]
