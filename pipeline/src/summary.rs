@@ -100,6 +100,18 @@ impl StepSummary {
         sum(self.dropped.iter().map(|(_, tally)| tally))
     }
 
+    /// A warning for each name that the step looks up in documents and that none of them had: it is misspelt.
+    fn names_without_values(&self) -> impl Iterator<Item = String> {
+        let documents = |wanted: &str, name: &str| {
+            let of_name = self.tallies.iter().find(|(kind, key, _)| kind == wanted && key == name);
+            of_name.map_or(0, |(_, _, tally)| tally.documents)
+        };
+        let names = self.tallies.iter().filter(|(kind, _, _)| kind == "without_value").map(|(_, name, _)| name);
+        names
+            .filter(move |name| documents("with_value", name) == 0 && documents("without_value", name) > 0)
+            .map(|name| format!("`{}` looks at `{name}`, which no document has", self.name))
+    }
+
     /// The sum of a kind of count.
     pub fn tally(&self, kind: &str) -> Tally {
         sum(self.tallies.iter().filter(|(known, _, _)| known == kind).map(|(_, _, tally)| tally))
@@ -154,6 +166,9 @@ impl Summary {
         for (key, tally) in of_engine("time", None) {
             *times.entry(key).or_insert(0) += tally.bytes;
         }
+        let steps = steps(&manifest, &counts)?;
+        let mut warnings = manifest.warnings()?;
+        warnings.extend(steps.iter().flat_map(StepSummary::names_without_values));
         let mut languages = of_engine("language", None);
         languages.sort_by_key(|(key, tally)| (std::cmp::Reverse(tally.bytes), key.clone()));
         Ok(Self {
@@ -167,12 +182,12 @@ impl Summary {
             })?,
             read: sum(of_engine("read", Some(0)).iter().map(|(_, tally)| tally)),
             set_aside: of_engine("set_aside", Some(0)),
-            steps: steps(&manifest, &counts)?,
+            steps,
             kept: sum(of_engine("kept", Some(last_sweep)).iter().map(|(_, tally)| tally)),
             lengths_read: lengths("length_read"),
             lengths_kept: lengths("length_kept"),
             languages,
-            warnings: manifest.warnings()?,
+            warnings,
             kept_samples: samples(&manifest, ENGINE)?,
             files: files(&manifest)?,
             sweep_seconds: manifest.run(|sql| {

@@ -87,6 +87,10 @@ fn a_classifier_is_trained_tested_and_used() {
     let high = kept.iter().filter(|document| document["label"] == "high").count();
     assert!(kept.len() > 280 && high * 100 >= kept.len() * 98, "{high} of {}", kept.len());
     assert!(kept.iter().all(|document| document["quality"].as_f64().is_some_and(|score| score > 0.5)));
+    // A name that no document has is told.
+    let misspelt = ["--fasttext", "quality.bin", "--keep-where", "qualty > 0.5"];
+    let told = dir.ok(&[&["score", "labelled.jsonl", "-o", "misspelt"][..], &misspelt].concat()).stderr();
+    assert!(told.contains("`keep_where` looks at `qualty`, which no document has"), "{told}");
     // Quantised.
     dir.ok(&[&train[..2], &["-o", "small.ftz"], &settings].concat());
     let sizes = ["quality.bin", "small.ftz"].map(|name| std::fs::metadata(dir.path(name)).expect("a file").len());
