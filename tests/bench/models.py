@@ -1,0 +1,219 @@
+"""fastText, KenLM and SentencePiece's work, ours beside the C++ tools, interleaved in one run.
+
+    python tests/bench/models.py --fasttext fasttext --kenlm FOLDER_OF_TOOLS [--examples target/release/examples]
+        [--corpora ../shared/corpora] [--rounds 3] [--megabytes 40] [--runs tests/bench/runs] [--work target/bench/models]
+
+Needs Python 3.11, zstandard, fastText's command line, KenLM's `lmplz`, `build_binary` and `query`, and our examples:
+
+    cargo build --release -p yuan-fasttext -p yuan-kenlm --examples
+
+The text is documents of the corpora, Chinese by character and English by word, lower case. Every figure is the least of the rounds in
+processor seconds (user and system) and in seconds on the clock; the programs take turns within a round. What a program needs to start and
+to load its model (the same run on an empty text) is taken off predictions and queries. Outputs are compared before anything is timed:
+predictions, scores and ARPA files must be equal.
+
+Writes models.md and models.json. The C++ programs query and predict with one thread; two threads of ours stand beside that.
+"""
+
+import argparse
+import datetime
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import zstandard
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = re.compile(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+|\d+|[^\w\s]")
+
+
+def documents(path):
+    decoder = zstandard.ZstdDecompressor(max_window_size=2**27 + 1)
+    for row in io.TextIOWrapper(decoder.stream_reader(path.open("rb")), encoding="utf-8"):
+        if row.strip():
+            yield json.loads(row)
+
+
+def tokens(text):
+    return [" ".join(UNIT.findall(line.lower())) for line in text.split("\n") if line.strip()]
+
+
+def write_texts(corpora, work, megabytes):
+    """zh.txt, en.txt (a sentence a line), train.txt and test.txt (labelled snippets)."""
+    for language, files in {"zh": ["zh_lctt", "zh_laws", "zh_novels"], "en": ["en_nltk", "en_books", "en_peps"]}.items():
+        with (work / f"{language}.txt").open("w", encoding="utf-8") as out:
+            for name in files:
+                left = megabytes * 1_000_000 // len(files)
+                for document in documents(corpora / f"docs/{name}.jsonl.zst"):
+                    lines = "\n".join(line for line in tokens(document["text"]) if line) + "\n"
+                    out.write(lines)
+                    left -= len(lines.encode())
+                    if left < 0:
+                        break
+    with (work / "train.txt").open("w", encoding="utf-8") as train, (work / "test.txt").open("w", encoding="utf-8") as test:
+        for language in ("zh", "en"):
+            for document in documents(corpora / f"quality/quality_{language}.jsonl.zst"):
+                line = f"__label__{document['label']} " + " ".join(tokens(document["text"])) + "\n"
+                held = hashlib.md5(document["group"].encode()).digest()[0] < 50
+                (test if held else train).write(line)
+    # Predictions are of many lines, so that loading is little beside them.
+    for language in ("zh", "en"):
+        (work / f"{language}.lines").write_bytes((work / f"{language}.txt").read_bytes()[: megabytes * 500_000])
+    (work / "empty").write_bytes(b"")
+
+
+def run(command, stdin=None, stdout=None):
+    """Seconds of the processor, on the clock, and the greatest memory in MB."""
+    out = open(stdout, "wb") if stdout else subprocess.DEVNULL
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdin=open(stdin, "rb") if stdin else subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "mb": usage.ru_maxrss / 1024}
+
+
+def measure(rounds, programs):
+    """Programs in turn; each a function from a round to figures. The least of each."""
+    best = {}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            now = program()
+            known = best.setdefault(name, now)
+            best[name] = {key: max(known[key], now[key]) if key == "mb" else min(known[key], now[key]) for key in now}
+    return best
+
+
+def net(full, empty):
+    """What is left of a run when what it takes on an empty text is taken off."""
+    return {"cpu": max(full["cpu"] - empty["cpu"], 1e-3), "wall": max(full["wall"] - empty["wall"], 1e-3), "mb": full["mb"]}
+
+
+def same(one, other, what):
+    if hashlib.sha256(Path(one).read_bytes()).digest() != hashlib.sha256(Path(other).read_bytes()).digest():
+        raise SystemExit(f"{what}: the outputs differ: {one}, {other}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fasttext", default="fasttext")
+    parser.add_argument("--kenlm", type=Path, required=True)
+    parser.add_argument("--examples", type=Path, default=ROOT / "target/release/examples")
+    parser.add_argument("--corpora", type=Path, default=ROOT / "../shared/corpora")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megabytes", type=int, default=40)
+    parser.add_argument("--runs", type=Path, default=ROOT / "tests/bench/runs")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/bench/models")
+    options = parser.parse_args()
+    work, ours, theirs = options.work, options.examples, options.kenlm
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_texts(options.corpora, work, options.megabytes)
+    rows = []
+
+    def add(what, best, peer):
+        for name, figures in best.items():
+            ratio = {key: best[peer][key] / figures[key] for key in ("cpu", "wall")}
+            rows.append({"task": what, "program": name, **figures, "ratio_cpu": ratio["cpu"], "ratio_wall": ratio["wall"]})
+            print(what, name, {key: round(value, 3) for key, value in figures.items()}, f"{ratio['cpu']:.2f}x CPU, {ratio['wall']:.2f}x wall", flush=True)
+
+    # fastText: train.
+    common = ["-dim", "100", "-wordNgrams", "2", "-epoch", "10", "-bucket", "1000000", "-lr", "0.1"]
+
+    def train(program, threads, model):
+        return lambda: run([program, "supervised", "-input", work / "train.txt", "-output", work / model, "-thread", str(threads), *common])
+
+    programs = {}
+    for threads in (1, 2):
+        programs[f"C++, {threads} threads"] = train(options.fasttext, threads, f"theirs{threads}")
+        programs[f"ours, {threads} threads"] = train(ours / "train", threads, f"ours{threads}")
+    best = measure(options.rounds, programs)
+    same(work / "theirs1.bin", work / "ours1.bin", "training with one thread")
+    for threads in (1, 2):
+        add(f"fastText train, {threads} threads", {name: best[name] for name in best if f"{threads} threads" in name}, f"C++, {threads} threads")
+    subprocess.run([options.fasttext, "quantize", "-input", work / "train.txt", "-output", work / "theirs1", "-qnorm"], check=True, capture_output=True)
+
+    # fastText: predict.
+    for kind in ("bin", "ftz"):
+        model = work / f"theirs1.{kind}"
+        for language in ("zh", "en"):
+            lines = work / f"{language}.lines"
+            run([options.fasttext, "predict-prob", model, lines, "1"], stdout=work / "theirs.out")
+            run([ours / "predict", model, lines, "1"], stdout=work / "ours.out")
+            same(work / "theirs.out", work / "ours.out", f"predictions of {model}")
+            commands = {"C++": [options.fasttext, "predict-prob", model], "ours": [ours / "predict", model]}
+            full = measure(options.rounds, {name: lambda c=c: run([*c, lines, "1"]) for name, c in commands.items()})
+            empty = measure(options.rounds, {name: lambda c=c: run([*c, work / "empty", "1"]) for name, c in commands.items()})
+            megabytes = lines.stat().st_size / 1e6
+            best = {name: {**net(full[name], empty[name])} for name in full}
+            for figures in best.values():
+                figures["mb_per_cpu_s"] = megabytes / figures["cpu"]
+            add(f"fastText predict, .{kind}, {language}", best, "C++")
+
+    # KenLM: estimate.
+    for language in ("zh", "en"):
+        text = work / f"{language}.txt"
+        arpa = {"C++": work / "theirs.arpa", "ours, 1 thread": work / "ours1.arpa", "ours, 2 threads": work / "ours2.arpa"}
+        common = ["-o", "5", "--prune", "0", "0", "1", "-S", "1G"]
+        commands = {
+            "C++": [theirs / "lmplz", *common, "-T", work / "tmp"],
+            "ours, 1 thread": [ours / "lmplz", *common, "-T", work, "--threads", "1"],
+            "ours, 2 threads": [ours / "lmplz", *common, "-T", work, "--threads", "2"],
+        }
+        best = measure(options.rounds, {name: lambda n=name, c=c: run(c, stdin=text, stdout=arpa[n]) for name, c in commands.items()})
+        same(arpa["C++"], arpa["ours, 1 thread"], "the ARPA file")
+        same(arpa["C++"], arpa["ours, 2 threads"], "the ARPA file")
+        add(f"KenLM estimate, order 5, {language} ({text.stat().st_size / 1e6:.0f} MB)", best, "C++")
+
+        # KenLM: build and query.
+        queries = work / f"{language}.lines"
+        for kind, flags in {"probing": ["probing"], "trie": ["trie"], "trie -q 8 -b 8 -a 22": ["-q", "8", "-b", "8", "-a", "22", "trie"]}.items():
+            model = work / "model.bin"
+            run([theirs / "build_binary", *flags, arpa["C++"], model])
+            run([ours / "build_binary", *flags, arpa["C++"], work / "ours.bin"])
+            same(model, work / "ours.bin", f"the {kind} model")
+            run([theirs / "query", "-v", "sentence", model], stdin=queries, stdout=work / "theirs.out")
+            run([ours / "query", "-v", "sentence", model], stdin=queries, stdout=work / "ours.out")
+            same(work / "theirs.out", work / "ours.out", f"scores of {kind}")
+            commands = {"C++": [theirs / "query", "-v", "summary", model], "ours": [ours / "query", "-v", "summary", model]}
+            full = measure(options.rounds, {name: lambda c=c: run(c, stdin=queries) for name, c in commands.items()})
+            empty = measure(options.rounds, {name: lambda c=c: run(c, stdin=work / "empty") for name, c in commands.items()})
+            best = {name: net(full[name], empty[name]) for name in full}
+            count = sum(len(line.split()) + 1 for line in queries.open("rb"))
+            for figures in best.values():
+                figures["tokens_per_cpu_s"] = count / figures["cpu"]
+            add(f"KenLM query, {kind}, {language}", best, "C++")
+        for path in arpa.values():
+            path.unlink()
+
+    date = datetime.date.today().isoformat()
+    folder = options.runs / f"{date}-{platform.machine()}-{os.cpu_count()}cores"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"date": date, "machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg(), "rounds": options.rounds, "rows": rows}
+    (folder / "models.json").write_text(json.dumps(record, indent=1) + "\n")
+    lines = ["# Models beside their C++ tools", "", *(__doc__.strip().split("\n")[8:]), ""]
+    lines += [f"{date}; {platform.machine()}, {os.cpu_count()} cores; load at the end {os.getloadavg()[0]:.1f}; least of {options.rounds} rounds.", ""]
+    lines += ["| task | program | CPU s | wall s | peak MB | | C++ ÷ it, CPU | wall |", "|---|---|---:|---:|---:|---:|---:|---:|"]
+    for row in rows:
+        speed = ""
+        if "mb_per_cpu_s" in row:
+            speed = f"{row['mb_per_cpu_s']:.1f} MB/CPU-s"
+        if "tokens_per_cpu_s" in row:
+            speed = f"{row['tokens_per_cpu_s'] / 1e6:.2f} M tokens/CPU-s"
+        lines.append(
+            f"| {row['task']} | {row['program']} | {row['cpu']:.2f} | {row['wall']:.2f} | {row['mb']:.0f} | {speed} | {row['ratio_cpu']:.2f} | {row['ratio_wall']:.2f} |"
+        )
+    (folder / "models.md").write_text("\n".join(lines) + "\n")
+    print(folder / "models.md")
+
+
+main()
