@@ -247,7 +247,7 @@ fn open_trie(path: &Path, bytes: &[u8], header: &Header) -> Result<Opened> {
     }
     let vocabulary = VocabularyLayout::sorted(bytes, layout.vocabulary + 8, hashes as u32);
     let end = layout.end;
-    let search = TrieSearch::new(layout, header.counts[0]);
+    let search = TrieSearch::new(bytes, layout, header.counts[0]);
     Ok((vocabulary, Structure::Trie(search), end))
 }
 

@@ -75,10 +75,16 @@ impl Ring {
         self.places[token % RING].word
     }
 
-    /// The word `distance` before a token, from 0 for the one next to it, if its history reaches there.
+    /// The word `distance` before a token, from 0 for the one next to it, if its history may reach there.
+    ///
+    /// No state is longer than what the token before it has found and what longer n-grams begin with; once that is
+    /// known, there is no need to look for n-grams with more.
     #[inline(always)]
     pub(super) fn context(&self, token: usize, distance: usize) -> Option<WordIndex> {
-        if distance < self.places[token % RING].context as usize {
+        let before = &self.places[token.wrapping_sub(1) % RING];
+        let longest = before.state_lengths[(before.depth as usize).saturating_sub(1) % MAX_ORDER];
+        let reaches = !before.done || distance < longest as usize;
+        if distance < self.places[token % RING].context as usize && reaches {
             Some(self.places[token.wrapping_sub(1 + distance) % RING].word)
         } else {
             None

@@ -21,13 +21,17 @@ pub(crate) struct TrieSearch {
     pub(crate) quantiser: Option<QuantiserLayout>,
     pub(crate) middle: Vec<LevelLayout>,
     pub(crate) longest: LevelLayout,
+    /// Of middle orders with arrays of offsets.
+    arrays: Vec<HighBits>,
 }
 
 impl TrieSearch {
-    /// The levels of a layout that was checked against the size of its bytes.
-    pub(crate) fn new(layout: TrieLayout, unigram_count: u64) -> TrieSearch {
+    /// The levels of a layout that was checked against the size of `bytes`. Time: a pass over the arrays of offsets.
+    pub(crate) fn new(bytes: &[u8], layout: TrieLayout, unigram_count: u64) -> TrieSearch {
         let TrieLayout { quantiser, unigrams, middle, longest, .. } = layout;
-        TrieSearch { unigrams, unigram_count, quantiser, middle, longest }
+        let arrays =
+            middle.iter().filter_map(|level| Some(HighBits::new(bytes, level.array?, level.entries))).collect();
+        TrieSearch { unigrams, unigram_count, quantiser, middle, longest, arrays }
     }
 
     /// The level of order `level + 2`.
@@ -71,8 +75,8 @@ impl TrieSearch {
         let next = bit + u64::from(layout.value_bits);
         let mut begin = bits_at(records, next) & layout.next_mask;
         let mut end = bits_at(records, next + u64::from(layout.total_bits)) & layout.next_mask;
-        if let Some(array) = &layout.array {
-            let (first, last) = high_bits(bytes, array, record);
+        if let Some(array) = self.arrays.get(level) {
+            let (first, last) = array.of(bytes, record);
             begin |= first << layout.next_bits;
             end |= last << layout.next_bits;
         }
@@ -126,17 +130,53 @@ impl TrieSearch {
 
 const SIGN: u32 = 1 << 31;
 
-/// The high bits of the child pointers of a record and of the one behind it: how many of the array's numbers, but the
-/// first, are not above the record's.
-#[inline(always)]
-fn high_bits(bytes: &[u8], array: &ArrayLayout, record: u64) -> (u64, u64) {
-    let (numbers, _) = bytes[array.offset..array.offset + array.count * 8].as_chunks::<8>();
-    let first = numbers.partition_point(|&number| u64::from_le_bytes(number) <= record).saturating_sub(1);
-    let mut last = first;
-    let behind = &numbers[first + 1..];
-    let near = behind.iter().take(4).take_while(|&&number| u64::from_le_bytes(number) <= record + 1).count();
-    last += if near < 4 { near } else { behind.partition_point(|&number| u64::from_le_bytes(number) <= record + 1) };
-    (first as u64, last as u64)
+/// High bits of child pointers: how many of an array's numbers, but the first, are not above a record's.
+#[derive(Debug)]
+struct HighBits {
+    array: ArrayLayout,
+    /// For each `1 << shift` records, the first of the array's numbers that is among them or above; about as many as
+    /// there are numbers.
+    starts: Vec<u32>,
+    shift: u32,
+}
+
+impl HighBits {
+    fn new(bytes: &[u8], array: ArrayLayout, entries: u64) -> HighBits {
+        let shift = (entries / array.count as u64).max(1).ilog2();
+        let blocks = (entries >> shift) as usize + 2;
+        let mut starts = Vec::with_capacity(blocks);
+        for (at, &number) in (0..u32::MAX).zip(HighBits::numbers(bytes, &array)) {
+            let block = u64::from_le_bytes(number) >> shift;
+            while starts.len() < blocks && starts.len() as u64 <= block {
+                starts.push(at);
+            }
+        }
+        starts.resize(blocks, array.count.min(u32::MAX as usize) as u32);
+        HighBits { array, starts, shift }
+    }
+
+    #[inline(always)]
+    fn numbers<'b>(bytes: &'b [u8], array: &ArrayLayout) -> &'b [[u8; 8]] {
+        bytes[array.offset..array.offset + array.count * 8].as_chunks::<8>().0
+    }
+
+    /// Of a record, and of the one behind it.
+    #[inline(always)]
+    fn of(&self, bytes: &[u8], record: u64) -> (u64, u64) {
+        let numbers = HighBits::numbers(bytes, &self.array);
+        let block = (record >> self.shift) as usize;
+        let (start, end) = (self.starts[block] as usize, self.starts[block + 1] as usize);
+        let within = numbers.get(start..end).unwrap_or(&[]);
+        let first = start + within.partition_point(|&number| u64::from_le_bytes(number) <= record);
+        let behind = &numbers[first.min(numbers.len())..];
+        let near = behind.iter().take(4).take_while(|&&number| u64::from_le_bytes(number) <= record + 1).count();
+        let more = match near {
+            4 => behind.partition_point(|&number| u64::from_le_bytes(number) <= record + 1),
+            _ => near,
+        };
+        // The first number is that of no record.
+        (first.saturating_sub(1) as u64, (first + more).saturating_sub(1) as u64)
+    }
 }
 
 /// A search for a word among sorted children, a record at a time: interpolated while that helps, then halving, so that
