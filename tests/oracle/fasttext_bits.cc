@@ -9,11 +9,11 @@
 //   fasttext_bits MODEL words FILE               the vector of each line, taken as one word
 //   fasttext_bits MODEL vectors FILE             the vector of each line, taken as a text
 //   fasttext_bits MODEL save FILE                the model, written again
-//   fasttext_bits MODEL time FILE K ROUNDS       seconds for the labels of all lines, shortest of ROUNDS
+//   fasttext_bits MODEL time FILE K ROUNDS       processor seconds for the labels of all lines, shortest of ROUNDS
 
-#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 
@@ -69,13 +69,12 @@ int main(int count, char** arguments) {
       all.clear();
       all.seekg(0);
       lines = 0;
-      auto start = std::chrono::steady_clock::now();
+      std::clock_t start = std::clock();
       while (model.predictLine(all, predictions, k, 0)) {
         lines++;
         sum += predictions.empty() ? 0 : predictions[0].first;
       }
-      std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-      best = std::min(best, taken.count());
+      best = std::min(best, double(std::clock() - start) / CLOCKS_PER_SEC);
     }
     std::printf("%zu lines %.4f s sum %.6f\n", lines, best, sum);
     return 0;

@@ -1,6 +1,7 @@
 //! Bytes that many parts of a model share: of a memory map, of a vector, of the program itself.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -22,6 +23,20 @@ impl Bytes {
     /// The whole of a memory map.
     pub(crate) fn from_map(map: memmap2::Mmap) -> Self {
         Self { range: 0..map.len(), storage: Storage::Map(Arc::new(map)) }
+    }
+
+    /// A copy that begins at a page's start, on huge pages where the system has them: rows that are looked up all over a
+    /// large matrix then cost no walk through the page tables each.
+    pub(crate) fn copy_on_huge_pages(bytes: &[u8]) -> io::Result<Self> {
+        if bytes.is_empty() {
+            return Ok(Self::from(Vec::new()));
+        }
+        let mut map = memmap2::MmapMut::map_anon(bytes.len())?;
+        // A system without huge pages says no, and small ones do.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        map.copy_from_slice(bytes);
+        Ok(Self::from_map(map.make_read_only()?))
     }
 
     /// The piece at `range`, which must lie within.

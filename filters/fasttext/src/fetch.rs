@@ -18,3 +18,12 @@ pub(crate) fn fetch_at<T>(address: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
 }
+
+/// Asks for all cache lines that some bytes lie in; bytes that are not aligned begin in the middle of one.
+#[inline(always)]
+pub(crate) fn fetch_range(address: *const u8, length: usize) {
+    for line in (0..length).step_by(64) {
+        fetch_at(address.wrapping_add(line));
+    }
+    fetch_at(address.wrapping_add(length.saturating_sub(1)));
+}

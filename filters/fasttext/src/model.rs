@@ -51,6 +51,29 @@ impl Model {
         Self::from_bytes(bytes).map_err(|error| error.in_file(path))
     }
 
+    /// Opens a model and [takes it into memory](Self::into_memory).
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`Error::Io`] when there is not enough memory.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let model = Self::open(path)?;
+        model.into_memory().map_err(|source| Error::Io { action: "load", path: path.to_owned(), source })
+    }
+
+    /// Copies the matrices of a mapped model into memory, aligned and on huge pages where the system has them.
+    ///
+    /// Costs the reading of the whole file and as much memory that is not shared; predictions then run up to twice as fast
+    /// with a large model, so it pays from some megabytes of text on.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn into_memory(mut self) -> std::io::Result<Self> {
+        self.parts.input = self.parts.input.into_memory()?;
+        self.parts.output = self.parts.output.into_memory()?;
+        Ok(self)
+    }
+
     /// Reads a model from memory, such as one that is built into a program: `Model::from_bytes(include_bytes!(…))`.
     ///
     /// # Errors

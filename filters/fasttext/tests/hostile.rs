@@ -1,6 +1,9 @@
 //! Damaged models of every kind: each gives an error or a model that answers, with memory in proportion to its size.
 //!
-//! The only test of its file, as memory is counted for the whole process. `YUAN_FUZZ_CASES` sets the number of cases (3,000 without it).
+//! The only test of its file, as memory is counted for the whole process. `YUAN_FUZZ_CASES` sets the number of cases
+//! (3,000 without it).
+
+#![allow(clippy::print_stderr, reason = "a long run says what it did")]
 
 #[path = "support/layout.rs"]
 mod layout;

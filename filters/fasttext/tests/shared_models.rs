@@ -1,5 +1,7 @@
 //! The models of the shared fixtures, if they lie beside the project.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 use std::path::PathBuf;
 
 use yuan_fasttext::{Model, Scratch};

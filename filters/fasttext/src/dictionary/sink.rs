@@ -2,6 +2,7 @@
 
 use super::Dictionary;
 use super::line::words_of;
+use crate::matrix::RowFetcher;
 use crate::tokens::next_token;
 use crate::{Line, Matrix};
 
@@ -35,6 +36,7 @@ impl RowSink for Vec<u32> {
 struct Summing<'a> {
     rows: &'a mut Vec<u32>,
     matrix: &'a Matrix,
+    fetcher: RowFetcher<'a>,
     sums: &'a mut [f32],
     /// Rows that are summed already, and rows that were asked for when the line paused last.
     summed: usize,
@@ -51,7 +53,7 @@ impl RowSink for Summing<'_> {
     #[inline(always)]
     fn push(&mut self, row: u32) {
         self.rows.push(row);
-        self.matrix.fetch_row(row);
+        self.fetcher.fetch(row);
     }
 
     fn pause(&mut self) {
@@ -79,7 +81,7 @@ impl Dictionary {
         matrix: &Matrix,
         sums: &mut [f32],
     ) {
-        let mut sink = Summing { rows: &mut line.rows, matrix, sums, summed: 0, fetched: 0 };
+        let mut sink = Summing { rows: &mut line.rows, matrix, fetcher: matrix.fetcher(), sums, summed: 0, fetched: 0 };
         self.read_tokens(next, &mut sink, &mut line.labels, &mut line.hashes);
         let Summing { rows, sums, summed, .. } = sink;
         matrix.add_rows(&rows[summed..], sums);

@@ -39,22 +39,7 @@ impl Dictionary {
         letters[0] = b'<';
         letters[1..length - 1].copy_from_slice(word);
         letters[length - 1] = b'>';
-        let words = self.word_count as u32;
-        match &self.kept_buckets {
-            None => self.each_ngram(letters, |bucket| rows.push(words + bucket)),
-            Some(kept) => self.each_ngram(letters, |bucket| {
-                if let Some(place) = kept.place(bucket) {
-                    rows.push(words + place);
-                }
-            }),
-        }
-    }
-
-    /// Gives the bucket of each n-gram of `letters`, of which the last byte ends the others and is no letter.
-    #[inline(always)]
-    fn each_ngram(&self, letters: &[u8], mut give: impl FnMut(u32)) {
         let Ngrams { shortest, longest, bucket, .. } = self.ngrams;
-        let length = letters.len() - 1;
         for start in 0..length {
             if is_continuation(letters[start]) {
                 continue;
@@ -70,7 +55,7 @@ impl Dictionary {
                 }
                 // The border alone is no n-gram, neither in front nor at the end.
                 if points >= shortest && !(points == 1 && (start == 0 || end == length)) {
-                    give(bucket.of(hash));
+                    self.push_bucket(bucket.of(hash), rows);
                 }
                 if end == length {
                     break;

@@ -79,6 +79,11 @@ impl DenseMatrix {
         }
     }
 
+    pub(crate) fn into_memory(self) -> std::io::Result<Self> {
+        let values = Values::Shared(Bytes::copy_on_huge_pages(self.bytes())?);
+        Ok(Self { values, ..self })
+    }
+
     /// Adds a row to `vector`. Panics when the row is not there or the vector has another length.
     pub fn add_row(&self, row: usize, vector: &mut [f32]) {
         assert_eq!(vector.len(), self.columns, "a vector has the length of a row");

@@ -5,7 +5,7 @@ mod product;
 mod quantised;
 mod sums;
 
-use crate::fetch::fetch_at;
+use crate::fetch::{fetch_at, fetch_range};
 
 pub use dense::DenseMatrix;
 pub use product::{CENTROIDS, ProductQuantiser};
@@ -73,24 +73,24 @@ impl Matrix {
         }
     }
 
-    /// Asks for a row, so that it is there when it is needed.
-    #[inline(always)]
-    pub(crate) fn fetch_row(&self, row: u32) {
-        let row = row as usize;
+    /// What asks for rows ahead of time.
+    pub(crate) fn fetcher(&self) -> RowFetcher<'_> {
         match self {
-            Self::Dense(matrix) => {
-                let (cells, length) = (matrix.bytes(), matrix.columns() * 4);
-                for line in (0..length).step_by(64) {
-                    fetch_at(cells.as_ptr().wrapping_add(row * length + line));
-                }
-            }
-            Self::Quantised(matrix) => {
-                fetch_at(matrix.codes().as_ptr().wrapping_add(row * matrix.quantiser().pieces()));
-                if let Some(norms) = matrix.norms() {
-                    fetch_at(norms.codes.as_ptr().wrapping_add(row));
-                }
-            }
+            Self::Dense(matrix) => RowFetcher { bytes: matrix.bytes(), row: matrix.columns() * 4, norms: None },
+            Self::Quantised(matrix) => RowFetcher {
+                bytes: matrix.codes(),
+                row: matrix.quantiser().pieces(),
+                norms: matrix.norms().map(|norms| &norms.codes[..]),
+            },
         }
+    }
+
+    /// The matrix in memory of its own, aligned, on huge pages where the system has them.
+    pub(crate) fn into_memory(self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Dense(matrix) => Self::Dense(matrix.into_memory()?),
+            Self::Quantised(matrix) => Self::Quantised(matrix.into_memory()?),
+        })
     }
 
     /// The product of a row with `vector`, summed from the front.
@@ -101,6 +101,25 @@ impl Matrix {
         match self {
             Self::Dense(matrix) => matrix.dot_row(row, vector),
             Self::Quantised(matrix) => matrix.dot_row(row, vector),
+        }
+    }
+}
+
+/// Asks for rows of a matrix, so that they are there when they are needed.
+pub(crate) struct RowFetcher<'a> {
+    bytes: &'a [u8],
+    /// Bytes of a row.
+    row: usize,
+    norms: Option<&'a [u8]>,
+}
+
+impl RowFetcher<'_> {
+    /// Asks for a row, if it is there.
+    #[inline(always)]
+    pub fn fetch(&self, row: u32) {
+        fetch_range(self.bytes.as_ptr().wrapping_add(row as usize * self.row), self.row);
+        if let Some(norms) = self.norms {
+            fetch_at(norms.as_ptr().wrapping_add(row as usize));
         }
     }
 }

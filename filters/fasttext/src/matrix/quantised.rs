@@ -79,6 +79,14 @@ impl QuantisedMatrix {
         self.norms.as_ref().map_or(1.0, |norms| norms.quantiser.centroids()[usize::from(norms.codes[row])])
     }
 
+    pub(crate) fn into_memory(mut self) -> std::io::Result<Self> {
+        self.codes = Bytes::copy_on_huge_pages(&self.codes)?;
+        if let Some(norms) = &mut self.norms {
+            norms.codes = Bytes::copy_on_huge_pages(&norms.codes)?;
+        }
+        Ok(self)
+    }
+
     /// Adds a row to `vector`. Panics when the row is not there or the vector has another length.
     pub fn add_row(&self, row: usize, vector: &mut [f32]) {
         assert_eq!(vector.len(), self.columns(), "a vector has the length of a row");

@@ -5,7 +5,7 @@
 //! registers while rows pass by, which are asked for ahead of time, as they lie anywhere in the matrix.
 
 use super::product::{CENTROIDS, ProductQuantiser};
-use crate::fetch::fetch_at;
+use crate::fetch::fetch_range;
 
 /// Rows that are fetched ahead of the one that is added.
 const AHEAD: usize = 12;
@@ -79,9 +79,7 @@ fn dense_block<const WIDTH: usize>(cells: &[u8], columns: usize, first: usize, r
     let place = |row: u32| (row as usize * columns + first) * 4;
     for (at, &row) in rows.iter().enumerate() {
         if let Some(&row) = rows.get(at + AHEAD) {
-            for line in (0..WIDTH * 4).step_by(64) {
-                fetch(cells, place(row) + line);
-            }
+            fetch(cells, place(row), WIDTH * 4);
         }
         let cells = cells[place(row)..][..WIDTH * 4].as_chunks::<4>().0;
         for (sum, cell) in sums.iter_mut().zip(cells) {
@@ -152,9 +150,9 @@ fn code_block<const PIECES: usize, const WIDTH: usize>(
     let centroids = &quantiser.centroids()[first * CENTROIDS * 2..][..PIECES * CENTROIDS * 2].as_chunks::<2>().0;
     for (at, &row) in rows.iter().enumerate() {
         if let Some(&row) = rows.get(at + AHEAD) {
-            fetch(codes, row as usize * pieces + first);
+            fetch(codes, row as usize * pieces + first, PIECES);
             if let Some((codes, _)) = norms {
-                fetch(codes, row as usize);
+                fetch(codes, row as usize, 1);
             }
         }
         let row = row as usize;
@@ -176,8 +174,8 @@ fn code_block<const PIECES: usize, const WIDTH: usize>(
     out.copy_from_slice(&sums);
 }
 
-/// Asks for the cache line with this byte, if it is there.
+/// Asks for bytes, if they are there.
 #[inline(always)]
-fn fetch(bytes: &[u8], at: usize) {
-    fetch_at(bytes.as_ptr().wrapping_add(at));
+fn fetch(bytes: &[u8], at: usize, length: usize) {
+    fetch_range(bytes.as_ptr().wrapping_add(at), length);
 }
