@@ -1,5 +1,7 @@
 //! Small models of every kind, trained by the C++ tool: our numbers against those of the C++ library.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without")]
+
 mod support;
 
 use support::{MODELS, fixture};
