@@ -8,16 +8,21 @@ use super::script::{ALL, Script, Shares};
 
 /// Windows a long text is sampled in.
 const WINDOWS: usize = 16;
+/// How far a window's edges move for it to begin and end between two words.
+const EDGE_BYTES: usize = 24;
 /// What the classifier reads of a sample: it needs less than the count of scripts does.
-const CLASSIFIED_FRACTION: usize = 4;
+const CLASSIFIED_FRACTION: usize = 6;
 /// But no less than this.
-const MIN_CLASSIFIED_BYTES: usize = 1024;
+const MIN_CLASSIFIED_BYTES: usize = 672;
 /// Kana from this share of kana and Han on make a text Japanese.
 const JAPANESE_MIN_KANA_FRACTION: f32 = 0.15;
 /// Hangul from this share of Hangul and Han on make a text Korean.
 const KOREAN_MIN_HANGUL_FRACTION: f32 = 0.3;
-/// Letters foreign to all languages of our table from which whatlang is asked, and the probability below which.
-const MAX_FOREIGN_FRACTION: f32 = 0.01;
+/// Latin letters that are prose and not names, terms and code: so many times the other script's bytes, in another
+/// language than English, and that with so much probability.
+const PROSE_MIN_RATIO: f32 = 1.5;
+const PROSE_MIN_PROBABILITY: f32 = 0.8;
+/// The probability below which whatlang is asked about languages that our table does not have.
 const SURE_PROBABILITY: f32 = 0.5;
 
 /// A language and how sure that is.
@@ -41,28 +46,55 @@ pub fn identify(text: &str, sample_bytes: usize) -> Identified {
     if total == 0.0 {
         return Identified { language: "und", score: 0.0 };
     }
-    let (han, kana, hangul) =
-        (shares.letters(Script::Han), shares.letters(Script::Kana), shares.letters(Script::Hangul));
-    let east_asian: f32 = [Script::Han, Script::Kana, Script::Hangul].iter().map(|script| shares.weight(*script)).sum();
-    let (script, weight) = ALL
-        .into_iter()
-        .filter(|script| !matches!(script, Script::Han | Script::Kana | Script::Hangul))
-        .map(|script| (script, shares.weight(script)))
-        .fold((Script::Han, east_asian), |best, next| if next.1 > best.1 { next } else { best });
     let part = (sample_bytes / CLASSIFIED_FRACTION).max(MIN_CLASSIFIED_BYTES.min(sample_bytes));
+    let (script, bytes) = main_other_script(&shares);
+    let latin = (shares.weight(Script::Latin), shares.bytes(Script::Latin));
+    let weight = if script == Script::Han {
+        EAST_ASIAN.map(|script| shares.weight(script)).iter().sum()
+    } else {
+        shares.weight(script)
+    };
+    if latin.0 > weight {
+        let (language, probability) = among(Alphabet::Latin, text, sample_bytes, part);
+        return Identified { language, score: latin.0 / total * probability };
+    }
+    if latin.1 >= PROSE_MIN_RATIO * bytes
+        && let Some(guess) = classify(windows(text, part), Alphabet::Latin)
+        && guess.language != "en"
+        && guess.probability >= PROSE_MIN_PROBABILITY
+    {
+        let score = latin.1 / (latin.1 + bytes) * guess.probability;
+        return Identified { language: guess.language, score };
+    }
     let (language, probability) = match script {
-        Script::Han if hangul as f32 >= KOREAN_MIN_HANGUL_FRACTION * (hangul + han) as f32 && hangul > kana => {
-            ("ko", 1.0)
-        }
-        Script::Han if kana as f32 >= JAPANESE_MIN_KANA_FRACTION * (kana + han) as f32 => ("ja", 1.0),
-        Script::Han => (chinese::variant(windows(text, part)), 1.0),
-        Script::Latin => among(Alphabet::Latin, text, sample_bytes, part),
+        Script::Han => (east_asian(&shares, windows(text, part)), 1.0),
         Script::Cyrillic => among(Alphabet::Cyrillic, text, sample_bytes, part),
         Script::Arabic => among(Alphabet::Arabic, text, sample_bytes, part),
-        Script::Devanagari => ask_whatlang(text, part).unwrap_or(("hi", 1.0)),
+        Script::Devanagari => among(Alphabet::Devanagari, text, sample_bytes, part),
         script => (only_language(script), 1.0),
     };
     Identified { language, score: weight / total * probability }
+}
+
+/// The scripts that Japanese, Korean and Chinese are written in.
+const EAST_ASIAN: [Script; 3] = [Script::Han, Script::Kana, Script::Hangul];
+
+/// The script but Latin that most of a text is written in, and its bytes; the East Asian ones are one, `Han`.
+fn main_other_script(shares: &Shares) -> (Script, f32) {
+    let east_asian = EAST_ASIAN.map(|script| shares.bytes(script)).iter().sum();
+    ALL.into_iter()
+        .filter(|script| *script != Script::Latin && !EAST_ASIAN.contains(script))
+        .map(|script| (script, shares.bytes(script)))
+        .fold((Script::Han, east_asian), |best, next| if next.1 > best.1 { next } else { best })
+}
+
+fn east_asian<'a>(shares: &Shares, texts: impl Iterator<Item = &'a str>) -> &'static str {
+    let [han, kana, hangul] = EAST_ASIAN.map(|script| shares.letters(script) as f32);
+    match () {
+        () if hangul >= KOREAN_MIN_HANGUL_FRACTION * (hangul + han) && hangul > kana => "ko",
+        () if kana >= JAPANESE_MIN_KANA_FRACTION * (kana + han) => "ja",
+        () => chinese::variant(texts),
+    }
 }
 
 /// One of the languages of an alphabet; another one if the text does not look like ours and whatlang is sure.
@@ -73,51 +105,23 @@ fn among(alphabet: Alphabet, text: &str, sample_bytes: usize, part: usize) -> (&
         return ("und", 0.0);
     };
     let ours = (guess.language, guess.probability);
-    if guess.probability >= SURE_PROBABILITY && guess.foreign_fraction <= MAX_FOREIGN_FRACTION {
+    if guess.probability >= SURE_PROBABILITY || alphabet != Alphabet::Latin {
         return ours;
     }
-    ask_whatlang(text, part).filter(|theirs| theirs.0 != guess.language).unwrap_or(ours)
+    ask_whatlang(text, part).unwrap_or(ours)
 }
 
 /// What whatlang is sure of, if it is a language that our table does not have.
 fn ask_whatlang(text: &str, sample_bytes: usize) -> Option<(&'static str, f32)> {
     let sample: String = windows(text, sample_bytes).collect();
     let info = Detector::new().detect(&sample).filter(whatlang::Info::is_reliable)?;
-    Some((outside_code(info.lang())?, info.confidence() as f32))
-}
-
-/// The code of a language that shares its script with others and is not in our table.
-fn outside_code(language: Lang) -> Option<&'static str> {
-    Some(match language {
-        Lang::Epo => "eo",
-        Lang::Ukr | Lang::Rus | Lang::Bul | Lang::Ara | Lang::Pes => return None,
-        Lang::Bel => "be",
-        Lang::Srp => "sr",
-        Lang::Mkd => "mk",
-        Lang::Urd => "ur",
-        Lang::Mar => "mr",
-        Lang::Nep => "ne",
-        Lang::Hrv => "hr",
-        Lang::Slv => "sl",
-        Lang::Slk => "sk",
-        Lang::Cat => "ca",
-        Lang::Nob => "nb",
-        Lang::Lit => "lt",
-        Lang::Lav => "lv",
-        Lang::Est => "et",
-        Lang::Aze => "az",
-        Lang::Uzb => "uz",
-        Lang::Tuk => "tk",
-        Lang::Tgl => "tl",
-        Lang::Afr => "af",
-        Lang::Lat => "la",
-        Lang::Jav => "jv",
+    let language = match info.lang() {
         Lang::Zul => "zu",
         Lang::Sna => "sn",
         Lang::Aka => "ak",
-        Lang::Cym => "cy",
         _ => return None,
-    })
+    };
+    Some((language, info.confidence() as f32))
 }
 
 /// The one language (or by far the commonest one) of a script.
@@ -149,14 +153,22 @@ fn only_language(script: Script) -> &'static str {
 }
 
 /// The whole text, or windows of it that hold about `bytes` together: the first at its start, the last at its
-/// end, the others evenly between.
+/// end, the others evenly between, each beginning and ending at a space if there is one near.
 pub(super) fn windows(text: &str, bytes: usize) -> impl Iterator<Item = &str> + Clone {
     let (count, size) = if text.len() <= bytes { (1, text.len()) } else { (WINDOWS, bytes / WINDOWS) };
     let room = text.len() - size;
     (0..count).map(move |window| {
-        let start = boundary(text, room * window / (count - 1).max(1));
-        &text[start..boundary(text, start + size)]
+        let at = boundary(text, room * window / (count - 1).max(1));
+        let start = if at == 0 { 0 } else { space_from(text, at).unwrap_or(at) };
+        let end = boundary(text, at + size);
+        &text[start.min(end)..space_from(text, end).unwrap_or(end)]
     })
+}
+
+/// The first space close to `at` or after it.
+fn space_from(text: &str, at: usize) -> Option<usize> {
+    let near = &text.as_bytes()[at..text.len().min(at + EDGE_BYTES)];
+    near.iter().position(|byte| matches!(byte, b' ' | b'\n')).map(|place| at + place)
 }
 
 /// The last character boundary up to `at`.
@@ -178,5 +190,14 @@ mod tests {
         assert_eq!(windows("短", 240).collect::<String>(), "短");
         assert_eq!(windows("", 0).collect::<String>(), "");
         assert_eq!(windows("甲乙", 1).collect::<String>(), "");
+    }
+
+    #[test]
+    fn windows_hold_whole_words() {
+        let text = "antidisestablishment of the people ".repeat(200);
+        for window in windows(&text, 1024) {
+            assert!(window.split_whitespace().all(|word| text.starts_with(word) || "of the people".contains(word)));
+            assert!((1..=64 + 2 * EDGE_BYTES).contains(&window.len()));
+        }
     }
 }

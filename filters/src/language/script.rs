@@ -115,6 +115,11 @@ impl Shares {
         self.letters(script) as f32 * letter_weight(script)
     }
 
+    /// The bytes of a script's letters, all counted as long as the script's commonest.
+    pub fn bytes(&self, script: Script) -> f32 {
+        self.letters(script) as f32 * letter_bytes(script)
+    }
+
     /// The weight of all letters.
     pub fn total(&self) -> f32 {
         ALL.iter().map(|script| self.weight(*script)).sum()
@@ -187,6 +192,17 @@ fn letter_weight(script: Script) -> f32 {
         Script::Latin => 1.0,
         Script::Han => 10.0,
         Script::Kana | Script::Hangul => 6.0,
+        _ => 3.0,
+    }
+}
+
+/// Bytes of a letter in UTF-8.
+fn letter_bytes(script: Script) -> f32 {
+    use Script as S;
+    match script {
+        S::None => 0.0,
+        S::Latin => 1.0,
+        S::Cyrillic | S::Arabic | S::Greek | S::Armenian | S::Hebrew | S::Thaana => 2.0,
         _ => 3.0,
     }
 }

@@ -1,9 +1,7 @@
 #![expect(clippy::print_stderr, reason = "a test says that it was skipped")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use yuan_pipeline::{Batch, Detail, Stage};
 
@@ -57,7 +55,7 @@ fn sentences_are_identified_as_well_as_measured() {
     let rows = accuracy(include_str!("../../../tests/fixtures/language/devtest_sample.tsv"));
     assert_eq!(rows.len(), 33);
     let average = macro_average(&rows);
-    assert!(average >= 0.93, "{average}: {rows:?}");
+    assert!(average >= 0.96, "{average}: {rows:?}");
 }
 
 #[test]
@@ -69,9 +67,82 @@ fn all_development_sentences_are_identified_as_well_as_measured() {
     let table = read(&path);
     let rows = accuracy(&table);
     let average = macro_average(&rows);
-    assert!(average >= 0.949, "{average}: {rows:?}");
+    assert!(average >= 0.97, "{average}: {rows:?}");
     for pure in ["bn", "el", "he", "ja", "ko", "ta", "th"] {
         assert_eq!(rows[pure].0, rows[pure].1, "{pure}");
+    }
+}
+
+/// Sentences of everyday life, two or three of each language that is known from words alone or nearly so, written
+/// for this test.
+const NEIGHBOURS: [(&str, &str); 25] = [
+    ("be", "Учора мы ездзілі ў вёску да бабулі, і яна спякла для нас вялікі пірог. Надвор'е было вельмі добрае."),
+    ("sr", "Јуче смо ишли код баке на село и она је за нас испекла велику питу. Време је било веома лепо."),
+    ("mk", "Вчера бевме кај баба на село и таа ни испече голема пита. Времето беше многу убаво."),
+    ("kk", "Кеше біз ауылға әжемізге бардық, ол бізге үлкен нан пісіріп берді. Ауа райы өте жақсы болды."),
+    ("ky", "Кечээ биз айылга чоң энебизге бардык, ал бизге чоң нан бышырып берди. Аба ырайы абдан жакшы болду."),
+    ("ur", "کل ہم اپنی دادی کے گھر گئے تھے اور انہوں نے ہمارے لیے کھانا پکایا۔ موسم بہت اچھا تھا۔"),
+    ("mr", "काल आम्ही आजीच्या गावाला गेलो होतो आणि तिने आमच्यासाठी जेवण बनवले. हवामान खूप छान होते."),
+    ("ne", "हिजो हामी हजुरआमाको घर गएका थियौं र उहाँले हाम्रो लागि खाना पकाउनुभयो। मौसम धेरै राम्रो थियो।"),
+    ("af", "Gister het ons na ouma se plaas gery en sy het vir ons 'n groot koek gebak. Die weer was baie mooi."),
+    ("ca", "Ahir vam anar al poble a veure l'àvia i ens va fer un pastís molt gran. Feia molt bon temps."),
+    ("eo", "Hieraŭ ni iris al la vilaĝo de nia avino kaj ŝi bakis por ni grandan kukon. La vetero estis tre bela."),
+    ("et", "Eile sõitsime maale vanaema juurde ja ta küpsetas meile suure koogi. Ilm oli väga ilus."),
+    ("hr", "Jučer smo išli kod bake na selo i ona nam je ispekla veliku pitu. Vrijeme je bilo vrlo lijepo."),
+    ("lt", "Vakar važiavome į kaimą pas močiutę ir ji mums iškepė didelį pyragą. Oras buvo labai gražus."),
+    ("lv", "Vakar mēs braucām uz laukiem pie vecmāmiņas, un viņa mums izcepa lielu kūku. Laiks bija ļoti labs."),
+    ("nb", "I går dro vi til bestemor på landet, og hun bakte en stor kake til oss. Været var veldig fint."),
+    ("sk", "Včera sme išli na dedinu k starej mame a ona nám upiekla veľký koláč. Počasie bolo veľmi pekné."),
+    ("sl", "Včeraj smo šli na deželo k babici in spekla nam je veliko potico. Vreme je bilo zelo lepo."),
+    ("sq", "Dje shkuam në fshat te gjyshja dhe ajo na gatoi një byrek të madh. Moti ishte shumë i bukur."),
+    ("sw", "Jana tulikwenda kijijini kwa bibi yetu na alitupikia chakula kizuri sana. Hali ya hewa ilikuwa nzuri."),
+    ("tl", "Kahapon ay pumunta kami sa bahay ng lola namin at nagluto siya ng masarap na pagkain para sa amin."),
+    (
+        "cy",
+        "Ddoe aethom ni i weld mam-gu yn y pentref ac roedd hi wedi gwneud cacen fawr i ni. Roedd y tywydd yn braf.",
+    ),
+    ("ga", "Chuaigh muid chuig teach mo mháthair mhór inné agus rinne sí cáca mór dúinn. Bhí an aimsir go hálainn."),
+    ("is", "Í gær fórum við til ömmu í sveitinni og hún bakaði stóra köku handa okkur. Veðrið var mjög gott."),
+    ("eu", "Atzo amonaren etxera joan ginen eta tarta handi bat egin zuen guretzat. Eguraldi oso ona egin zuen."),
+];
+
+#[test]
+fn neighbours_are_told_apart() {
+    let found = |text| identify(text, 4096).language;
+    let wrong: Vec<_> = NEIGHBOURS.iter().filter(|(language, text)| found(text) != *language).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn of_two_languages_the_longer_one_counts() {
+    let (polish, thai) = ("Wczoraj pojechaliśmy na wieś do babci. ", "เมื่อวานเราไปเยี่ยมคุณยายที่บ้าน ");
+    let chinese = "昨天我们去乡下看奶奶。";
+    let found = |parts: [&str; 3]| identify(&parts.concat(), 4096).language;
+    assert_eq!(found([polish, polish, chinese]), "pl");
+    assert_eq!(found([polish, chinese, chinese]), "zh-Hans");
+    assert_eq!(found([thai, thai, chinese]), "th");
+    // Names and terms are English, however many.
+    assert_eq!(found(["安装 ", "pip install requests numpy pandas matplotlib ", "之后再运行脚本"]), "zh-Hans");
+}
+
+#[test]
+fn scores_mean_what_they_say() {
+    let table = include_str!("../../../tests/fixtures/language/devtest_sample.tsv");
+    let (mut score, mut right, mut all) = (0.0, 0, 0);
+    for line in table.lines() {
+        let (language, text) = line.split_once('\t').expect("two columns");
+        let found = identify(text, 4096);
+        score += f64::from(found.score);
+        right += u32::from(found.language.split('-').next() == language.split('_').next());
+        all += 1;
+    }
+    let (score, right) = (score / f64::from(all), f64::from(right) / f64::from(all));
+    assert!((score - right).abs() < 0.04, "mean score {score}, right {right}");
+    // No language has a passage like these.
+    for garbled in ["qxzvbk wrtplkj hgfdsq mnbvcx zlkjhg pqwert yxcvbn", "fhqwhgads xkcdzz bbqrst plmokn ijbuhv ygctfx"]
+    {
+        let found = identify(garbled, 4096);
+        assert!(found.score < 0.9, "{found:?}");
     }
 }
 
@@ -118,62 +189,4 @@ fn the_config_reads_what_it_writes() {
     let text = serde_json::to_string(&LanguageId::default()).expect("JSON");
     assert_eq!(serde_json::from_str::<LanguageId>(&text).expect("a config"), LanguageId::default());
     assert!(serde_json::from_str::<LanguageId>(r#"{"kept": []}"#).is_err());
-}
-
-/// Writes `tests/fixtures/language/MEASUREMENTS.md`:
-/// `cargo test --release -p yuan-filters --lib language::tests::measure -- --ignored`.
-#[test]
-#[ignore = "writes the table of measurements"]
-fn measure() {
-    let (Some(sentences), Some(docs)) = (shared("lang/devtest.tsv.zst"), shared("docs")) else {
-        eprintln!("skipped: no ../shared/corpora");
-        return;
-    };
-    let mut out = String::from(include_str!("../../../tests/fixtures/language/measurements_head.md"));
-    let table = read(&sentences);
-    let rows = accuracy(&table);
-    let peers = include_str!("../../../tests/fixtures/language/peers.tsv");
-    let mut sums = [0.0; 4];
-    for line in peers.lines() {
-        let cells: Vec<&str> = line.split('\t').collect();
-        writeln!(out, "| {} | {:.3} | {} |", cells[0], fraction(rows[cells[0]]), cells[1..].join(" | "))
-            .expect("a string");
-        for (sum, cell) in sums.iter_mut().zip(&cells[1..]) {
-            *sum += cell.parse::<f64>().expect("a number");
-        }
-    }
-    let means = sums.map(|sum| format!("**{:.3}**", sum / rows.len() as f64)).join(" | ");
-    writeln!(out, "| **macro average** | **{:.3}** | {means} |\n", macro_average(&rows)).expect("a string");
-    out.push_str(include_str!("../../../tests/fixtures/language/measurements_docs.md"));
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(docs).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
-    paths.sort();
-    for path in paths {
-        let documents = documents(&path, usize::MAX);
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        let bytes: usize = documents.iter().map(|(_, text)| text.len()).sum();
-        let share = |bytes: usize| {
-            let base = |language: &str| language.split('-').next().unwrap_or_default().to_lowercase();
-            let right =
-                documents.iter().filter(|(language, text)| base(identify(text, bytes).language) == base(language));
-            fraction((right.count() as u32, documents.len() as u32))
-        };
-        let start = Instant::now();
-        let mut scores: Vec<f32> =
-            documents.iter().map(|(_, text)| LanguageId::default().identify(text).score).collect();
-        let speed = bytes as f64 / 1e6 / start.elapsed().as_secs_f64();
-        scores.sort_by(f32::total_cmp);
-        let low = scores.iter().filter(|score| **score > 0.0 && **score < LanguageId::default().min_score).count();
-        let count = documents.len();
-        let cells = [share(1024), share(4096), share(bytes)].map(|share| format!("{share:.4}")).join(" | ");
-        writeln!(
-            out,
-            "| {name} | {count} | {} | {cells} | {:.2} | {low} | {speed:.0} |",
-            bytes / count,
-            scores[count / 100]
-        )
-        .expect("a string");
-    }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/language/MEASUREMENTS.md");
-    std::fs::write(path, out).expect("written");
 }
