@@ -1,4 +1,4 @@
-"""fastText, KenLM and SentencePiece's work, ours beside the C++ tools, interleaved in one run.
+"""The work of fastText and KenLM, ours beside the C++ tools, interleaved in one run.
 
     python tests/bench/models.py --fasttext fasttext --kenlm FOLDER_OF_TOOLS [--examples target/release/examples]
         [--corpora ../shared/corpora] [--rounds 3] [--megabytes 40] [--runs tests/bench/runs] [--work target/bench/models]
@@ -12,7 +12,10 @@ processor seconds (user and system) and in seconds on the clock; the programs ta
 to load its model (the same run on an empty text) is taken off predictions and queries. Outputs are compared before anything is timed:
 predictions, scores and ARPA files must be equal.
 
-Writes models.md and models.json. The C++ programs query and predict with one thread; two threads of ours stand beside that.
+The C++ programs query and predict with one thread. What they do with two is measured as two processes, each with half of
+the text, started at once; their memory is the sum, though they share the pages of a mapped model.
+
+Writes models.md and models.json.
 """
 
 import argparse
@@ -65,21 +68,33 @@ def write_texts(corpora, work, megabytes):
                 (test if held else train).write(line)
     # Predictions are of many lines, so that loading is little beside them.
     for language in ("zh", "en"):
-        (work / f"{language}.lines").write_bytes((work / f"{language}.txt").read_bytes()[: megabytes * 500_000])
+        text = (work / f"{language}.txt").read_bytes()[: megabytes * 500_000]
+        text = text[: text.rindex(b"\n") + 1]
+        middle = text.index(b"\n", len(text) // 2) + 1
+        (work / f"{language}.lines").write_bytes(text)
+        (work / f"{language}.first").write_bytes(text[:middle])
+        (work / f"{language}.second").write_bytes(text[middle:])
     (work / "empty").write_bytes(b"")
 
 
-def run(command, stdin=None, stdout=None):
-    """Seconds of the processor, on the clock, and the greatest memory in MB."""
-    out = open(stdout, "wb") if stdout else subprocess.DEVNULL
+def run(*commands, stdin=None, stdout=None):
+    """Runs programs side by side: seconds of the processor, on the clock, and the greatest memory in MB, all in sum."""
     start = time.monotonic()
-    process = subprocess.Popen(command, stdin=open(stdin, "rb") if stdin else subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "mb": usage.ru_maxrss / 1024}
+    processes = []
+    for number, command in enumerate(commands):
+        source = stdin[number] if isinstance(stdin, list) else stdin
+        out = open(stdout, "wb") if stdout else subprocess.DEVNULL
+        reader = open(source, "rb") if source else subprocess.DEVNULL
+        processes.append((command, subprocess.Popen(command, stdin=reader, stdout=out, stderr=subprocess.DEVNULL)))
+    cpu = memory = 0.0
+    for command, process in processes:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{command} ended with {process.returncode}")
+        cpu += usage.ru_utime + usage.ru_stime
+        memory += usage.ru_maxrss / 1024
+    return {"cpu": cpu, "wall": time.monotonic() - start, "mb": memory}
 
 
 def measure(rounds, programs):
@@ -126,6 +141,15 @@ def main():
             rows.append({"task": what, "program": name, **figures, "ratio_cpu": ratio["cpu"], "ratio_wall": ratio["wall"]})
             print(what, name, {key: round(value, 3) for key, value in figures.items()}, f"{ratio['cpu']:.2f}x CPU, {ratio['wall']:.2f}x wall", flush=True)
 
+    def compare(what, programs, on_nothing, speed, amount):
+        full, empty = measure(options.rounds, programs), measure(options.rounds, on_nothing)
+        best = {name: net(full[name], empty[name]) for name in full}
+        for figures in best.values():
+            figures[speed] = amount / figures["cpu"]
+        names = list(best)
+        for pair in (names[:2], names[2:]):
+            add(what, {name: best[name] for name in pair}, pair[0])
+
     # fastText: train.
     common = ["-dim", "100", "-wordNgrams", "2", "-epoch", "10", "-bucket", "1000000", "-lr", "0.1"]
 
@@ -150,14 +174,20 @@ def main():
             run([options.fasttext, "predict-prob", model, lines, "1"], stdout=work / "theirs.out")
             run([ours / "predict", model, lines, "1"], stdout=work / "ours.out")
             same(work / "theirs.out", work / "ours.out", f"predictions of {model}")
-            commands = {"C++": [options.fasttext, "predict-prob", model], "ours": [ours / "predict", model]}
-            full = measure(options.rounds, {name: lambda c=c: run([*c, lines, "1"]) for name, c in commands.items()})
-            empty = measure(options.rounds, {name: lambda c=c: run([*c, work / "empty", "1"]) for name, c in commands.items()})
+            run([ours / "predict", model, lines, "1", "--threads", "2"], stdout=work / "ours.out")
+            same(work / "theirs.out", work / "ours.out", f"predictions of {model} by two threads")
+
+            def programs(first, second, whole):
+                theirs = lambda text: [options.fasttext, "predict-prob", model, text, "1"]
+                mine = lambda threads: [ours / "predict", model, whole, "1", "--threads", threads]
+                return {
+                    "C++": lambda: run(theirs(whole)), "ours": lambda: run(mine("1")),
+                    "C++, 2 processes": lambda: run(theirs(first), theirs(second)), "ours, 2 threads": lambda: run(mine("2")),
+                }  # fmt: skip
+
             megabytes = lines.stat().st_size / 1e6
-            best = {name: {**net(full[name], empty[name])} for name in full}
-            for figures in best.values():
-                figures["mb_per_cpu_s"] = megabytes / figures["cpu"]
-            add(f"fastText predict, .{kind}, {language}", best, "C++")
+            halves = work / f"{language}.first", work / f"{language}.second"
+            compare(f"fastText predict, .{kind}, {language}", programs(*halves, lines), programs(*[work / "empty"] * 3), "mb_per_cpu_s", megabytes)
 
     # KenLM: estimate.
     for language in ("zh", "en"):
@@ -184,14 +214,21 @@ def main():
             run([theirs / "query", "-v", "sentence", model], stdin=queries, stdout=work / "theirs.out")
             run([ours / "query", "-v", "sentence", model], stdin=queries, stdout=work / "ours.out")
             same(work / "theirs.out", work / "ours.out", f"scores of {kind}")
-            commands = {"C++": [theirs / "query", "-v", "summary", model], "ours": [ours / "query", "-v", "summary", model]}
-            full = measure(options.rounds, {name: lambda c=c: run(c, stdin=queries) for name, c in commands.items()})
-            empty = measure(options.rounds, {name: lambda c=c: run(c, stdin=work / "empty") for name, c in commands.items()})
-            best = {name: net(full[name], empty[name]) for name in full}
+            run([ours / "query", "-v", "sentence", "-t", "2", model], stdin=queries, stdout=work / "ours.out")
+            same(work / "theirs.out", work / "ours.out", f"scores of {kind} by two threads")
+
+            def programs(first, second, whole):
+                program = [theirs / "query", "-v", "summary", model]
+                mine = lambda threads: [ours / "query", "-v", "summary", "-t", threads, model]
+                return {
+                    "C++": lambda: run(program, stdin=whole), "ours": lambda: run(mine("1"), stdin=whole),
+                    "C++, 2 processes": lambda: run(program, program, stdin=[first, second]),
+                    "ours, 2 threads": lambda: run(mine("2"), stdin=whole),
+                }  # fmt: skip
+
             count = sum(len(line.split()) + 1 for line in queries.open("rb"))
-            for figures in best.values():
-                figures["tokens_per_cpu_s"] = count / figures["cpu"]
-            add(f"KenLM query, {kind}, {language}", best, "C++")
+            halves = work / f"{language}.first", work / f"{language}.second"
+            compare(f"KenLM query, {kind}, {language}", programs(*halves, queries), programs(*[work / "empty"] * 3), "tokens_per_cpu_s", count)
         for path in arpa.values():
             path.unlink()
 
@@ -200,7 +237,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     record = {"date": date, "machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg(), "rounds": options.rounds, "rows": rows}
     (folder / "models.json").write_text(json.dumps(record, indent=1) + "\n")
-    lines = ["# Models beside their C++ tools", "", *(__doc__.strip().split("\n")[8:]), ""]
+    lines = ["# Models beside their C++ tools", "", *(__doc__.strip().split("\n")[9:-2]), ""]
     lines += [f"{date}; {platform.machine()}, {os.cpu_count()} cores; load at the end {os.getloadavg()[0]:.1f}; least of {options.rounds} rounds.", ""]
     lines += ["| task | program | CPU s | wall s | peak MB | | C++ ÷ it, CPU | wall |", "|---|---|---:|---:|---:|---:|---:|---:|"]
     for row in rows:

@@ -1,22 +1,23 @@
 //! Scores sentences from standard input as KenLM's `query` does, byte for byte: `query [-n] [-v word|sentence|summary]
-//! [-l lazy|populate|read] MODEL < TEXT`.
+//! [-l lazy|populate|read] [-t threads] MODEL < TEXT`. Words are scored by one thread.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::{BufWriter, Read, Write};
 
-use yuan_kenlm::{FullScore, Load, Model, Scorer, State, UNKNOWN};
+use yuan_kenlm::{FullScore, Load, Model, Scorer, SentenceScore, State, UNKNOWN};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sentence_context = true;
     let mut load = Load::Populate;
     let (mut words, mut sentences, mut summary) = (false, false, false);
-    let mut path = None;
+    let (mut threads, mut path) = (1, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-n" => sentence_context = false,
             "-b" => {}
+            "-t" => threads = arguments.next().ok_or("-t takes a number")?.parse::<usize>()?.max(1),
             "-l" => {
                 load = match arguments.next().as_deref() {
                     Some("lazy") => Load::Lazy,
@@ -44,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
     if !words {
-        return Ok(query_sentences(&model, &text, sentence_context, sentences, summary)?);
+        let scores = score_sentences(&model, &text, sentence_context, threads);
+        return Ok(print_sentences(&scores, sentences, summary)?);
     }
     let mut printer = Printer { out: BufWriter::with_capacity(1 << 16, std::io::stdout().lock()), words, sentences };
     let totals = query(&model, &text, sentence_context, &mut printer)?;
@@ -115,22 +117,36 @@ fn query<W: Write>(
     Ok(totals)
 }
 
-/// As [`query`], without words: in the time of [`Scorer`].
-fn query_sentences(
+/// The scores of all lines, in the time of [`Scorer`], and then of what is behind the last line end: that has no `</s>`.
+fn score_sentences(
     model: &Model,
     text: &[u8],
     sentence_context: bool,
+    threads: usize,
+) -> (Vec<SentenceScore>, SentenceScore) {
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let (lines, rest) = text.split_at(whole);
+    let lines: Vec<&[u8]> = lines.split_inclusive(|&byte| byte == b'\n').collect();
+    let score =
+        |lines: &[&[u8]]| Scorer::new(model).score_texts(lines.iter().copied(), sentence_context, sentence_context);
+    let scores = std::thread::scope(|scope| {
+        let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
+        let workers: Vec<_> = parts.map(|part| scope.spawn(move || score(part))).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| worker.join().unwrap_or_default();
+        workers.into_iter().flat_map(join).collect()
+    });
+    let last = Scorer::new(model).score_texts([rest], sentence_context, false);
+    (scores, last.into_iter().next().unwrap_or_default())
+}
+
+fn print_sentences(
+    (scores, last): &(Vec<SentenceScore>, SentenceScore),
     sentences: bool,
     summary: bool,
 ) -> std::io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let mut totals = Totals::default();
-    let mut scorer = Scorer::new(model);
-    // A last line without a line end has no `</s>`.
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let (lines, rest) = text.split_at(whole);
-    let lines = lines.split_inclusive(|&byte| byte == b'\n');
-    for score in scorer.score_texts(lines, sentence_context, sentence_context) {
+    for score in scores {
         if sentences {
             writeln!(out, "Total: {} OOV: {}", shortest(score.log10_prob), score.unknown)?;
         }
@@ -139,10 +155,8 @@ fn query_sentences(
         totals.unknown += u64::from(score.unknown);
         totals.tokens += u64::from(score.tokens);
     }
-    for score in scorer.score_texts([rest], sentence_context, false) {
-        totals.unknown_log10_prob += score.unknown_log10_prob;
-        totals.tokens += u64::from(score.tokens);
-    }
+    totals.unknown_log10_prob += last.unknown_log10_prob;
+    totals.tokens += u64::from(last.tokens);
     if summary {
         totals.print(&mut out)?;
     }

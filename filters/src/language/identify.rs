@@ -22,6 +22,8 @@ const KOREAN_MIN_HANGUL_FRACTION: f32 = 0.3;
 /// language than English, and that with so much probability.
 const PROSE_MIN_RATIO: f32 = 1.5;
 const PROSE_MIN_PROBABILITY: f32 = 0.8;
+/// The least share of a script that is written beside Latin letters in no known language.
+const WRITTEN_MIN_FRACTION: f32 = 0.25;
 /// The probability below which whatlang is asked about languages that our table does not have.
 const SURE_PROBABILITY: f32 = 0.5;
 
@@ -56,9 +58,11 @@ pub fn identify(text: &str, sample_bytes: usize) -> Identified {
     };
     if latin.0 > weight {
         let (language, probability) = among(Alphabet::Latin, text, sample_bytes, part);
-        return Identified { language, score: latin.0 / total * probability };
-    }
-    if latin.1 >= PROSE_MIN_RATIO * bytes
+        // Names and code that are no language's, around which someone writes in another script.
+        if probability >= SURE_PROBABILITY || weight < WRITTEN_MIN_FRACTION * total {
+            return Identified { language, score: latin.0 / total * probability };
+        }
+    } else if latin.1 >= PROSE_MIN_RATIO * bytes
         && let Some(guess) = classify(windows(text, part), Alphabet::Latin)
         && guess.language != "en"
         && guess.probability >= PROSE_MIN_PROBABILITY
