@@ -2,17 +2,24 @@
 reading models that yuan-kenlm built.
 
     python tests/oracle/kenlm_scores.py --tools FOLDER --examples target/release/examples --work FOLDER \
-        --text en=TRAIN.txt:HELD.txt --text zh=TRAIN.txt:HELD.txt [--lines 50000] [--train-bytes 8000000]
+        --shared ../shared [--lines 50000] [--train-bytes 8000000] [--orders 2 3 4 5 6]
 
-TOOLS holds lmplz, build_binary and query; EXAMPLES what `cargo build --release -p yuan-kenlm --examples` made. Texts are
-tokens separated by spaces, a sentence a line. Prints a row for each comparison; exits with 1 if any differs.
+TOOLS holds lmplz, build_binary and query; EXAMPLES what `cargo build --release -p yuan-kenlm --examples` made. Models
+learn from some documents of SHARED and are asked about others: Chinese by character, English by word, lower case, a
+sentence a line. Needs zstandard and kenlm (pip). Prints a row for each comparison; exits with 1 if any differs: the rows
+of `tests/fixtures/kenlm/CONFORMANCE.md`.
 """
 
 import argparse
+import io
+import json
 import pathlib
 import re
 import subprocess
 import sys
+
+import kenlm
+import zstandard
 
 KINDS = {
     "probing": ["probing"],
@@ -31,6 +38,23 @@ MODELS = [
     (5, ["--prune", "0", "0", "1"], list(KINDS)),
     (6, [], list(KINDS)),
 ]
+# What models learn from, and what they are asked.
+TEXTS = {
+    "zh": (["zh_lctt", "zh_laws"], ["zh_tidb", "zh_oiwiki", "zh_wikiqa", "zh_novels"]),
+    "en": (["en_nltk", "en_books"], ["en_peps", "en_eips", "en_wikitext2"]),
+}
+UNIT = re.compile(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+|\d+|[^\w\s]")
+
+
+def sentences(shared, names):
+    """Tokens with spaces between, of each line of the documents that has any."""
+    for name in names:
+        path = shared / "corpora/docs" / f"{name}.jsonl.zst"
+        decoder = zstandard.ZstdDecompressor(max_window_size=2**31)
+        for row in io.TextIOWrapper(decoder.stream_reader(path.open("rb")), encoding="utf-8"):
+            for line in json.loads(row)["text"].splitlines():
+                if tokens := UNIT.findall(line.lower()):
+                    yield " ".join(tokens).encode() + b"\n"
 
 
 def run(command, stdin=None, stdout=None):
@@ -55,8 +79,6 @@ def largest_difference(ours, theirs):
 
 def check_pip(model, text, output):
     """Scores of pip's kenlm with a model that yuan-kenlm built, against the totals of `query`."""
-    import kenlm
-
     loaded = kenlm.Model(str(model))
     totals = re.findall(rb"Total: (\S+) OOV", output.read_bytes())
     compared, largest = 0, 0.0
@@ -75,7 +97,7 @@ def main():
     parser.add_argument("--tools", type=pathlib.Path, required=True)
     parser.add_argument("--examples", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--text", action="append", required=True)
+    parser.add_argument("--shared", type=pathlib.Path, required=True)
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--orders", type=int, nargs="*", default=[order for order, _, _ in MODELS])
     parser.add_argument("--train-bytes", type=int, default=8_000_000)
@@ -85,14 +107,14 @@ def main():
     failed = False
     print("| text | model | build | lines | words | `query` | largest difference | pip's kenlm: lines, largest difference |")
     print("|---|---|---|---|---|---|---|---|")
-    for item in options.text:
-        language, paths = item.split("=", 1)
-        train, held = paths.split(":")
+    for language, (train, held) in TEXTS.items():
         train_text, text = work / f"{language}.train.txt", work / f"{language}.query.txt"
-        with open(train, "rb") as source:
-            train_text.write_bytes(source.read(options.train_bytes).rsplit(b"\n", 1)[0] + b"\n")
-        with open(held, "rb") as source:
-            lines = [line for _, line in zip(range(options.lines - 3), source)]
+        with train_text.open("wb") as out:
+            for line in sentences(options.shared, train):
+                out.write(line)
+                if out.tell() >= options.train_bytes:
+                    break
+        lines = [line for _, line in zip(range(options.lines - 3), sentences(options.shared, held))]
         # An empty line, odd white space, markers within the text.
         odd = b"\n \t\x0b\x0c\r\n<s> <unk> </s> <UNK>\ta  b\r\n"
         text.write_bytes(odd + b"".join(lines))
