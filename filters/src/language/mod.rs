@@ -40,14 +40,14 @@ pub struct LanguageId {
     /// for texts without letters. Default empty: all are kept.
     pub keep: Vec<String>,
     /// Least score kept, in [0, 1]: the share of letters in the language's script times the classifier's
-    /// probability. Default 0.2, which all but a few real documents in ten thousand pass
+    /// probability. Default 0.2, which real documents pass and garbled ones do not always
     /// (`tests/fixtures/language/MEASUREMENTS.md`); 0 keeps all.
     ///
     /// fastText models have a scale of their own: 0.65 is what FineWeb and others take for lid.176.
     pub min_score: f32,
     /// Bytes of a document looked at, in sixteen windows spread evenly over it; shorter documents are read whole.
     /// Default 4096, which identifies documents as well as reading them whole does. What tells languages of
-    /// one script apart reads a quarter of it.
+    /// one script apart reads a sixth of it.
     pub sample_bytes: usize,
     /// A fastText model asked instead of the built-in identifier: `lid.176.bin`, `lid.176.ftz`, GlotLID, OpenLID or any other.
     /// Its labels become ISO 639 codes: `__label__cmn_Hani`, `__label__zho_Hans` and `__label__zh` are all Chinese, told
