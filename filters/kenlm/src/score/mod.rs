@@ -1,14 +1,14 @@
 //! Scoring many sentences: as [`Model::score_sentence`] scores each, in a fraction of the time.
 //!
 //! A model is much larger than the processor's caches, so that a lookup waits for memory most of the time. Here tokens
-//! pass through a ring: one that enters has its lookups started, and by the time that it leaves they have ended. Which
-//! n-grams there are depends on words alone, never on scores, so the lookups of many tokens can wait for memory together;
-//! only adding up, from state to state, goes one token after another.
+//! are taken some hundred at a time, and n-grams looked up length by length: while one token's bucket is read, those of
+//! the others come near, so that they wait for memory together, and every loop does one simple thing. Only adding up
+//! goes one token after another.
 //!
 //! | file | what |
 //! |---|---|
-//! | `pipeline.rs` | the ring, lookups under way, the state from token to token |
-//! | `probing.rs`, `trie.rs` | the steps of a lookup |
+//! | `pipeline.rs` | the window, the states within it, the state between windows |
+//! | `probing.rs`, `trie.rs` | lookups of each structure |
 
 mod pipeline;
 mod probing;
@@ -18,11 +18,11 @@ use crate::model::{Model, Structure};
 use crate::prefetch::prefetch;
 use crate::state::{FullScore, SentenceScore};
 use crate::vocab::{WordIndex, hash_word};
-use pipeline::{Pipeline, Sink, Steps};
+use pipeline::{Pipeline, Sink};
 use probing::ProbingSteps;
 use trie::TrieSteps;
 
-/// Scores sentences with one model, for one thread. Memory: some 8 KiB, reused.
+/// Scores sentences with one model, for one thread. Memory: some 15 KiB, reused.
 ///
 /// ```no_run
 /// # fn main() -> yuan_kenlm::Result<()> {
@@ -95,17 +95,15 @@ impl<'m> Scorer<'m> {
         let mut sums = Sums::default();
         let model = self.model;
         with_pipeline!(self, pipeline => {
-            let mut words = WordsAhead::new(model);
             for sentence in sentences {
-                words.push(Coming::Begin(begin), pipeline, &mut sums);
+                pipeline.begin(begin, &mut sums);
                 for_each_word(sentence, |word| {
                     let hash = hash_word(word);
                     prefetch(&model.bytes, model.vocabulary.home(hash));
-                    words.push(Coming::Word(hash), pipeline, &mut sums);
+                    pipeline.hash(hash, &mut sums);
                 });
-                words.push(Coming::End(end), pipeline, &mut sums);
+                pipeline.end(end, &mut sums);
             }
-            words.finish(pipeline, &mut sums);
             pipeline.finish(&mut sums);
         });
         sums.done
@@ -169,56 +167,4 @@ impl Sink for Vec<FullScore> {
     }
 
     fn end(&mut self) {}
-}
-
-/// How many words are known by their hashes before their numbers are looked up.
-const WORDS_AHEAD: usize = 16;
-
-/// Words on their way to their numbers.
-struct WordsAhead<'m> {
-    model: &'m Model,
-    ring: [Coming; WORDS_AHEAD],
-    count: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Coming {
-    Begin(bool),
-    /// By its hash.
-    Word(u64),
-    End(bool),
-}
-
-impl<'m> WordsAhead<'m> {
-    fn new(model: &'m Model) -> WordsAhead<'m> {
-        WordsAhead { model, ring: [Coming::Word(0); WORDS_AHEAD], count: 0 }
-    }
-
-    #[inline(always)]
-    fn push<S: Steps>(&mut self, coming: Coming, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
-        let at = self.count % WORDS_AHEAD;
-        if self.count >= WORDS_AHEAD {
-            self.pass(self.ring[at], pipeline, sink);
-        }
-        self.ring[at] = coming;
-        self.count += 1;
-    }
-
-    fn finish<S: Steps>(&mut self, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
-        for at in self.count.saturating_sub(WORDS_AHEAD)..self.count {
-            self.pass(self.ring[at % WORDS_AHEAD], pipeline, sink);
-        }
-        self.count = 0;
-    }
-
-    #[inline(always)]
-    fn pass<S: Steps>(&self, coming: Coming, pipeline: &mut Pipeline<'m, S>, sink: &mut impl Sink) {
-        match coming {
-            Coming::Begin(begin) => pipeline.begin(begin, sink),
-            Coming::Word(hash) => {
-                pipeline.word(self.model.vocabulary.index_of_hash(&self.model.bytes, hash), sink);
-            }
-            Coming::End(end) => pipeline.end(end, sink),
-        }
-    }
 }

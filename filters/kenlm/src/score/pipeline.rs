@@ -1,19 +1,15 @@
-//! A ring of tokens. Those that enter have their lookups started: walks from a word to longer and longer n-grams, each of
-//! which waits for memory. Some walks are under way at once and take steps in turn, so that they wait together. Tokens
-//! leave in order, when their walks have ended; then their scores are added up from state to state.
+//! Windows of tokens. All lookups of one n-gram length are made for the whole window, then those of the next length: while
+//! one token's are made, the memory that the others' need comes near, and the loops are short.
 
 use crate::model::Model;
-use crate::search::Found;
-use crate::state::{FullScore, MAX_ORDER, has_extension};
+use crate::search::{Found, Search, full_score};
+use crate::state::{FullScore, MAX_ORDER, State, has_extension};
 use crate::vocab::{UNKNOWN, WordIndex};
 
-/// Places in the ring.
-const RING: usize = 64;
-/// Most tokens in the ring. Those that have left stay readable until their places are needed, and a token looks back at
-/// up to as many as the highest order.
-const IN_FLIGHT: usize = RING - MAX_ORDER - 4;
-/// Walks that are under way at once: about as many cache lines as a core can wait for.
-const WALKS: usize = 12;
+/// Places for tokens, and for the history before the first of them. A power of two, so that a place is in bounds by a mask.
+const PLACES: usize = 128;
+/// The place of a window's first token.
+const FIRST: usize = MAX_ORDER;
 
 /// Is told of scores, in order.
 pub(super) trait Sink {
@@ -23,39 +19,32 @@ pub(super) trait Sink {
     fn end(&mut self);
 }
 
-/// How a structure is walked through, a step at a time.
+/// How a structure is asked, with the memory asked for before it is read.
 pub(super) trait Steps {
-    /// Where a walk is. What its next step looks at was asked for.
+    type Search: Search;
+    /// An n-gram, to which longer ones may belong.
+    type Node: Copy;
+    /// On the way to an n-gram of one word more. What is looked at next was asked for.
     type Walk: Copy + Default;
 
-    /// Asks for what [`Self::begin`] looks at.
+    fn search(&self) -> &Self::Search;
+
+    /// Asks for what [`Self::unigram`] looks at.
     fn ask(&self, bytes: &[u8], word: WordIndex);
 
-    /// Begins the walk of a token; `None` if it has ended already.
-    fn begin(&self, bytes: &[u8], ring: &mut Ring, token: usize) -> Option<Self::Walk>;
+    fn unigram(&self, bytes: &[u8], word: WordIndex) -> (Found, Self::Node);
 
-    /// A step; whether there are more.
-    fn step(&self, bytes: &[u8], ring: &mut Ring, token: usize, walk: &mut Self::Walk) -> bool;
-}
+    /// Sets out from a node to the n-gram with `left` before it; `level` is its order less 2.
+    fn onward(&self, bytes: &[u8], level: usize, node: Self::Node, left: WordIndex) -> Option<Self::Walk>;
 
-/// The last tokens, by their numbers.
-pub(super) struct Ring {
-    places: [Place; RING],
-}
+    /// Brings walks of one level to where they end.
+    fn settle(&self, bytes: &[u8], level: usize, walks: &mut [(u8, Self::Walk)]);
 
-#[derive(Clone, Copy)]
-struct Place {
-    word: WordIndex,
-    kind: Kind,
-    /// How many of the words before it belong to its history.
-    context: u8,
-    /// Length of the longest n-gram that its walk has found.
-    depth: u8,
-    done: bool,
-    /// For each depth, how much of the history a state behind it holds.
-    state_lengths: [u8; MAX_ORDER],
-    probs: [f32; MAX_ORDER],
-    backoffs: [f32; MAX_ORDER],
+    /// The n-gram of a walk that is settled, below the highest order.
+    fn middle(&self, bytes: &[u8], level: usize, walk: &Self::Walk) -> Option<(Found, Self::Node)>;
+
+    /// The probability of the n-gram of a walk that is settled, of the highest order.
+    fn longest(&self, bytes: &[u8], walk: &Self::Walk) -> Option<f32>;
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -63,110 +52,59 @@ enum Kind {
     /// `<s>`, or the place where it would be: a sentence begins.
     Begin,
     Word,
+    /// A word by its hash.
+    Hash,
     /// `</s>`.
     Marker,
     /// A sentence ends without `</s>`.
     End,
 }
 
-impl Ring {
-    #[inline(always)]
-    pub(super) fn word(&self, token: usize) -> WordIndex {
-        self.places[token % RING].word
-    }
-
-    /// The word `distance` before a token, from 0 for the one next to it, if its history may reach there.
-    ///
-    /// No state is longer than what the token before it has found and what longer n-grams begin with; once that is
-    /// known, there is no need to look for n-grams with more.
-    #[inline(always)]
-    pub(super) fn context(&self, token: usize, distance: usize) -> Option<WordIndex> {
-        let before = &self.places[token.wrapping_sub(1) % RING];
-        let longest = before.state_lengths[(before.depth as usize).saturating_sub(1) % MAX_ORDER];
-        let reaches = !before.done || distance < longest as usize;
-        if distance < self.places[token % RING].context as usize && reaches {
-            Some(self.places[token.wrapping_sub(1 + distance) % RING].word)
-        } else {
-            None
-        }
-    }
-
-    /// Takes in the next longer n-gram, below the highest order, that ends with a token.
-    #[inline(always)]
-    pub(super) fn found(&mut self, token: usize, found: Found) {
-        let place = &mut self.places[token % RING];
-        let depth = place.depth as usize % MAX_ORDER;
-        let shorter = place.state_lengths[depth.saturating_sub(1)];
-        place.probs[depth] = found.prob;
-        place.backoffs[depth] = found.backoff;
-        place.depth = depth as u8 + 1;
-        let shorter = if depth == 0 { 0 } else { shorter };
-        place.state_lengths[depth] = if has_extension(found.backoff) { place.depth } else { shorter };
-    }
-
-    /// Takes in the n-gram of the highest order that ends with a token.
-    #[inline(always)]
-    pub(super) fn found_longest(&mut self, token: usize, prob: f32) {
-        let place = &mut self.places[token % RING];
-        let depth = place.depth as usize % MAX_ORDER;
-        place.probs[depth] = prob;
-        place.state_lengths[depth] = place.state_lengths[depth.saturating_sub(1)];
-        place.depth = depth as u8 + 1;
-    }
-}
-
-/// Tokens between entering and leaving, and the state behind the last one that left.
+/// Tokens that wait for their scores, and the state before them.
 pub(super) struct Pipeline<'m, S: Steps> {
     model: &'m Model,
     steps: S,
-    ring: Ring,
-    /// Numbers of tokens that have entered, of those whose walks have begun, and of those that have left.
-    entered: usize,
-    begun: usize,
-    left: usize,
-    /// How many words the history of the next token has.
-    context: usize,
-    /// Walks under way, with their tokens.
-    walks: [(usize, S::Walk); WALKS],
-    active: usize,
-    /// Length of the state; its words and back-offs are those of the last token that left.
-    state_length: usize,
+    /// Behind the last token.
+    end: usize,
+    kinds: [Kind; PLACES],
+    hashes: [u64; PLACES],
+    words: [WordIndex; PLACES],
+    /// Length of the longest n-gram found that ends with a token, and its probability.
+    depths: [u8; PLACES],
+    probs: [f32; PLACES],
+    /// Length of the state behind a token.
+    states: [u8; PLACES],
+    /// By length less one: the back-offs of the n-grams found that end with a token.
+    backoffs: [[f32; PLACES]; MAX_ORDER],
+    /// Under way, with their places, in order.
+    walks: [(u8, S::Walk); PLACES],
 }
 
 impl<'m, S: Steps> Pipeline<'m, S> {
     pub(super) fn new(model: &'m Model, steps: S) -> Pipeline<'m, S> {
-        let place = Place {
-            word: 0,
-            kind: Kind::End,
-            context: 0,
-            depth: 0,
-            done: true,
-            state_lengths: [0; MAX_ORDER],
-            probs: [0.0; MAX_ORDER],
-            backoffs: [0.0; MAX_ORDER],
-        };
         Pipeline {
             model,
             steps,
-            ring: Ring { places: [place; RING] },
-            entered: 0,
-            begun: 0,
-            left: 0,
-            context: 0,
-            walks: [(0, S::Walk::default()); WALKS],
-            active: 0,
-            state_length: 0,
+            end: FIRST,
+            kinds: [Kind::End; PLACES],
+            hashes: [0; PLACES],
+            words: [0; PLACES],
+            depths: [0; PLACES],
+            probs: [0.0; PLACES],
+            states: [0; PLACES],
+            backoffs: [[0.0; PLACES]; MAX_ORDER],
+            walks: [(0, S::Walk::default()); PLACES],
         }
     }
 
     /// A sentence begins, with or without `<s>`.
     #[inline(always)]
     pub(super) fn begin(&mut self, marker: bool, sink: &mut impl Sink) {
-        self.context = usize::from(marker);
         let state = self.model.begin_sentence_state();
-        let place = self.enter(state.words[0], Kind::Begin, sink);
-        place.context = u8::from(marker);
-        place.backoffs[0] = state.backoffs[0];
+        let place = self.enter(Kind::Begin, sink);
+        self.words[place] = state.words[0];
+        self.states[place] = if marker { state.length } else { 0 };
+        self.backoffs[0][place] = state.backoffs[0];
     }
 
     /// The next word of the sentence.
@@ -174,120 +112,207 @@ impl<'m, S: Steps> Pipeline<'m, S> {
     pub(super) fn word(&mut self, word: WordIndex, sink: &mut impl Sink) {
         let word = self.model.known(word);
         self.steps.ask(&self.model.bytes, word);
-        self.enter(word, Kind::Word, sink);
-        self.context = (self.context + 1).min(self.model.order() - 1);
+        let place = self.enter(Kind::Word, sink);
+        self.words[place] = word;
+    }
+
+    /// The next word of the sentence by its hash; its bucket in the vocabulary was asked for.
+    #[inline(always)]
+    pub(super) fn hash(&mut self, hash: u64, sink: &mut impl Sink) {
+        let place = self.enter(Kind::Hash, sink);
+        self.hashes[place] = hash;
     }
 
     /// The sentence ends, with or without `</s>`.
     #[inline(always)]
     pub(super) fn end(&mut self, marker: bool, sink: &mut impl Sink) {
-        let kind = if marker { Kind::Marker } else { Kind::End };
-        self.enter(self.model.vocabulary.end_sentence, kind, sink);
+        let place = self.enter(if marker { Kind::Marker } else { Kind::End }, sink);
+        self.words[place] = self.model.vocabulary.end_sentence;
+        self.states[place] = 0;
     }
 
     /// All tokens leave.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
-        while self.left < self.entered {
-            self.leave(sink);
-        }
+        self.run(sink);
     }
 
     #[inline(always)]
-    fn enter(&mut self, word: WordIndex, kind: Kind, sink: &mut impl Sink) -> &mut Place {
-        if self.entered - self.left == IN_FLIGHT {
-            self.leave(sink);
+    fn enter(&mut self, kind: Kind, sink: &mut impl Sink) -> usize {
+        if self.end == PLACES {
+            self.run(sink);
         }
-        let place = &mut self.ring.places[self.entered % RING];
-        self.entered += 1;
-        place.word = word;
-        place.kind = kind;
-        place.context = self.context as u8;
-        place.depth = 0;
-        place.done = false;
+        let place = self.end % PLACES;
+        self.kinds[place] = kind;
+        self.end += 1;
         place
     }
 
-    #[inline(always)]
-    fn leave(&mut self, sink: &mut impl Sink) {
-        let token = self.left;
-        let kind = self.ring.places[token % RING].kind;
-        if matches!(kind, Kind::Word | Kind::Marker) {
-            while !self.ring.places[token % RING].done {
-                self.turn();
+    /// Scores the window's tokens, and keeps the state behind them for the next window.
+    #[inline(never)]
+    fn run(&mut self, sink: &mut impl Sink) {
+        self.number_words();
+        if self.look_up() {
+            for place in FIRST..self.end {
+                let place = place % PLACES;
+                match self.kinds[place] {
+                    Kind::Begin => {}
+                    Kind::End => sink.end(),
+                    kind => {
+                        let score = self.score(place);
+                        sink.word(score, kind != Kind::Marker && self.words[place] == UNKNOWN);
+                        if kind == Kind::Marker {
+                            sink.end();
+                        }
+                    }
+                }
             }
-            let score = self.score(token);
-            sink.word(score, kind == Kind::Word && self.ring.word(token) == UNKNOWN);
-        } else if kind == Kind::Begin {
-            self.state_length = self.ring.places[token % RING].context as usize;
+            self.carry(self.state_at(self.end - 1));
+        } else {
+            let state = self.one_by_one(sink);
+            self.carry(state);
         }
-        if matches!(kind, Kind::Marker | Kind::End) {
-            sink.end();
-        }
-        self.left += 1;
-        // A token without a walk can leave before its turn to begin one has come.
-        self.begun = self.begun.max(self.left);
+        self.end = FIRST;
     }
 
-    /// The score of a token whose walk has ended, after the state behind the token before it; additions are in KenLM's
-    /// order.
     #[inline(always)]
-    fn score(&mut self, token: usize) -> FullScore {
-        let history = &self.ring.places[token.wrapping_sub(1) % RING];
-        let place = &self.ring.places[token % RING];
-        // What is not in the state does not count, although the walk has gone on.
-        let length = (place.depth as usize).min(self.state_length + 1);
-        let last = length.saturating_sub(1) % MAX_ORDER;
-        let mut prob = place.probs[last];
-        for &backoff in history.backoffs.iter().take(self.state_length).skip(last) {
-            prob += backoff;
-        }
-        self.state_length = place.state_lengths[last] as usize;
-        FullScore { log10_prob: prob, ngram_length: length as u8 }
-    }
-
-    /// A step of each walk; where one has ended, that of the next token begins.
-    #[inline(always)]
-    fn turn(&mut self) {
+    fn number_words(&mut self) {
         let bytes = &self.model.bytes[..];
-        let mut at = 0;
-        while at < self.active {
-            let (token, walk) = &mut self.walks[at];
-            if self.steps.step(bytes, &mut self.ring, *token, walk) {
-                at += 1;
+        for place in FIRST..self.end {
+            let place = place % PLACES;
+            if self.kinds[place] == Kind::Hash {
+                let word = self.model.vocabulary.index_of_hash(bytes, self.hashes[place]);
+                self.words[place] = self.model.known(word);
+                self.steps.ask(bytes, self.words[place]);
+            }
+        }
+    }
+
+    /// Finds for each token the longest n-gram that ends with it, as far as the state before it reaches; `false` if that
+    /// cannot be known length by length.
+    ///
+    /// While n-grams of a length are looked up, how long the state before a token is, is known up to that length: states
+    /// grow word by word, as whatever follows an n-gram follows its last words too. Files that were tampered with may
+    /// have it otherwise.
+    #[inline(always)]
+    fn look_up(&mut self) -> bool {
+        let bytes = &self.model.bytes[..];
+        let levels = self.model.order() - 2;
+        let mut under_way = 0;
+        for place in FIRST..self.end {
+            let place = place % PLACES;
+            if matches!(self.kinds[place], Kind::Begin | Kind::End) {
                 continue;
             }
-            self.ring.places[*token % RING].done = true;
-            match self.begin_next(bytes) {
-                Some(next) => {
-                    self.walks[at] = next;
-                    at += 1;
+            let (found, node) = self.steps.unigram(bytes, self.words[place]);
+            self.probs[place] = found.prob;
+            self.backoffs[0][place] = found.backoff;
+            self.depths[place] = 1;
+            self.states[place] = u8::from(has_extension(found.backoff));
+            self.set_out(bytes, place, 0, found, node, &mut under_way);
+        }
+        let mut grown = true;
+        for level in 0..levels {
+            let walks = under_way;
+            under_way = 0;
+            self.steps.settle(bytes, level, &mut self.walks[..walks]);
+            for at in 0..walks {
+                let (place, walk) = &self.walks[at];
+                let place = *place as usize % PLACES;
+                let Some((found, node)) = self.steps.middle(bytes, level, walk) else { continue };
+                self.probs[place] = found.prob;
+                self.backoffs[(level + 1) % MAX_ORDER][place] = found.backoff;
+                self.depths[place] = level as u8 + 2;
+                if has_extension(found.backoff) {
+                    grown &= self.states[place] == level as u8 + 1;
+                    self.states[place] = level as u8 + 2;
                 }
-                None => {
-                    self.active -= 1;
-                    self.walks[at] = self.walks[self.active];
-                }
+                self.set_out(bytes, place, level + 1, found, node, &mut under_way);
             }
         }
-        while self.active < WALKS {
-            let Some(next) = self.begin_next(bytes) else { break };
-            self.walks[self.active] = next;
-            self.active += 1;
+        self.steps.settle(bytes, levels, &mut self.walks[..under_way]);
+        for (place, walk) in &self.walks[..under_way] {
+            if let Some(prob) = self.steps.longest(bytes, walk) {
+                self.probs[*place as usize % PLACES] = prob;
+                self.depths[*place as usize % PLACES] = levels as u8 + 2;
+            }
+        }
+        grown
+    }
+
+    /// Sets out from an n-gram to the next longer one, if there can be one and the state before the token reaches there.
+    #[inline(always)]
+    fn set_out(
+        &mut self,
+        bytes: &[u8],
+        place: usize,
+        level: usize,
+        found: Found,
+        node: S::Node,
+        under_way: &mut usize,
+    ) {
+        if found.independent_left || (self.states[(place - 1) % PLACES] as usize) <= level {
+            return;
+        }
+        if let Some(walk) = self.steps.onward(bytes, level, node, self.words[(place - 1 - level) % PLACES]) {
+            self.walks[*under_way] = (place as u8, walk);
+            *under_way += 1;
         }
     }
 
-    /// Begins walks until one has steps to take.
+    /// The score of a token; additions are in KenLM's order.
     #[inline(always)]
-    fn begin_next(&mut self, bytes: &[u8]) -> Option<(usize, S::Walk)> {
-        while self.begun < self.entered {
-            let token = self.begun;
-            self.begun += 1;
-            if matches!(self.ring.places[token % RING].kind, Kind::Word | Kind::Marker) {
-                if let Some(walk) = self.steps.begin(bytes, &mut self.ring, token) {
-                    return Some((token, walk));
+    fn score(&self, place: usize) -> FullScore {
+        let before = (place - 1) % PLACES;
+        let depth = self.depths[place];
+        let mut prob = self.probs[place];
+        // The first is that of as many words before it as the n-gram has.
+        let first = (depth as usize).saturating_sub(1).min(MAX_ORDER);
+        let last = (self.states[before] as usize).clamp(first, MAX_ORDER);
+        for backoffs in &self.backoffs[first..last] {
+            prob += backoffs[before];
+        }
+        FullScore { log10_prob: prob, ngram_length: depth }
+    }
+
+    /// As all the above, by the state before each token; the state behind the last.
+    #[cold]
+    fn one_by_one(&self, sink: &mut impl Sink) -> State {
+        let mut history = self.state_at(FIRST - 1);
+        let mut next = State::default();
+        for place in FIRST..self.end {
+            match self.kinds[place] {
+                Kind::Begin => history = self.state_at(place),
+                Kind::End => sink.end(),
+                kind => {
+                    let word = self.words[place];
+                    let score = full_score(self.steps.search(), &self.model.bytes, &history, word, &mut next);
+                    std::mem::swap(&mut history, &mut next);
+                    sink.word(score, kind != Kind::Marker && word == UNKNOWN);
+                    if kind == Kind::Marker {
+                        sink.end();
+                    }
                 }
-                self.ring.places[token % RING].done = true;
             }
         }
-        None
+        history
+    }
+
+    /// The state behind the token at a place.
+    fn state_at(&self, place: usize) -> State {
+        let mut state = State { length: self.states[place], ..State::default() };
+        for distance in 0..state.length as usize {
+            state.words[distance] = self.words[place - distance];
+            state.backoffs[distance] = self.backoffs[distance][place];
+        }
+        state
+    }
+
+    /// Puts a state before the first token.
+    fn carry(&mut self, state: State) {
+        self.states[FIRST - 1] = state.length;
+        for distance in 0..state.length as usize {
+            self.words[FIRST - 1 - distance] = state.words[distance];
+            self.backoffs[distance][FIRST - 1] = state.backoffs[distance];
+        }
     }
 }
