@@ -17,6 +17,9 @@ Left out of the report half: documents and snippets that thresholds of stages we
 the labelled texts that the weights of toxic words were chosen on (tests/fixtures/lists/MEASUREMENTS.md), and the pages that patterns of
 boilerplate were written from (tests/fixtures/repair/MEASUREMENTS.md).
 
+`ccnet` and `polylm` ask the bundled models, which learnt from most of these very snippets and from documents of docs/: their figures flatter
+them. What they make of sources they have not seen is in tests/fixtures/scores/MEASUREMENTS.md.
+
 Undone, because no natural text has it: WikiText's tokenisation (`<unk>`, ` @-@ `, spaces around punctuation; each `<unk>` is a name in turn);
 rows of prose that were cut where the lengths of good and bad were matched (left out); the half lines at both ends of a window of
 boilerplate; bodies and boilerplate of pages below 300 characters (many are notes of the annotators: MISSED LAST PARAGRAPH); in `assembled`,

@@ -144,7 +144,9 @@ pub fn train_kenlm(args: &TrainKenLmArgs, global: &Global) -> anyhow::Result<Don
             "{language}: {documents} documents, {tokens} tokens; n-grams of order 1 up: {ngrams}; {bytes}"
         ))?;
     }
-    say(global, &format!("{}: models of {} languages", args.out.display(), card.languages.len()));
+    let count = card.languages.len();
+    let languages = if count == 1 { "language" } else { "languages" };
+    say(global, &format!("{}: {count} {languages}", args.out.display()));
     Ok(done)
 }
 

@@ -182,13 +182,21 @@ fn unexpected(lines: &Lines, line: &[u8], expected: &str) -> Error {
     Error::Arpa { path, line: lines.line_number() - 1, reason }
 }
 
-/// The start of a line or word, for messages.
+/// The start of a line or word, for messages; a dot for what cannot be shown.
 fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(400)]);
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+    let mut shown = String::new();
+    for character in text.chars().take(60) {
+        if character.is_control() && character != '\t' || character == char::REPLACEMENT_CHARACTER {
+            shown.push('·');
+        } else {
+            shown.push(character);
+        }
     }
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn is_blank(line: &[u8]) -> bool {
