@@ -36,6 +36,24 @@ pub(crate) fn reduce<const WORDS: usize>(
     write_duplicates(&documents, &components, format, outcome, context)
 }
 
+/// As [`reduce`], but writes every document that shares a key with another, with the first of its cluster: what is to be
+/// verified.
+pub(crate) fn candidates(partials: &[PathBuf], format: Format, outcome: &Path, context: &Context<'_>) -> Result<()> {
+    let links = Links::<1> { partials, format, context, documents: Mutex::default() };
+    let (link_files, documents) = links.find()?;
+    let components = connect(&link_files, &documents, format, context)?;
+    let mut file = Writer::create(outcome)?;
+    for (doc_id, number) in documents.iter().zip(0_u32..) {
+        if u64::from(number).is_multiple_of(SMALL) {
+            context.check()?;
+        }
+        file.pair(doc_id, documents.doc_id(components.root(number).into()))?;
+    }
+    file.finish(Format { kind: Kind::Candidates, ..format })?;
+    context.tally("candidates", format.stage, documents.len(), 0);
+    Ok(())
+}
+
 /// The first half: which documents share a key.
 struct Links<'a, const WORDS: usize> {
     partials: &'a [PathBuf],
@@ -160,7 +178,7 @@ impl<const WORDS: usize> Links<'_, WORDS> {
 
 /// Runs `work(thread, next)` on so many threads, where `next` gives each of them the next free piece of work. The first
 /// error stops all threads at their next piece.
-fn in_parallel(threads: usize, work: impl Fn(usize, &dyn Fn() -> usize) -> Result<()> + Sync) -> Result<()> {
+pub(crate) fn in_parallel(threads: usize, work: impl Fn(usize, &dyn Fn() -> usize) -> Result<()> + Sync) -> Result<()> {
     let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let next = || {
         if failed.load(Ordering::Relaxed) { usize::MAX } else { taken.fetch_add(1, Ordering::Relaxed) }
@@ -247,9 +265,15 @@ fn write_duplicates(
     }
     file.finish(Format { kind: Kind::Duplicates, ..format })?;
 
+    tally_clusters(sizes.iter().copied(), format, context);
+    Ok(())
+}
+
+/// Counts clusters by size, and the documents that go.
+pub(crate) fn tally_clusters(sizes: impl Iterator<Item = u32>, format: Format, context: &Context<'_>) {
     let mut clusters = [0_u64; 32];
     let mut duplicates = 0;
-    for &size in sizes.iter().filter(|&&size| size > 0) {
+    for size in sizes.filter(|&size| size > 0) {
         clusters[size.ilog2() as usize] += 1;
         duplicates += u64::from(size) - 1;
     }
@@ -258,5 +282,4 @@ fn write_duplicates(
         context.tally("cluster_size", format!("{least}-{}", 2 * least - 1), count, 0);
     }
     context.tally("duplicates", format.stage, duplicates, 0);
-    Ok(())
 }

@@ -10,10 +10,53 @@ use crate::files::{Format, HEADER_BYTES, Kind, number};
 
 const RECORD_BYTES: usize = 16;
 
+/// The file of duplicates in an outcome that is a folder.
+pub(crate) const DUPLICATES: &str = "duplicates";
+
 /// The documents to drop, each with the document that is kept for it: a file of (`doc_id`, `doc_id` of the keeper) in
 /// the order of the first, mapped into memory.
 pub struct Duplicates {
+    pairs: Pairs,
+}
+
+/// A file of pairs of numbers in the order of the first, mapped into memory.
+pub(crate) struct Pairs {
     file: Mmap,
+}
+
+impl Pairs {
+    /// Opens a file whose format is what `format` makes of its header.
+    pub(crate) fn open(path: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
+        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
+        let header = &file[..file.len().min(HEADER_BYTES)];
+        format(header).check(path, header, file.len() as u64, RECORD_BYTES)?;
+        Ok(Self { file })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        (self.file.len() - HEADER_BYTES) / RECORD_BYTES
+    }
+
+    pub(crate) fn get(&self, index: usize) -> (u64, u64) {
+        let bytes = &self.file[HEADER_BYTES + index * RECORD_BYTES..];
+        (number(bytes), number(&bytes[8..]))
+    }
+
+    /// Where the pair that begins with `first` is, and its other number. O(log pairs).
+    pub(crate) fn find(&self, first: u64) -> Option<(usize, u64)> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle) {
+                (found, second) if found == first => return Some((middle, second)),
+                (found, _) if found < first => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        None
+    }
 }
 
 impl Duplicates {
@@ -22,30 +65,20 @@ impl Duplicates {
     /// # Errors
     /// If the file cannot be read or is something else.
     pub fn open(outcome: &Path) -> Result<Self> {
-        Self::checked(outcome, |header| Format {
-            stage: "dedup",
-            kind: Kind::Duplicates,
-            parameters: header.get(16..24).map_or(0, number),
-        })
+        let file = if outcome.is_dir() { outcome.join(DUPLICATES) } else { outcome.into() };
+        let parameters = |header: &[u8]| header.get(16..24).map_or(0, number);
+        let format = |header: &[u8]| Format { stage: "dedup", kind: Kind::Duplicates, parameters: parameters(header) };
+        Ok(Self { pairs: Pairs::open(&file, format)? })
     }
 
     /// Opens an outcome that must be of this format.
     pub(crate) fn of_format(outcome: &Path, format: Format) -> Result<Self> {
-        Self::checked(outcome, |_| Format { kind: Kind::Duplicates, ..format })
-    }
-
-    fn checked(outcome: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
-        let file = File::open(outcome).map_err(Error::io("read", outcome))?;
-        // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", outcome))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        format(header).check(outcome, header, file.len() as u64, RECORD_BYTES)?;
-        Ok(Self { file })
+        Ok(Self { pairs: Pairs::open(outcome, |_| Format { kind: Kind::Duplicates, ..format })? })
     }
 
     /// The number of documents to drop.
     pub fn len(&self) -> usize {
-        (self.file.len() - HEADER_BYTES) / RECORD_BYTES
+        self.pairs.len()
     }
 
     /// Whether there is nothing to drop.
@@ -53,28 +86,14 @@ impl Duplicates {
         self.len() == 0
     }
 
-    fn record(&self, index: usize) -> (u64, u64) {
-        let bytes = &self.file[HEADER_BYTES + index * RECORD_BYTES..];
-        (number(bytes), number(&bytes[8..]))
-    }
-
     /// All documents to drop, with their keepers, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        (0..self.len()).map(|index| self.record(index))
+        (0..self.len()).map(|index| self.pairs.get(index))
     }
 
     /// The document that is kept for this one; `None` if this one stays. O(log duplicates).
     pub fn keeper_of(&self, doc_id: u64) -> Option<u64> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.record(middle) {
-                (duplicate, keeper) if duplicate == doc_id => return Some(keeper),
-                (duplicate, _) if duplicate < doc_id => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        None
+        self.pairs.find(doc_id).map(|(_, keeper)| keeper)
     }
 }
 

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | 8 | `yuandups` |
 //! | 4 | format version, 1 |
-//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links |
+//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes |
 //! | 8 | hash of the parameters the records were made with |
 //! | 8 | number of records |
 //! | … | records of 64-bit numbers |
 //!
 //! A record is a key and the `doc_id` of a document that has it (kinds 1 and 2), or the `doc_id` of a duplicate and that
-//! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted). Other records are sorted; all numbers are little-endian.
+//! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted), or a document with a key in common
+//! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
+//! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -30,6 +32,9 @@ pub(crate) enum Kind {
     BandKeys = 2,
     Duplicates = 3,
     Links = 4,
+    Candidates = 5,
+    Shingles = 6,
+    Sizes = 7,
 }
 
 /// Which files belong together.
@@ -128,7 +133,7 @@ impl Writer {
         Ok(writer)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(Error::io("write", &self.path))
     }
 
@@ -139,8 +144,14 @@ impl Writer {
         self.write(&second.to_le_bytes())
     }
 
-    pub(crate) fn finish(mut self, format: Format) -> Result<()> {
-        let header = format.header(self.records);
+    pub(crate) fn finish(self, format: Format) -> Result<()> {
+        let records = self.records;
+        self.finish_with(format, records)
+    }
+
+    /// As [`Self::finish`], with the number that the header gives.
+    pub(crate) fn finish_with(mut self, format: Format, records: u64) -> Result<()> {
+        let header = format.header(records);
         let finished = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&header));
         finished.and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))
     }

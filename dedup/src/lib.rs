@@ -1,7 +1,7 @@
 //! Have we seen this document before?
 //!
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
-//! compares whole texts, [`Minhash`] finds near-duplicates. The stages name the document that is kept instead
+//! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
 //! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards.
 //!
 //! | step | files |
@@ -10,6 +10,7 @@
 //! | shingles → signature → band keys | `minhash.rs`, its inner loop `lanes.rs` |
 //! | keys of a work unit → partial file | `exact.rs`, `near.rs` (the passes), `files.rs` (the format) |
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
+//! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 
 mod cluster;
@@ -24,9 +25,11 @@ mod parameters;
 mod shingle;
 mod text;
 mod union_find;
+mod verify;
 
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
-pub use near::{Minhash, Signer};
+pub use near::{Keep, Minhash, Signer};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
+pub use verify::{Linkage, Similarity};

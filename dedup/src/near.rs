@@ -2,17 +2,20 @@
 //!
 //! Source: Broder 1997, "On the resemblance and containment of documents"; the bands as in FineWeb (Penedo et al. 2024,
 //! arXiv:2406.17557, section 3.4). Scan: O(shingles × permutations) a document, 16 bytes a band. Documents that share a
-//! band are candidate pairs, their connected components are clusters, and the first document of each stays.
+//! band are candidates. Their shingles are compared in a second reading, and a document goes if it is as alike to one
+//! that stays as `threshold` says (`verify/`). Without a threshold sharing a band is enough: connected components are
+//! clusters, and the first document of each stays, as in the published pipelines.
 //!
 //! A document of fewer tokens than a shingle has no shingles; it is compared by the whole of its tokens, and only with
 //! documents as short. A document without any token is a duplicate of nothing.
 
 use std::path::{Path, PathBuf};
 
+use arrow_schema::DataType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 
 use crate::cluster;
 use crate::duplicates::{DropDuplicates, Duplicates};
@@ -20,6 +23,7 @@ use crate::files::{Format, Kind, Record, write_partial};
 use crate::minhash::{Permutations, band_keys};
 use crate::parameters::hash_of;
 use crate::shingle::{Shingles, shingle_hashes, token_hashes};
+use crate::verify::{Clusters, Linkage, Similarity, Verify};
 
 /// Seed of the keys of documents without shingles: no band has it.
 const SHORT: u64 = u64::MAX;
@@ -27,8 +31,11 @@ const SHORT: u64 = u64::MAX;
 /// Most permutations: more cost time and tell nothing new.
 const MAX_PERMUTATIONS: usize = 1 << 16;
 
-/// Drops every document that is a near-duplicate of an earlier one. A pair of Jaccard similarity s over its shingles is
+/// Drops every document that is a near-duplicate of one that is kept. A pair of Jaccard similarity s over its shingles is
 /// found with probability 1 − (1 − s^rows_per_band)^bands: with the defaults 0.56 for s = 0.7, 0.92 for 0.8, 1.00 for 0.9.
+/// What is found is verified: its shingles are compared, in one more reading of the documents.
+///
+/// Every cluster, its members and how alike they are is in `outcomes/…-minhash/clusters.parquet` of the run folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Minhash {
@@ -42,11 +49,53 @@ pub struct Minhash {
     pub seed: u64,
     /// What a token is. Default `auto`: words, and characters in scripts without spaces.
     pub shingles: Shingles,
+    /// Least similarity, in [0, 1], of a document that goes to the one that is kept for it. Default 0.7. 0 verifies nothing:
+    /// whatever shares a band goes, as in FineWeb and RefinedWeb, and among it texts that are not alike at all.
+    pub threshold: f64,
+    /// How alike two documents are: `jaccard` of their shingles, or `containment` of the one with fewer in the other. LSH finds
+    /// pairs by their Jaccard similarity: a short text within a long one may not be found. Default `jaccard`.
+    pub similarity: Similarity,
+    /// How far that carries: `star`, a document goes only if it is alike to the one kept for it; `components`, if a chain of
+    /// documents that are alike leads there. Default `star`.
+    pub linkage: Linkage,
+    /// Which of the documents that are alike is kept: the `first` read, the `longest` (in characters), or that with the
+    /// `highest` number in `keep_column`; of equals the first. Default `first`.
+    pub keep: Keep,
+    /// The column or field by which the `highest` is kept, such as `quality`. Documents without a number there come last.
+    pub keep_column: String,
+    /// A column that is added: how many documents a kept one stands for, itself included (to weigh it, or to repeat it).
+    /// Default empty: none.
+    pub cluster_size_column: String,
+}
+
+/// Which of several documents that are alike is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The first read.
+    #[default]
+    First,
+    /// The one with most characters.
+    Longest,
+    /// The one with the highest number in a column.
+    Highest,
 }
 
 impl Default for Minhash {
     fn default() -> Self {
-        Self { ngram: 5, bands: 14, rows_per_band: 8, seed: 1, shingles: Shingles::Auto }
+        Self {
+            ngram: 5,
+            bands: 14,
+            rows_per_band: 8,
+            seed: 1,
+            shingles: Shingles::Auto,
+            threshold: 0.7,
+            similarity: Similarity::Jaccard,
+            linkage: Linkage::Star,
+            keep: Keep::First,
+            keep_column: String::new(),
+            cluster_size_column: String::new(),
+        }
     }
 }
 
@@ -60,6 +109,27 @@ impl Minhash {
         for (field, value) in [("ngram", self.ngram), ("bands", self.bands), ("rows_per_band", self.rows_per_band)] {
             if value == 0 {
                 return refuse(format!("`{field}` is 0, it must be at least 1"));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return refuse(format!("`threshold` is {}, it must be from 0 to 1", self.threshold));
+        }
+        if self.keep == Keep::Highest && self.keep_column.is_empty() {
+            return refuse("`keep = \"highest\"` needs `keep_column`, the column whose highest number is kept".into());
+        }
+        if self.keep != Keep::Highest && !self.keep_column.is_empty() {
+            return refuse(format!("`keep_column` is `{}` without `keep = \"highest\"`", self.keep_column));
+        }
+        if self.threshold == 0.0 {
+            let own =
+                Self { ngram: self.ngram, bands: self.bands, rows_per_band: self.rows_per_band, ..Self::default() };
+            let own = Self { seed: self.seed, shingles: self.shingles, threshold: 0.0, ..own };
+            if own != *self {
+                return refuse(
+                    "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
+                     `similarity`, `linkage`, `keep` and `cluster_size_column` need a threshold"
+                        .into(),
+                );
             }
         }
         match self.bands.checked_mul(self.rows_per_band) {
@@ -110,6 +180,13 @@ impl Signer {
         Some(&self.minima)
     }
 
+    /// The shingles of the document that was last asked about, sorted, each once.
+    pub(crate) fn distinct_shingles(&mut self) -> &[u32] {
+        self.shingles.sort_unstable();
+        self.shingles.dedup();
+        &self.shingles
+    }
+
     /// Hands the document's keys to `take`: one for each band; one in all for a document of fewer tokens than a shingle,
     /// that no longer document has; none for a document without tokens. Documents that have a key in common are a
     /// candidate pair.
@@ -128,11 +205,30 @@ impl Pass for Minhash {
         Ok(Box::new(MinhashScan { signer: self.signer()?, partial: partial.into(), records: Vec::new() }))
     }
 
+    fn columns(&self) -> Columns {
+        match self.cluster_size_column.as_str() {
+            "" => Columns::default(),
+            name => Columns::default().adding(name.to_owned(), DataType::UInt32),
+        }
+    }
+
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
-        cluster::reduce::<1>(partials, self.format(), outcome, context)
+        if self.threshold > 0.0 {
+            cluster::candidates(partials, self.format(), outcome, context)
+        } else {
+            cluster::reduce::<1>(partials, self.format(), outcome, context)
+        }
+    }
+
+    fn second(&self, first: &Path) -> Result<Option<Box<dyn Pass>>> {
+        if self.threshold > 0.0 { Ok(Some(Box::new(Verify::new(self, self.format(), first)?))) } else { Ok(None) }
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
+        if self.threshold > 0.0 {
+            let size_column = Some(self.cluster_size_column.clone()).filter(|name| !name.is_empty());
+            return Ok(Some(Box::new(Clusters::open(outcome, self.format(), size_column)?)));
+        }
         let duplicates = Duplicates::of_format(outcome, self.format())?;
         Ok(Some(Box::new(DropDuplicates { duplicates, code: "near_duplicate" })))
     }

@@ -7,8 +7,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt32Type, UInt64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::run;
-use yuan_dedup::{Duplicates, Exact, Minhash, estimated_similarity, keeper_of};
+use yuan_dedup::{Duplicates, Exact, Keep, Minhash, estimated_similarity, keeper_of};
 use yuan_pipeline::{Context, Pass};
 
 const MEMORY: u64 = 1 << 28;
@@ -82,12 +85,133 @@ fn keys_of<'a>(config: &Minhash, documents: &[(u64, &'a str)]) -> Vec<(u64, BTre
     documents.iter().map(|&(doc_id, text)| (doc_id, keys(text))).collect()
 }
 
+/// Whatever shares a band goes.
+fn unverified() -> Minhash {
+    Minhash { threshold: 0.0, ..Minhash::default() }
+}
+
+/// Shingles as sets of words, by themselves.
+fn shingles(text: &str) -> BTreeSet<Vec<&str>> {
+    text.split(' ').collect::<Vec<_>>().windows(5).map(<[&str]>::to_vec).collect()
+}
+
+fn jaccard(one: &str, other: &str) -> f64 {
+    let (one, other) = (shingles(one), shingles(other));
+    one.intersection(&other).count() as f64 / one.union(&other).count() as f64
+}
+
+/// In the order of `documents`: each goes with the likest kept before it that it shares a key with and that reaches the
+/// threshold.
+fn naive_star(config: &Minhash, documents: &[(u64, &str)]) -> BTreeMap<u64, u64> {
+    let keys = keys_of(config, documents);
+    let mut kept: Vec<usize> = Vec::new();
+    let mut dropped = BTreeMap::new();
+    for (number, &(doc_id, text)) in documents.iter().enumerate() {
+        let alike = |other: &usize| {
+            let similarity = match shingles(text).is_empty() || shingles(documents[*other].1).is_empty() {
+                true => f64::from(u8::from(keys[number].1 == keys[*other].1)),
+                false => jaccard(text, documents[*other].1),
+            };
+            (*other, similarity)
+        };
+        let nominated = kept.iter().filter(|other| !keys[**other].1.is_disjoint(&keys[number].1));
+        let reaching = nominated.map(alike).filter(|(_, similarity)| *similarity >= config.threshold);
+        // The first of the likest.
+        let best = reaching.fold(None, |best: Option<(usize, f64)>, next| match best {
+            Some(best) if best.1 >= next.1 => Some(best),
+            _ => Some(next),
+        });
+        match best {
+            Some((keeper, _)) => {
+                dropped.insert(doc_id, documents[keeper].0);
+            }
+            None => kept.push(number),
+        }
+    }
+    dropped
+}
+
 #[test]
-fn minhash_drops_what_the_definition_of_a_cluster_says() {
+fn what_goes_is_as_alike_to_its_keeper_as_all_pairs_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = families(400);
+    let documents = with_ids(&texts);
+    for threshold in [0.4, 0.7, 0.9] {
+        let config = Minhash { threshold, bands: 30, rows_per_band: 4, ..Minhash::default() };
+        let outcome = run(&config, &documents, 5, MEMORY, 2, folder.path());
+        let expected = naive_star(&config, &documents);
+        assert!(expected.len() > 30, "the texts have duplicates: {}", expected.len());
+        assert_eq!(outcome.dropped, expected, "{threshold}");
+        assert_eq!(outcome.codes, ["near_duplicate"]);
+        let unverified =
+            run(&Minhash { bands: 30, rows_per_band: 4, ..unverified() }, &documents, 5, MEMORY, 2, folder.path());
+        assert!(unverified.dropped.len() >= outcome.dropped.len());
+    }
+}
+
+#[test]
+fn the_longest_is_kept_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = words(1).take(100).collect::<Vec<_>>().join(" ");
+    let short = words(1).take(90).collect::<Vec<_>>().join(" ");
+    let documents =
+        [(0, short.as_str()), (1, "something else that is by itself"), (2, long.as_str()), (3, short.as_str())];
+    let kept = |keep| {
+        let config = Minhash { keep, bands: 60, rows_per_band: 4, ..Minhash::default() };
+        run(&config, &documents, 2, MEMORY, 1, folder.path()).dropped
+    };
+    assert_eq!(kept(Keep::First), BTreeMap::from([(2, 0), (3, 0)]));
+    assert_eq!(kept(Keep::Longest), BTreeMap::from([(0, 2), (3, 2)]));
+}
+
+#[test]
+fn clusters_are_told_in_a_table_and_a_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = families(300);
+    let documents = with_ids(&texts);
+    let config = Minhash { cluster_size_column: "copies".into(), ..Minhash::default() };
+    let outcome = run(&config, &documents, 3, MEMORY, 2, folder.path());
+    let mut sizes: BTreeMap<u64, u32> = BTreeMap::new();
+    for keeper in outcome.dropped.values() {
+        *sizes.entry(*keeper).or_insert(1) += 1;
+    }
+    let file = std::fs::File::open(outcome.path.join("clusters.parquet")).unwrap();
+    let (mut rows, mut members) = (0, BTreeMap::new());
+    for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let (cluster, doc_id) =
+            (batch.column(0).as_primitive::<UInt64Type>(), batch.column(1).as_primitive::<UInt64Type>());
+        let (kept, similarity) = (batch.column(2).as_boolean(), batch.column(3).as_primitive::<Float32Type>());
+        let size = batch.column(4).as_primitive::<UInt32Type>();
+        for row in 0..batch.num_rows() {
+            rows += 1;
+            assert_eq!(size.value(row), sizes[&cluster.value(row)]);
+            assert_eq!(kept.value(row), cluster.value(row) == doc_id.value(row));
+            assert!((0.7..=1.0).contains(&similarity.value(row)));
+            if !kept.value(row) {
+                members.insert(doc_id.value(row), cluster.value(row));
+            }
+        }
+    }
+    assert_eq!(members, outcome.dropped);
+    assert_eq!(rows, outcome.dropped.len() + sizes.len());
+    let stage = config.stage(&outcome.path).unwrap().unwrap();
+    let batch = stage.process(support::batch(&documents[..200])).unwrap();
+    for row in 0..200 {
+        let doc_id = documents[row].0;
+        if !outcome.dropped.contains_key(&doc_id) {
+            let expected = sizes.get(&doc_id).copied().unwrap_or(1);
+            assert_eq!(batch.document(row).f64("copies"), Some(f64::from(expected)));
+        }
+    }
+}
+
+#[test]
+fn unverified_minhash_drops_what_the_definition_of_a_cluster_says() {
     let folder = tempfile::tempdir().unwrap();
     let texts = families(600);
     let documents = with_ids(&texts);
-    let config = Minhash::default();
+    let config = unverified();
     let outcome = run(&config, &documents, 5, MEMORY, 2, folder.path());
     let expected = naive_clusters(&keys_of(&config, &documents));
     assert!(expected.len() > 300, "the texts have duplicates: {}", expected.len());
@@ -119,7 +243,7 @@ fn the_outcome_depends_on_neither_units_nor_threads_nor_memory() {
     let folder = tempfile::tempdir().unwrap();
     let texts = families(1500);
     let documents = with_ids(&texts);
-    let passes: [&dyn Pass; 2] = [&Minhash::default(), &Exact::default()];
+    let passes: [&dyn Pass; 3] = [&Minhash::default(), &unverified(), &Exact::default()];
     for pass in passes {
         let expected = run(pass, &documents, 1, MEMORY, 1, folder.path());
         // With 100 000 bytes, ranges must be cut; the bitmap of two files fits.
@@ -142,7 +266,10 @@ fn a_key_that_fits_no_memory_is_followed_on_disk() {
         .map(|&(doc_id, _)| (doc_id, 1))
         .collect();
     // Room for 1024 records, and for 4500 linked documents.
-    let outcome = run(&Minhash::default(), &documents, 7, 45_000, 1, folder.path());
+    let outcome = run(&unverified(), &documents, 7, 45_000, 1, folder.path());
+    assert_eq!(outcome.dropped, expected);
+    // And for 16 bytes for each of them.
+    let outcome = run(&Minhash::default(), &documents, 7, 80_000, 1, folder.path());
     assert_eq!(outcome.dropped, expected);
     let outcome = run(&Exact::default(), &documents, 7, 45_000, 1, folder.path());
     assert_eq!(outcome.dropped, expected);
@@ -153,7 +280,7 @@ fn deduplicating_twice_is_deduplicating_once() {
     let folder = tempfile::tempdir().unwrap();
     let texts = families(800);
     let documents = with_ids(&texts);
-    for pass in [&Minhash::default() as &dyn Pass, &Exact::default()] {
+    for pass in [&Minhash::default() as &dyn Pass, &unverified(), &Exact::default()] {
         let first = run(pass, &documents, 3, MEMORY, 2, folder.path());
         let kept: Vec<(u64, &str)> =
             documents.iter().copied().filter(|(doc_id, _)| !first.dropped.contains_key(doc_id)).collect();
@@ -184,14 +311,13 @@ fn too_little_memory_is_named_with_what_is_needed() {
 #[test]
 fn files_of_other_parameters_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    run(&Minhash::default(), &with_ids(&families(20)), 1, MEMORY, 1, folder.path());
-    let other = Minhash { bands: 20, ..Minhash::default() };
+    let outcome = run(&unverified(), &with_ids(&families(20)), 1, MEMORY, 1, folder.path()).path;
+    let other = Minhash { bands: 20, ..unverified() };
     let cancelled = AtomicBool::new(false);
     let context = Context::new(MEMORY, 1, folder.path().into(), &cancelled);
-    let partial = folder.path().join("partial-1-0");
+    let partial = folder.path().join("partial-first-1-0");
     let error = other.reduce(&[partial], &folder.path().join("other"), &context).unwrap_err();
-    assert!(error.to_string().ends_with("partial-1-0` was made with other parameters"), "{error}");
-    let outcome = folder.path().join("outcome");
+    assert!(error.to_string().ends_with("partial-first-1-0` was made with other parameters"), "{error}");
     assert!(other.stage(&outcome).is_err_and(|error| error.to_string().contains("other parameters")));
     assert!(Exact::default().stage(&outcome).is_err());
 }
@@ -202,11 +328,11 @@ fn keepers_can_be_looked_up_afterwards() {
     let texts = families(200);
     let documents = with_ids(&texts);
     let run = run(&Minhash::default(), &documents, 2, MEMORY, 1, folder.path());
-    let outcome = folder.path().join("outcome");
+    let outcome = &run.path;
     for (doc_id, _) in documents {
-        assert_eq!(keeper_of(&outcome, doc_id).unwrap(), run.dropped.get(&doc_id).copied());
+        assert_eq!(keeper_of(outcome, doc_id).unwrap(), run.dropped.get(&doc_id).copied());
     }
-    let duplicates = Duplicates::open(&outcome).unwrap();
+    let duplicates = Duplicates::open(outcome).unwrap();
     assert!(duplicates.iter().eq(run.dropped.clone()));
     assert_eq!((duplicates.len(), duplicates.is_empty()), (run.dropped.len(), false));
 }
@@ -217,7 +343,7 @@ fn a_cancelled_reduction_stops() {
     run(&Minhash::default(), &with_ids(&families(20)), 1, MEMORY, 1, folder.path());
     let cancelled = AtomicBool::new(true);
     let context = Context::new(MEMORY, 1, folder.path().into(), &cancelled);
-    let partials = [folder.path().join("partial-1-0")];
+    let partials = [folder.path().join("partial-first-1-0")];
     let error = Minhash::default().reduce(&partials, &folder.path().join("other"), &context).unwrap_err();
     assert_eq!(error.to_string(), "stopped");
 }
@@ -274,6 +400,10 @@ fn parameters_that_make_no_sense_are_named() {
     assert_eq!(message(Minhash { ngram: 0, ..config() }), "`minhash`: `ngram` is 0, it must be at least 1");
     assert_eq!(message(Minhash { bands: 0, ..config() }), "`minhash`: `bands` is 0, it must be at least 1");
     assert!(message(Minhash { rows_per_band: 0, ..config() }).contains("`rows_per_band` is 0"));
+    assert!(message(Minhash { threshold: 1.5, ..config() }).contains("`threshold` is 1.5"));
+    assert!(message(Minhash { keep: Keep::Highest, ..config() }).contains("needs `keep_column`"));
+    assert!(message(Minhash { keep_column: "quality".into(), ..config() }).contains("without `keep"));
+    assert!(message(Minhash { keep: Keep::Longest, ..unverified() }).contains("need a threshold"));
     assert_eq!(
         message(Minhash { bands: 1000, rows_per_band: 1000, ..config() }),
         "`minhash`: `bands` × `rows_per_band` is 1000 × 1000, it must be at most 65536"

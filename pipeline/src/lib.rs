@@ -15,6 +15,7 @@
 //! | `manifest`, `summary` | What is done, and what came of it? |
 //! | `retune` | What would other thresholds do? |
 
+mod again;
 mod assemble;
 mod batch;
 mod budget;

@@ -26,7 +26,14 @@ pub trait Pass: Send + Sync {
     /// rerun from the start after a kill.
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()>;
 
-    /// Whether the pass changes what goes on: if not, [`Pass::stage`] is not asked.
+    /// A pass over the same documents once more, if what [`Pass::reduce`] wrote to `first` cannot decide by itself. The
+    /// outcome is then the second pass's, which is neither asked for a stage nor for a third reading.
+    fn second(&self, first: &Path) -> Result<Option<Box<dyn Pass>>> {
+        let _ = first;
+        Ok(None)
+    }
+
+    /// Whether the pass changes what goes on: if not, [`Pass::stage`] is not asked, nor [`Pass::second`].
     fn ends_in_stage(&self) -> bool {
         true
     }

@@ -1,5 +1,6 @@
 //! Runs a plan: sweep by sweep, resumable at every unit.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::again;
 use crate::assemble::sync_folder;
+use crate::batch::{Tally, TallyKey};
 use crate::input::Shard;
 use crate::manifest::{Counts, ENGINE, Manifest, StepRow, UnitRow};
 use crate::plan::{Plan, Sweep, Work};
@@ -15,7 +18,7 @@ use crate::progress::Progress;
 use crate::rails::{Breach, StepStrata, Strata, by_stratum};
 use crate::sweep::{self, Engine};
 use crate::write::{MeasuredStage, Measures};
-use crate::{Context, Error, Result, Stage};
+use crate::{Context, Error, Pass, Result, Stage};
 
 /// How a plan is run; none of this changes a byte of the result.
 #[derive(Clone, Debug)]
@@ -400,6 +403,7 @@ fn run_sweep(engine: &Engine<'_>, manifest: &mut Manifest) -> Result<()> {
             remove_folder(&engine.folder.sweep(engine.number - 1))?;
         }
         remove_folder(&engine.folder.sweep(engine.number).join("partials"))?;
+        remove_folder(&engine.folder.sweep(engine.number).join("again"))?;
     }
     Ok(())
 }
@@ -473,6 +477,7 @@ fn check_sums(engine: &Engine<'_>, manifest: &Manifest) -> Result<()> {
     })
 }
 
+/// Puts the partial results of the sweep's pass together, after a second reading if it wants one.
 fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Counts> {
     let Work::Pass(pass) = &engine.plan.steps[step].work else { unreachable!("only a pass is scanned for") };
     let outcome = engine.plan.outcome(step);
@@ -485,22 +490,58 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
         .filter(|unit| unit.scanned)
         .map(|unit| sweep::partial_path(engine, (unit.shard, unit.unit)))
         .collect();
+    let temporary = outcome.with_extension("tmp");
+    let mut tallies = put_together(engine, pass.as_ref(), name, &partials, &temporary)?;
+    if pass.ends_in_stage()
+        && let Some(second) = pass.second(&temporary)?
+    {
+        let partials = again::read(engine, second.as_ref(), name, &units)?;
+        let first = temporary;
+        let temporary = outcome.with_extension("tmp2");
+        tallies.extend(put_together(engine, second.as_ref(), name, &partials, &temporary)?);
+        drop(second);
+        settle_outcome(&temporary, &outcome)?;
+        std::fs::remove_file(&first).map_err(Error::io("remove", &first))?;
+    } else {
+        settle_outcome(&temporary, &outcome)?;
+    }
+    sync_folder(folder)?;
+    Ok(tallies.into_iter().map(|((kind, key), tally)| ((step as i64, kind, key), tally)).collect())
+}
+
+fn put_together(
+    engine: &Engine<'_>,
+    pass: &dyn Pass,
+    name: &str,
+    partials: &[PathBuf],
+    outcome: &Path,
+) -> Result<BTreeMap<TallyKey, Tally>> {
     engine.progress.begin(format!("{name}: putting {} partial results together", partials.len()), 0, 0);
     let scratch = engine.folder.work.join("scratch");
     remove_folder(&scratch)?;
     std::fs::create_dir_all(&scratch).map_err(Error::io("create", &scratch))?;
-    let temporary = outcome.with_extension("tmp");
     let context = Context::new(engine.options.memory, engine.options.threads, scratch.clone(), engine.cancelled);
-    pass.reduce(&partials, &temporary, &context)?;
-    if temporary.is_file() {
-        let file = std::fs::File::open(&temporary).map_err(Error::io("read", &temporary))?;
-        file.sync_all().map_err(Error::io("sync", &temporary))?;
-    }
-    std::fs::rename(&temporary, &outcome).map_err(Error::io("rename", &temporary))?;
-    sync_folder(folder)?;
+    pass.reduce(partials, outcome, &context)?;
     remove_folder(&scratch)?;
-    let tallies = context.into_tallies();
-    Ok(tallies.into_iter().map(|((kind, key), tally)| ((step as i64, kind, key), tally)).collect())
+    Ok(context.into_tallies())
+}
+
+/// Gives an outcome its name. A kill between that and the next note in the manifest leaves one of the same name, which goes.
+fn settle_outcome(temporary: &Path, outcome: &Path) -> Result<()> {
+    if temporary.is_file() {
+        let file = std::fs::File::open(temporary).map_err(Error::io("read", temporary))?;
+        file.sync_all().map_err(Error::io("sync", temporary))?;
+    } else {
+        let entries = std::fs::read_dir(temporary).map_err(Error::io("list", temporary))?;
+        for entry in entries {
+            let path = entry.map_err(Error::io("list", temporary))?.path();
+            let file = std::fs::File::open(&path).map_err(Error::io("read", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))?;
+        }
+        sync_folder(temporary)?;
+        remove_folder(outcome)?;
+    }
+    std::fs::rename(temporary, outcome).map_err(Error::io("rename", temporary))
 }
 
 /// Removes a folder with all in it, if it is there.

@@ -53,9 +53,7 @@ impl<'a> UnitWork<'a> {
             end: unit.end,
             ..UnitRow::default()
         };
-        let path = engine.shards[unit.shard as usize].path.clone();
-        let field = engine.plan.input.source_field.clone();
-        let origin = Arc::new(Origin { name: source_of(&path), path, field });
+        let origin = origin(engine, unit.shard);
         Self {
             engine,
             stages,
@@ -416,6 +414,13 @@ fn evidence(detail: &Detail) -> String {
     }
 }
 
+/// Where the documents of an input file are from.
+pub(crate) fn origin(engine: &Engine<'_>, shard: u32) -> Arc<Origin> {
+    let path = engine.shards[shard as usize].path.clone();
+    let field = engine.plan.input.source_field.clone();
+    Arc::new(Origin { name: source_of(&path), path, field })
+}
+
 /// The name of a file without its folder and suffixes.
 fn source_of(path: &Path) -> String {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -423,14 +428,14 @@ fn source_of(path: &Path) -> String {
 }
 
 /// The name a file has until it is whole.
-fn temporary(path: &Path) -> PathBuf {
+pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     name.into()
 }
 
 /// Makes a whole file durable and gives it its name.
-fn settle(path: &Path) -> Result<()> {
+pub(crate) fn settle(path: &Path) -> Result<()> {
     let temporary = temporary(path);
     let file = std::fs::File::open(&temporary).map_err(Error::io("read", &temporary))?;
     file.sync_data().map_err(Error::io("sync", &temporary))?;

@@ -10,7 +10,9 @@ use yuan_pipeline::{Batch, Context, Detail, Pass, Riders};
 
 /// What a run of a pass gives.
 pub struct Outcome {
-    /// The outcome file.
+    /// The outcome, a file or a folder.
+    pub path: std::path::PathBuf,
+    /// What is in it.
     pub bytes: Vec<u8>,
     /// Each dropped document with its keeper.
     pub dropped: BTreeMap<u64, u64>,
@@ -24,7 +26,8 @@ pub fn batch(documents: &[(u64, &str)]) -> Batch {
     Batch::new(ids.into(), texts.into(), Riders::None).unwrap()
 }
 
-/// Scans `documents` in `units` of about the same size, reduces with so much memory and threads, and drops.
+/// Scans `documents` in `units` of about the same size, reduces with so much memory and threads, reads once more if the
+/// pass wants it, and drops.
 pub fn run(
     pass: &dyn Pass,
     documents: &[(u64, &str)],
@@ -33,22 +36,32 @@ pub fn run(
     threads: usize,
     folder: &Path,
 ) -> Outcome {
-    let partials: Vec<_> = documents
-        .chunks(documents.len().div_ceil(units).max(1))
-        .enumerate()
-        .map(|(unit, documents)| {
-            let partial = folder.join(format!("partial-{units}-{unit}"));
-            let mut scan = pass.scan(&partial).unwrap();
-            documents.chunks(100).for_each(|documents| scan.batch(&batch(documents)).unwrap());
-            scan.finish().unwrap();
-            partial
-        })
-        .collect();
-    let scratch = tempfile::tempdir_in(folder).unwrap();
     let cancelled = AtomicBool::new(false);
-    let context = Context::new(memory, threads, scratch.path().into(), &cancelled);
-    let outcome = folder.join("outcome");
-    pass.reduce(&partials, &outcome, &context).unwrap();
+    let put_together = |pass: &dyn Pass, reading: &str, outcome: &Path| {
+        let partials: Vec<_> = documents
+            .chunks(documents.len().div_ceil(units).max(1))
+            .enumerate()
+            .map(|(unit, documents)| {
+                let partial = folder.join(format!("partial-{reading}-{units}-{unit}"));
+                let mut scan = pass.scan(&partial).unwrap();
+                documents.chunks(100).for_each(|documents| scan.batch(&batch(documents)).unwrap());
+                scan.finish().unwrap();
+                partial
+            })
+            .collect();
+        let scratch = tempfile::tempdir_in(folder).unwrap();
+        let context = Context::new(memory, threads, scratch.path().into(), &cancelled);
+        pass.reduce(&partials, outcome, &context).unwrap();
+    };
+    let (first, last) = (folder.join("first"), folder.join("outcome"));
+    put_together(pass, "first", &first);
+    let outcome = match pass.second(&first).unwrap() {
+        Some(second) => {
+            put_together(second.as_ref(), "second", &last);
+            last
+        }
+        None => first,
+    };
 
     let stage = pass.stage(&outcome).unwrap().expect("a deduplication ends in a stage");
     let mut codes = Vec::new();
@@ -64,5 +77,13 @@ pub fn run(
         }
     }
     codes.dedup();
-    Outcome { bytes: std::fs::read(outcome).unwrap(), dropped, codes }
+    let bytes = if outcome.is_dir() { folder_bytes(&outcome) } else { std::fs::read(&outcome).unwrap() };
+    Outcome { path: outcome, bytes, dropped, codes }
+}
+
+/// All files of a folder, one after the other by name.
+fn folder_bytes(folder: &Path) -> Vec<u8> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
 }

@@ -1,0 +1,197 @@
+//! Which of the documents that were nominated go, and for which.
+//!
+//! Members of a component come in the order in which they are kept: the first is never dropped. Only pairs with a band key
+//! in common are compared.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::record::Candidate;
+use super::similarity::Similarity;
+
+/// How far being alike carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Linkage {
+    /// A document goes only if it is alike to the one that is kept for it.
+    #[default]
+    Star,
+    /// A document goes if it is alike to one that goes or is kept, and so on: connected components.
+    Components,
+}
+
+/// For a member that goes: the member that is kept for it, and how alike they are.
+pub(super) type Verdict = Option<(u32, f32)>;
+
+/// Each member is held against those kept before it that it shares a key with, and goes with the likest that reaches the
+/// threshold, of equals the first. A comparison for each such pair.
+pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+    let mut kept_by_key: HashMap<[u8; 8], Vec<u32>> = HashMap::new();
+    let mut asked = vec![u32::MAX; members.len()];
+    let mut verdicts = Vec::with_capacity(members.len());
+    for (number, member) in (0_u32..).zip(members) {
+        let mut best: Option<(u32, f64)> = None;
+        for kept in member.keys.iter().filter_map(|key| kept_by_key.get(key)).flatten() {
+            if std::mem::replace(&mut asked[*kept as usize], number) == number {
+                continue;
+            }
+            let Some(found) = similarity.reaching(threshold, member, &members[*kept as usize]) else { continue };
+            if best.is_none_or(|(known, best)| found > best || found == best && *kept < known) {
+                best = Some((*kept, found));
+            }
+        }
+        if best.is_none() {
+            member.keys.iter().for_each(|key| kept_by_key.entry(*key).or_default().push(number));
+        }
+        verdicts.push(best.map(|(kept, found)| (kept, found as f32)));
+    }
+    verdicts
+}
+
+/// Members are connected if they share a key and reach the threshold; the first of those that are connected, directly or
+/// not, is kept. Within a key, a member is held against the latest of each set that is connected already.
+pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+    let mut roots: Vec<u32> = (0..members.len() as u32).collect();
+    let mut by_key: HashMap<[u8; 8], Vec<u32>> = HashMap::new();
+    for (number, member) in (0_u32..).zip(members) {
+        for key in member.keys {
+            let known = match by_key.entry(*key) {
+                Entry::Vacant(vacant) => vacant.insert(Vec::new()),
+                Entry::Occupied(known) => known.into_mut(),
+            };
+            for other in &*known {
+                let (root, mine) = (root(&mut roots, *other), root(&mut roots, number));
+                if root != mine && similarity.reaching(threshold, member, &members[*other as usize]).is_some() {
+                    roots[root.max(mine) as usize] = root.min(mine);
+                }
+            }
+            let mine = root(&mut roots, number);
+            known.retain(|other| root(&mut roots, *other) != mine);
+            known.push(number);
+        }
+    }
+    (0..members.len() as u32)
+        .map(|number| {
+            let first = root(&mut roots, number);
+            // Never less than nothing: those in between carry.
+            let found = || similarity.reaching(0.0, &members[number as usize], &members[first as usize]);
+            (first != number).then(|| (first, found().unwrap_or(0.0) as f32))
+        })
+        .collect()
+}
+
+fn root(roots: &mut [u32], mut number: u32) -> u32 {
+    while roots[number as usize] != number {
+        roots[number as usize] = roots[roots[number as usize] as usize];
+        number = roots[number as usize];
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Document {
+        keys: Vec<[u8; 8]>,
+        shingles: Vec<[u8; 4]>,
+    }
+
+    fn document(keys: &[u64], shingles: impl IntoIterator<Item = u32>) -> Document {
+        Document {
+            keys: keys.iter().map(|key| key.to_le_bytes()).collect(),
+            shingles: shingles.into_iter().map(u32::to_le_bytes).collect(),
+        }
+    }
+
+    fn members(documents: &[Document]) -> Vec<Candidate<'_>> {
+        documents.iter().map(|Document { keys, shingles }| Candidate { keys, shingles }).collect()
+    }
+
+    #[test]
+    fn a_chain_is_cut_by_a_star_and_kept_whole_by_components() {
+        // 0 and 2 are alike by a third only, both are alike to 1.
+        let documents = [document(&[1], 0..10), document(&[1], 2..12), document(&[1], 5..15)];
+        let members = members(&documents);
+        let kept =
+            |verdicts: Vec<Verdict>| verdicts.into_iter().map(|verdict| verdict.map(|it| it.0)).collect::<Vec<_>>();
+        assert_eq!(kept(star(&members, Similarity::Jaccard, 0.5)), [None, Some(0), None]);
+        assert_eq!(kept(components(&members, Similarity::Jaccard, 0.5)), [None, Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn keys_nominate_and_shingles_decide() {
+        let documents = [
+            document(&[1, 2], 0..100),
+            document(&[2], 0..50),    // contained
+            document(&[3], 0..100),   // equal, no key in common
+            document(&[1], 200..300), // a key in common, nothing else
+            document(&[9], []),       // shorter than a shingle
+            document(&[9], []),
+        ];
+        let members = members(&documents);
+        let jaccard = star(&members, Similarity::Jaccard, 0.6);
+        assert_eq!(jaccard, [None, None, None, None, None, Some((4, 1.0))]);
+        let containment = star(&members, Similarity::Containment, 0.6);
+        assert_eq!(containment, [None, Some((0, 1.0)), None, None, None, Some((4, 1.0))]);
+        assert_eq!(components(&members, Similarity::Jaccard, 0.6), jaccard);
+    }
+
+    #[test]
+    fn the_likest_is_chosen_and_of_equals_the_first() {
+        let documents =
+            [document(&[1], 0..80), document(&[1], 40..120), document(&[1], 30..110), document(&[1], 200..300)];
+        let members = members(&documents);
+        let verdicts = star(&members, Similarity::Jaccard, 0.4);
+        // 50 of 110 with the first, 70 of 90 with the second.
+        assert_eq!(verdicts[1], None);
+        assert_eq!(verdicts[2].map(|it| it.0), Some(1));
+        assert!((f64::from(verdicts[2].expect("goes").1) - 70.0 / 90.0).abs() < 1e-6);
+        assert_eq!(verdicts[3], None);
+    }
+
+    #[test]
+    fn components_are_those_of_all_pairs() {
+        // Numbers of a fixed sequence; windows of a line overlap by chance.
+        let mut state = 7_u64;
+        let mut next = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        for _ in 0..200 {
+            let documents: Vec<Document> = (0..30)
+                .map(|_| {
+                    let start = next(60) as u32;
+                    document(&[1], start..start + 10 + next(10) as u32)
+                })
+                .collect();
+            let members = members(&documents);
+            // All share one key, so the pairs nominated connect what all pairs connect, or less: never more.
+            let found = components(&members, Similarity::Jaccard, 0.5);
+            let mut labels: Vec<usize> = (0..members.len()).collect();
+            loop {
+                let mut changed = false;
+                for one in 0..members.len() {
+                    for other in 0..members.len() {
+                        let alike = Similarity::Jaccard.reaching(0.5, &members[one], &members[other]).is_some();
+                        if alike && labels[one] > labels[other] {
+                            labels[one] = labels[other];
+                            changed = true;
+                        }
+                    }
+                }
+                if !changed {
+                    break;
+                }
+            }
+            for (number, verdict) in found.iter().enumerate() {
+                if let Some((kept, _)) = verdict {
+                    assert_eq!(labels[number], labels[*kept as usize]);
+                }
+            }
+        }
+    }
+}

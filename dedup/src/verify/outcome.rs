@@ -1,0 +1,171 @@
+//! What a verified deduplication leaves: a folder.
+//!
+//! | file | what |
+//! |---|---|
+//! | `duplicates` | documents that go, with their keepers ([`Duplicates`]) |
+//! | `sizes` | keepers, with the size of their clusters |
+//! | `clusters.parquet` | a row for each document of a cluster: `cluster` (the `doc_id` of its keeper), `doc_id`, `kept`, `similarity` (to the keeper, in [0, 1]), `size` |
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arrow_array::{BooleanArray, Float32Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use yuan_pipeline::{Batch, Context, Error, Result, Stage};
+
+use crate::cluster::tally_clusters;
+use crate::duplicates::{DUPLICATES, DropDuplicates, Duplicates, Pairs};
+use crate::files::{Format, Kind, Writer};
+
+const SIZES: &str = "sizes";
+const CLUSTERS: &str = "clusters.parquet";
+/// Rows written at a time.
+const ROWS: usize = 1 << 16;
+
+/// For each candidate, by its number: the number of its keeper, itself if it stays, and how alike they are.
+pub(super) struct Verified {
+    keepers: Vec<AtomicU32>,
+    similarities: Vec<AtomicU32>,
+}
+
+impl Verified {
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            keepers: (0..count as u32).map(AtomicU32::new).collect(),
+            similarities: (0..count).map(|_| AtomicU32::new(1.0_f32.to_bits())).collect(),
+        }
+    }
+
+    pub(super) fn set(&self, member: u32, keeper: u32, similarity: f32) {
+        self.keepers[member as usize].store(keeper, Ordering::Relaxed);
+        self.similarities[member as usize].store(similarity.to_bits(), Ordering::Relaxed);
+    }
+
+    fn keeper(&self, number: u32) -> u32 {
+        self.keepers[number as usize].load(Ordering::Relaxed)
+    }
+
+    fn similarity(&self, number: u32) -> f32 {
+        f32::from_bits(self.similarities[number as usize].load(Ordering::Relaxed))
+    }
+}
+
+/// Writes the folder.
+pub(super) fn write(
+    verified: &Verified,
+    candidates: &Pairs,
+    format: Format,
+    outcome: &Path,
+    context: &Context<'_>,
+) -> Result<()> {
+    std::fs::create_dir_all(outcome).map_err(Error::io("create", outcome))?;
+    let numbers = 0..candidates.len() as u32;
+    let doc_id = |number: u32| candidates.get(number as usize).0;
+    let mut sizes = vec![0_u32; candidates.len()];
+    let mut duplicates = Writer::create(&outcome.join(DUPLICATES))?;
+    for number in numbers.clone() {
+        let keeper = verified.keeper(number);
+        sizes[keeper as usize] += 1;
+        if keeper != number {
+            duplicates.pair(doc_id(number), doc_id(keeper))?;
+        }
+    }
+    duplicates.finish(Format { kind: Kind::Duplicates, ..format })?;
+    context.check()?;
+    let mut file = Writer::create(&outcome.join(SIZES))?;
+    for number in numbers.clone().filter(|number| sizes[*number as usize] > 1) {
+        file.pair(doc_id(number), u64::from(sizes[number as usize]))?;
+    }
+    file.finish(Format { kind: Kind::Sizes, ..format })?;
+
+    let mut members: Vec<u32> = numbers.filter(|number| sizes[verified.keeper(*number) as usize] > 1).collect();
+    members.sort_by_key(|number| (verified.keeper(*number), *number));
+    let mut table = Table::create(&outcome.join(CLUSTERS))?;
+    for members in members.chunks(ROWS) {
+        context.check()?;
+        let keepers = || members.iter().map(|number| verified.keeper(*number));
+        table.write(vec![
+            Arc::new(keepers().map(doc_id).collect::<UInt64Array>()),
+            Arc::new(members.iter().map(|number| doc_id(*number)).collect::<UInt64Array>()),
+            Arc::new(keepers().zip(members).map(|(keeper, number)| Some(keeper == *number)).collect::<BooleanArray>()),
+            Arc::new(members.iter().map(|number| verified.similarity(*number)).collect::<Float32Array>()),
+            Arc::new(keepers().map(|keeper| sizes[keeper as usize]).collect::<UInt32Array>()),
+        ])?;
+    }
+    table.finish()?;
+    // Those of one document are no clusters, as nothing in the run tells of documents without a candidate.
+    tally_clusters(sizes.into_iter().filter(|size| *size > 1), format, context);
+    Ok(())
+}
+
+/// `clusters.parquet` being written.
+struct Table {
+    path: std::path::PathBuf,
+    schema: Arc<Schema>,
+    writer: ArrowWriter<File>,
+}
+
+impl Table {
+    fn create(path: &Path) -> Result<Self> {
+        let field = |name: &str, data_type| Field::new(name, data_type, false);
+        let schema = Arc::new(Schema::new(vec![
+            field("cluster", DataType::UInt64),
+            field("doc_id", DataType::UInt64),
+            field("kept", DataType::Boolean),
+            field("similarity", DataType::Float32),
+            field("size", DataType::UInt32),
+        ]));
+        let file = File::create(path).map_err(Error::io("create", path))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_created_by("yuan-data".into())
+            .build();
+        let writer =
+            ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|error| refused(path, &error))?;
+        Ok(Self { path: path.into(), schema, writer })
+    }
+
+    fn write(&mut self, columns: Vec<arrow_array::ArrayRef>) -> Result<()> {
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("columns as the schema says");
+        self.writer.write(&batch).map_err(|error| refused(&self.path, &error))
+    }
+
+    fn finish(self) -> Result<()> {
+        self.writer.close().map(drop).map_err(|error| refused(&self.path, &error))
+    }
+}
+
+fn refused(path: &Path, error: &dyn std::error::Error) -> Error {
+    Error::Stage { stage: "minhash".into(), problem: format!("cannot write `{}`: {error}", path.display()), hint: None }
+}
+
+/// Drops the documents that an outcome names, and tells the sizes of clusters.
+pub(crate) struct Clusters {
+    drop: DropDuplicates,
+    sizes: Pairs,
+    /// The column with the size of a kept document's cluster, if it is wanted.
+    size_column: Option<String>,
+}
+
+impl Clusters {
+    pub(crate) fn open(outcome: &Path, format: Format, size_column: Option<String>) -> Result<Self> {
+        let duplicates = Duplicates::of_format(&outcome.join(DUPLICATES), format)?;
+        let sizes = Pairs::open(&outcome.join(SIZES), |_| Format { kind: Kind::Sizes, ..format })?;
+        Ok(Self { drop: DropDuplicates { duplicates, code: "near_duplicate" }, sizes, size_column })
+    }
+}
+
+impl Stage for Clusters {
+    fn process(&self, batch: Batch) -> Result<Batch> {
+        let batch = self.drop.process(batch)?;
+        let Some(column) = &self.size_column else { return Ok(batch) };
+        let size = |doc_id: &u64| self.sizes.find(*doc_id).map_or(1, |(_, size)| size as u32);
+        let sizes: UInt32Array = batch.doc_ids().values().iter().map(size).collect();
+        batch.annotate(Field::new(column, DataType::UInt32, false), Arc::new(sizes))
+    }
+}
