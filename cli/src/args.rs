@@ -268,6 +268,25 @@ pub struct DedupArgs {
     /// How copies are found; may be repeated, applied in order [default: exact, then minhash]
     #[arg(long, value_name = "METHOD")]
     pub method: Vec<DedupMethod>,
+    /// minhash: least similarity of a document that goes to the one that is kept, by their shingles (Jaccard); 0 compares
+    /// nothing and drops whatever LSH brings together [default: 0.7]
+    #[arg(long, value_name = "SIMILARITY")]
+    pub threshold: Option<f64>,
+    /// minhash: a document goes if it is alike to the one kept for it (star), or if a chain leads there (components)
+    /// [default: star]
+    #[arg(long, value_name = "HOW", value_parser = ["star", "components"])]
+    pub linkage: Option<String>,
+    /// minhash: what is kept of documents that are alike, the first, the longest, or that with the highest number in a
+    /// column or field [default: first]
+    #[arg(long, value_name = "first|longest|COLUMN")]
+    pub keep: Option<String>,
+    /// Only documents with the same values in these columns or fields are copies of each other: source (what the input names
+    /// so, else the file), language and the like
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub within: Vec<String>,
+    /// minhash: add a column with the number of documents that a kept one stands for
+    #[arg(long, value_name = "COLUMN")]
+    pub cluster_size: Option<String>,
 }
 
 /// How copies are found.
@@ -275,7 +294,7 @@ pub struct DedupArgs {
 pub enum DedupMethod {
     /// Same text, by a 128-bit hash of the normalised text
     Exact,
-    /// Nearly the same text, by MinHash: 14 bands of 8 rows over 5-grams
+    /// Nearly the same text: candidates by MinHash (14 bands of 8 rows over 5-grams), then compared
     Minhash,
 }
 

@@ -66,6 +66,7 @@ fn page(summary: &Summary) -> anyhow::Result<String> {
     warnings(&mut out, summary)?;
     funnel(&mut out, summary)?;
     reasons(&mut out, summary)?;
+    copies(&mut out, summary)?;
     languages(&mut out, summary)?;
     lengths(&mut out, summary)?;
     times(&mut out, summary)?;
@@ -144,6 +145,39 @@ fn reasons(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
         step.dropped.iter().try_for_each(|(reason, tally)| row(&step.name, reason, tally))?;
     }
     out.push_str("</table>");
+    Ok(())
+}
+
+/// What each way of linking documents that are alike would drop, and how large clusters are.
+fn copies(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
+    for step in &summary.steps {
+        let of_kind = |wanted: &'static str| step.tallies.iter().filter(move |(kind, _, _)| kind == wanted);
+        if of_kind("linkage").next().is_some() {
+            write!(
+                out,
+                "<h2>Documents that are alike: <code>{}</code></h2><table><tr><th>linked<th class=n>documents that go</tr>",
+                escape(&step.name)
+            )?;
+            for (_, key, tally) in of_kind("linkage") {
+                let how = match key.as_str() {
+                    "star" => "star: alike to the one that is kept",
+                    "components" => "components: a chain of documents that are alike leads there",
+                    _ => "not compared: whatever shares a band",
+                };
+                write!(out, "<tr><td>{how}<td class=n>{}</tr>", HumanCount(tally.documents))?;
+            }
+            out.push_str("</table>");
+        }
+        let mut sizes: Vec<(u64, &str, u64)> = of_kind("cluster_size")
+            .filter_map(|(_, key, tally)| Some((key.split('-').next()?.parse().ok()?, key.as_str(), tally.documents)))
+            .collect();
+        sizes.sort_unstable();
+        if !sizes.is_empty() {
+            let bars: Vec<(String, f64)> =
+                sizes.iter().map(|(_, size, clusters)| (format!("{size} documents"), *clusters as f64)).collect();
+            out.push_str(&bar_chart(&bars, "clusters by size", |value| HumanCount(value as u64).to_string())?);
+        }
+    }
     Ok(())
 }
 

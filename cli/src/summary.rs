@@ -65,6 +65,9 @@ pub fn text(summary: &Summary) -> String {
             "",
             reasons.join(", "),
         );
+        if let Some(linkage) = linkage(step) {
+            let _ = writeln!(out, "{:>20}   {linkage}", "");
+        }
     }
     let _ = writeln!(
         out,
@@ -89,6 +92,16 @@ pub fn text(summary: &Summary) -> String {
         let _ = writeln!(out, "warning: {warning}");
     }
     out
+}
+
+/// How many documents would go by each way of linking those that are alike.
+fn linkage(step: &yuan_pipeline::StepSummary) -> Option<String> {
+    let count = |key: &str| {
+        let found = step.tallies.iter().find(|(kind, known, _)| kind == "linkage" && known == key);
+        found.map(|(_, _, tally)| HumanCount(tally.documents).to_string())
+    };
+    let (star, components, unverified) = (count("star")?, count("components")?, count("unverified")?);
+    Some(format!("by star {star}, by connected components {components}, without comparing {unverified}"))
 }
 
 /// What a step that drops nothing did, in a few words.

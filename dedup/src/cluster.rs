@@ -283,3 +283,83 @@ pub(crate) fn tally_clusters(sizes: impl Iterator<Item = u32>, format: Format, c
     }
     context.tally("duplicates", format.stage, duplicates, 0);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::print_stdout, reason = "a measurement")]
+
+    use std::sync::atomic::AtomicBool;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::duplicates::Pairs;
+    use crate::files::write_partial;
+
+    /// Bijective, and looks random.
+    fn mixed(number: u64) -> u64 {
+        let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    }
+
+    /// The first of the documents that this one is a copy of, itself if it is none. A fifth are copies.
+    fn first_of(mut document: u64) -> u64 {
+        loop {
+            let random = mixed(document ^ 0x5eed);
+            if document < 1000 || !random.is_multiple_of(5) {
+                return document;
+            }
+            document = (random >> 8) % document;
+        }
+    }
+
+    #[test]
+    #[ignore = "a measurement of minutes, for MEASUREMENTS.md; YUAN_DOCUMENTS (50 million) and TMPDIR, 230 bytes for each"]
+    fn many_signatures() {
+        const BANDS: u64 = 14;
+        const UNIT: u64 = 100_000;
+        const FORMAT: Format = Format { stage: "minhash", kind: Kind::BandKeys, parameters: 1 };
+        let documents: u64 = std::env::var("YUAN_DOCUMENTS").map_or(50_000_000, |count| count.parse().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        let units = documents.div_ceil(UNIT);
+        let partials: Vec<PathBuf> = (0..units).map(|unit| folder.path().join(format!("{unit:06}"))).collect();
+        let start = Instant::now();
+        in_parallel(2, |_, next| {
+            while let Some(path) = partials.get(next()) {
+                let unit: u64 = path.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap();
+                let mut records: Vec<Record<1>> = Vec::new();
+                for doc_id in unit * UNIT..((unit + 1) * UNIT).min(documents) {
+                    let first = first_of(doc_id);
+                    for band in 0..BANDS {
+                        // A copy shares every other band with the first.
+                        let of = if band % 2 == 0 { first } else { doc_id };
+                        records.push(Record { key: [mixed(of * BANDS + band)], doc_id });
+                    }
+                }
+                write_partial(path, FORMAT, &mut records)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        println!("{documents} documents written in {:.0} s", start.elapsed().as_secs_f64());
+        let (memory, cancelled) = (2 << 30, AtomicBool::new(false));
+        let context = Context::new(memory, 2, scratch, &cancelled);
+        let outcome = folder.path().join("outcome");
+        let start = Instant::now();
+        candidates(&partials, FORMAT, &outcome, &context).unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+        println!("put together in {:.0} s within {memory} bytes; {peak}", start.elapsed().as_secs_f64());
+
+        let found = Pairs::open(&outcome, |_| Format { kind: Kind::Candidates, ..FORMAT }).unwrap();
+        let mut copies = 0;
+        for (document, first) in (0..found.len()).map(|index| found.get(index)) {
+            assert_eq!(first, first_of(document), "{document}");
+            copies += u64::from(document != first);
+        }
+        assert_eq!(copies, (0..documents).filter(|document| first_of(*document) != *document).count() as u64);
+        println!("{} candidates, {copies} copies", found.len());
+    }
+}

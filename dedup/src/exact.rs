@@ -14,6 +14,7 @@ use crate::cluster;
 use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind, Record, write_partial};
 use crate::parameters::hash_of;
+use crate::scope::scope;
 use crate::text::composed;
 
 /// Drops every document whose text an earlier document has.
@@ -23,6 +24,9 @@ pub struct Exact {
     /// What must be equal. Default `normalized`: copies of a page differ in line ends, indents, case and Unicode form far
     /// more often than they differ in these alone and are both worth keeping. Take `text` for source code.
     pub key: ExactKey,
+    /// Only documents with the same values in these columns or fields are copies of each other: `["source"]`,
+    /// `["language", "crawl"]`. `source` is what the input names as its source, else the file. Default empty: all.
+    pub within: Vec<String>,
 }
 
 /// What exact duplicates have in common.
@@ -116,7 +120,8 @@ impl Scan for ExactScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             if let Some(hash) = self.config.hash(document.text(), &mut self.buffer) {
-                let key = [(hash >> 64) as u64, hash as u64];
+                let scope = scope(&document, &self.config.within);
+                let key = [(hash >> 64) as u64 ^ scope, hash as u64];
                 self.records.push(Record { key, doc_id: document.doc_id() });
             }
         }
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     fn same(key: ExactKey, one: &str, other: &str) -> bool {
-        let hash = |text| Exact { key }.hash(text, &mut String::new());
+        let hash = |text| Exact { key, ..Exact::default() }.hash(text, &mut String::new());
         hash(one).is_some() && hash(one) == hash(other)
     }
 
@@ -165,7 +170,7 @@ mod tests {
     #[test]
     fn the_hash_is_xxh3_of_128_bits() {
         // XXH3_128bits of "a" as python-xxhash 3.8.2 gives it.
-        let hash = Exact { key: ExactKey::Text }.hash("a", &mut String::new());
+        let hash = Exact { key: ExactKey::Text, ..Exact::default() }.hash("a", &mut String::new());
         assert_eq!(hash, Some(0xa96f_af70_5af1_6834_e6c6_32b6_1e96_4e1f));
     }
 }

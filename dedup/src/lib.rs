@@ -22,6 +22,7 @@ mod lanes;
 mod minhash;
 mod near;
 mod parameters;
+mod scope;
 mod shingle;
 mod text;
 mod union_find;

@@ -22,6 +22,7 @@ use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind, Record, write_partial};
 use crate::minhash::{Permutations, band_keys};
 use crate::parameters::hash_of;
+use crate::scope::scope;
 use crate::shingle::{Shingles, shingle_hashes, token_hashes};
 use crate::verify::{Clusters, Linkage, Similarity, Verify};
 
@@ -63,6 +64,12 @@ pub struct Minhash {
     pub keep: Keep,
     /// The column or field by which the `highest` is kept, such as `quality`. Documents without a number there come last.
     pub keep_column: String,
+    /// Sources in the order in which their documents are kept: one of an earlier source is kept rather than one of a later
+    /// one, and any of these rather than one of a source that is not named. Within a source `keep` decides. Default empty.
+    pub prefer_sources: Vec<String>,
+    /// Only documents with the same values in these columns or fields are duplicates of each other: `["source"]`,
+    /// `["language", "crawl"]`. `source` is what the input names as its source, else the file. Default empty: all.
+    pub within: Vec<String>,
     /// A column that is added: how many documents a kept one stands for, itself included (to weigh it, or to repeat it).
     /// Default empty: none.
     pub cluster_size_column: String,
@@ -94,6 +101,8 @@ impl Default for Minhash {
             linkage: Linkage::Star,
             keep: Keep::First,
             keep_column: String::new(),
+            prefer_sources: Vec::new(),
+            within: Vec::new(),
             cluster_size_column: String::new(),
         }
     }
@@ -123,11 +132,12 @@ impl Minhash {
         if self.threshold == 0.0 {
             let own =
                 Self { ngram: self.ngram, bands: self.bands, rows_per_band: self.rows_per_band, ..Self::default() };
-            let own = Self { seed: self.seed, shingles: self.shingles, threshold: 0.0, ..own };
+            let own =
+                Self { seed: self.seed, shingles: self.shingles, within: self.within.clone(), threshold: 0.0, ..own };
             if own != *self {
                 return refuse(
                     "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
-                     `similarity`, `linkage`, `keep` and `cluster_size_column` need a threshold"
+                     `similarity`, `linkage`, `keep`, `prefer_sources` and `cluster_size_column` need a threshold"
                         .into(),
                 );
             }
@@ -244,7 +254,8 @@ impl Scan for MinhashScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             let doc_id = document.doc_id();
-            self.signer.keys(document.text(), |key| self.records.push(Record { key: [key], doc_id }));
+            let scope = scope(&document, &self.signer.config.within);
+            self.signer.keys(document.text(), |key| self.records.push(Record { key: [key ^ scope], doc_id }));
         }
         Ok(())
     }

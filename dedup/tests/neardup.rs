@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use support::run;
-use yuan_dedup::{Minhash, Shingles, candidate_probability, token_hashes};
+use yuan_dedup::{Linkage, Minhash, Shingles, candidate_probability, token_hashes};
 
 #[derive(Deserialize)]
 struct Page {
@@ -240,7 +240,7 @@ fn measure() {
     let segmented = segmented(&corpus);
     let segmented: Vec<&str> = segmented.iter().map(String::as_str).collect();
     let own = own_texts(&corpus);
-    let choice = |shingles, ngram| Minhash { shingles, ngram, ..Minhash::default() };
+    let choice = |shingles, ngram| Minhash { shingles, ngram, threshold: 0.0, ..Minhash::default() };
     let choices = [
         ("auto, 3", choice(Shingles::Auto, 3), &own),
         ("**auto, 5**", choice(Shingles::Auto, 5), &own),
@@ -275,6 +275,61 @@ fn measure() {
     let pairs =
         |language: &str| corpus.pairs.iter().filter(|&&(a, _, s)| s >= 0.8 && corpus.pages[a].lang == language).count();
     println!("\n{} pages; pairs of similarity ≥ 0.8: {} en, {} zh", corpus.pages.len(), pairs("en"), pairs("zh"));
+}
+
+#[test]
+#[ignore = "a measurement of minutes, for MEASUREMENTS.md"]
+fn curve() {
+    let Some(corpus) = Corpus::shared() else {
+        return;
+    };
+    println!(
+        "| threshold | bands × rows | linkage | language | similar pairs | resolved | dropped | as alike to the keeper |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let texts = own_texts(&corpus);
+    let documents: Vec<(u64, &str)> = (0..).zip(texts.iter().copied()).collect();
+    let sets: Vec<BTreeSet<Vec<u64>>> = corpus.pages.iter().map(|page| shingle_set(&page.text)).collect();
+    let mut rows = Vec::new();
+    for (bands, rows_per_band) in [(14, 8), (32, 4)] {
+        for threshold in [0.0, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95] {
+            rows.push((threshold, bands, rows_per_band, Linkage::Star));
+        }
+        rows.push((0.8, bands, rows_per_band, Linkage::Components));
+    }
+    for (threshold, bands, rows_per_band, linkage) in rows {
+        let config = Minhash { threshold, bands, rows_per_band, linkage, ..Minhash::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let dropped = run(&config, &documents, 4, 1 << 30, 2, folder.path()).dropped;
+        // What is not verified is held against 0.8.
+        let bound = if threshold == 0.0 { 0.8 } else { threshold };
+        for language in ["en", "zh"] {
+            let of_language = |place: usize| corpus.pages[place].lang == language;
+            let similar = corpus.pairs.iter().filter(|&&(a, _, similarity)| similarity >= bound && of_language(a));
+            let stays = |place: usize| !dropped.contains_key(&(place as u64));
+            let (mut pairs, mut resolved) = (0, 0);
+            for &(a, b, _) in similar {
+                pairs += 1;
+                resolved += usize::from(!(stays(a) && stays(b)));
+            }
+            let (mut gone, mut alike) = (0, 0);
+            for (&duplicate, &keeper) in dropped.iter().filter(|(duplicate, _)| of_language(**duplicate as usize)) {
+                gone += 1;
+                alike += usize::from(jaccard(&sets[duplicate as usize], &sets[keeper as usize]) >= bound);
+            }
+            let percent = |part: usize, whole: usize| format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64);
+            let (shown, how) = match (threshold, linkage) {
+                (0.0, _) => ("none, against 0.8".to_owned(), "not compared"),
+                (threshold, Linkage::Star) => (threshold.to_string(), "star"),
+                (threshold, Linkage::Components) => (threshold.to_string(), "components"),
+            };
+            println!(
+                "| {shown} | {bands} × {rows_per_band} | {how} | {language} | {pairs} | {} | {gone} | {} |",
+                percent(resolved, pairs),
+                percent(alike, gone)
+            );
+        }
+    }
 }
 
 /// The pages with a space between the words that a dictionary finds.

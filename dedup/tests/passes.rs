@@ -197,8 +197,7 @@ fn clusters_are_told_in_a_table_and_a_column() {
     assert_eq!(rows, outcome.dropped.len() + sizes.len());
     let stage = config.stage(&outcome.path).unwrap().unwrap();
     let batch = stage.process(support::batch(&documents[..200])).unwrap();
-    for row in 0..200 {
-        let doc_id = documents[row].0;
+    for (row, &(doc_id, _)) in documents[..200].iter().enumerate() {
         if !outcome.dropped.contains_key(&doc_id) {
             let expected = sizes.get(&doc_id).copied().unwrap_or(1);
             assert_eq!(batch.document(row).f64("copies"), Some(f64::from(expected)));

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
+use yuan_dedup::{Exact, Keep, Linkage, Minhash};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -57,15 +58,50 @@ pub fn clean_stages() -> Vec<StageConfig> {
 pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
     let methods: &[DedupMethod] =
         if args.method.is_empty() { &[DedupMethod::Exact, DedupMethod::Minhash] } else { &args.method };
+    let given = [
+        ("--threshold", args.threshold.is_some()),
+        ("--linkage", args.linkage.is_some()),
+        ("--keep", args.keep.is_some()),
+        ("--cluster-size", args.cluster_size.is_some()),
+    ];
+    if let Some((flag, _)) = given.iter().find(|(_, given)| *given)
+        && !methods.contains(&DedupMethod::Minhash)
+    {
+        return Err(usage(format!("`{flag}` is for near-duplicates"), "add `--method minhash`".to_owned()));
+    }
+    let minhash = near_duplicates(args)?;
     let stages = methods
         .iter()
         .map(|method| match method {
-            DedupMethod::Exact => StageConfig::Exact(Default::default()),
-            DedupMethod::Minhash => StageConfig::Minhash(Default::default()),
+            DedupMethod::Exact => StageConfig::Exact(Exact { within: args.within.clone(), ..Exact::default() }),
+            DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
     execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// The settings of `minhash` that the options ask for.
+fn near_duplicates(args: &DedupArgs) -> anyhow::Result<Minhash> {
+    let mut minhash = Minhash::default();
+    if let Some(threshold) = args.threshold {
+        minhash.threshold = threshold;
+    }
+    if args.linkage.as_deref() == Some("components") {
+        minhash.linkage = Linkage::Components;
+    }
+    match args.keep.as_deref() {
+        None | Some("first") => {}
+        Some("longest") => minhash.keep = Keep::Longest,
+        Some(column) => {
+            minhash.keep = Keep::Highest;
+            minhash.keep_column = column.to_owned();
+        }
+    }
+    minhash.within.clone_from(&args.within);
+    minhash.cluster_size_column = args.cluster_size.clone().unwrap_or_default();
+    minhash.validate().map_err(|error| usage(error.to_string(), None))?;
+    Ok(minhash)
 }
 
 /// Runs a recipe in a folder, then prints the summary and writes the report.

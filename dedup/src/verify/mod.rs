@@ -21,12 +21,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Document, Error, Pass, Result, Scan, Stage};
 
 use crate::cluster::in_parallel;
 use crate::duplicates::Pairs;
 use crate::files::{Format, Kind};
 use crate::near::{Keep, Minhash, Signer};
+use crate::scope::scope;
 
 pub use linkage::Linkage;
 pub(crate) use outcome::Clusters;
@@ -166,14 +167,11 @@ impl Scan for VerifyScan {
         for document in batch.documents() {
             let Some((_, first)) = self.candidates.find(document.doc_id()) else { continue };
             self.keys.clear();
-            self.signer.keys(document.text(), |key| self.keys.push(key));
+            let scope = scope(&document, &self.config.within);
+            self.signer.keys(document.text(), |key| self.keys.push(key ^ scope));
             self.keys.sort_unstable();
             self.keys.dedup();
-            let rank = match self.config.keep {
-                Keep::First => 0,
-                Keep::Longest => u64::MAX - document.text().chars().count() as u64,
-                Keep::Highest => highest_first(document.f64(&self.config.keep_column)),
-            };
+            let rank = rank(&document, &self.config);
             let shingles = self.signer.distinct_shingles();
             self.notes.note(first, rank, document.doc_id(), &self.keys, shingles)?;
         }
@@ -183,6 +181,26 @@ impl Scan for VerifyScan {
     fn finish(self: Box<Self>) -> Result<()> {
         self.notes.finish(self.format)
     }
+}
+
+/// A number that is the lower the rather a document is kept.
+fn rank(document: &Document<'_>, config: &Minhash) -> u64 {
+    const SOURCE_BITS: u32 = 16;
+    let preferred = &config.prefer_sources;
+    let within_source = match config.keep {
+        Keep::First => 0,
+        Keep::Longest => (u64::MAX >> SOURCE_BITS).saturating_sub(document.text().chars().count() as u64),
+        // Beside a source's place the lowest bits of a number give way: eleven digits of it count.
+        Keep::Highest => {
+            highest_first(document.f64(&config.keep_column)) >> if preferred.is_empty() { 0 } else { SOURCE_BITS }
+        }
+    };
+    if preferred.is_empty() {
+        return within_source;
+    }
+    let source = document.source();
+    let place = preferred.iter().position(|name| *name == source).unwrap_or(preferred.len());
+    (place.min(0xffff) as u64) << (u64::BITS - SOURCE_BITS) | within_source
 }
 
 /// A number that is the lower the higher the score is; no score is lowest.
