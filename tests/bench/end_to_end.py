@@ -35,6 +35,7 @@ THREADS = "2"
 OURS = {
     "yuan-data clean": "{binary} clean {inputs} -o {out}/kept --threads " + THREADS,
     "yuan-data dedup": "{binary} dedup {inputs} -o {out}/kept --method minhash --threads " + THREADS,
+    "yuan-data dedup, not verified": "{binary} dedup {inputs} -o {out}/kept --method minhash --threshold 0 --threads " + THREADS,
     # With measures every rule is asked about every document, also about those that another one drops; all are written.
     "yuan-data rules": "{binary} run {here}/all_rules.toml -o {out}/kept --quiet --threads " + THREADS
     + ' --set output.measures="sidecar" --set input.paths={paths}',
@@ -55,6 +56,7 @@ RUNS = [
     ("rules", "yuan-data rules", "slow en"),
     ("rules", "datatrove-rules-en", "slow en"),
     ("dedup", "yuan-data dedup", "full"),
+    ("dedup", "yuan-data dedup, not verified", "full"),
     ("dedup", "rensa-minhash", "full"),
     ("dedup", "yuan-data dedup", "slow"),
     ("dedup", "rensa-minhash", "slow"),

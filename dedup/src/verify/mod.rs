@@ -1,6 +1,6 @@
 //! Whether documents that share a band key are as alike as they must be.
 //!
-//! The second reading of [`Minhash`](crate::Minhash): the shingles of candidates alone are noted and compared, so that chance
+//! The second reading of [`Minhash`]: the shingles of candidates alone are noted and compared, so that chance
 //! collisions and chains of them drop nothing. Costs: one more reading of the documents, the candidates' shingles (4 bytes
 //! each) on disk, mapped while they are compared; in memory 40 bytes a candidate for a part of the components at a time and 16
 //! for all.
