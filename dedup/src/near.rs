@@ -223,19 +223,23 @@ impl Pass for Minhash {
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
-        if self.threshold > 0.0 {
+        if self.reads_twice() {
             cluster::candidates(partials, self.format(), outcome, context)
         } else {
             cluster::reduce::<1>(partials, self.format(), outcome, context)
         }
     }
 
+    fn reads_twice(&self) -> bool {
+        self.threshold > 0.0
+    }
+
     fn second(&self, first: &Path) -> Result<Option<Box<dyn Pass>>> {
-        if self.threshold > 0.0 { Ok(Some(Box::new(Verify::new(self, self.format(), first)?))) } else { Ok(None) }
+        if self.reads_twice() { Ok(Some(Box::new(Verify::new(self, self.format(), first)?))) } else { Ok(None) }
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        if self.threshold > 0.0 {
+        if self.reads_twice() {
             let size_column = Some(self.cluster_size_column.clone()).filter(|name| !name.is_empty());
             return Ok(Some(Box::new(Clusters::open(outcome, self.format(), size_column)?)));
         }

@@ -26,6 +26,11 @@ pub trait Pass: Send + Sync {
     /// rerun from the start after a kill.
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()>;
 
+    /// Whether documents are read once more for this pass, which ends in a stage: then [`Pass::second`] gives another one.
+    fn reads_twice(&self) -> bool {
+        false
+    }
+
     /// A pass over the same documents once more, if what [`Pass::reduce`] wrote to `first` cannot decide by itself. The
     /// outcome is then the second pass's, which is neither asked for a stage nor for a third reading.
     fn second(&self, first: &Path) -> Result<Option<Box<dyn Pass>>> {
@@ -33,7 +38,7 @@ pub trait Pass: Send + Sync {
         Ok(None)
     }
 
-    /// Whether the pass changes what goes on: if not, [`Pass::stage`] is not asked, nor [`Pass::second`].
+    /// Whether the pass changes what goes on: if not, [`Pass::stage`] is not asked.
     fn ends_in_stage(&self) -> bool {
         true
     }

@@ -492,7 +492,7 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
         .collect();
     let temporary = outcome.with_extension("tmp");
     let mut tallies = put_together(engine, pass.as_ref(), name, &partials, &temporary)?;
-    if pass.ends_in_stage()
+    if pass.reads_twice()
         && let Some(second) = pass.second(&temporary)?
     {
         let partials = again::read(engine, second.as_ref(), name, &units)?;

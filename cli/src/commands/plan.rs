@@ -46,7 +46,8 @@ pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
         }
         parts.extend(sweep.stages.iter().map(|step| plan.steps[*step].name.clone()));
         if let Some(pass) = sweep.scans_for {
-            parts.push(format!("{} (scan)", plan.steps[pass].name));
+            let twice = matches!(&plan.steps[pass].work, Work::Pass(pass) if pass.reads_twice());
+            parts.push(format!("{} ({})", plan.steps[pass].name, if twice { "scan twice" } else { "scan" }));
         }
         let last = number + 1 == sweeps.len();
         if last && plan.output.documents {
