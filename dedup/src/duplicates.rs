@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
-use yuan_pipeline::{Batch, Detail, Error, Reason, Result, Stage, Verdict};
+use yuan_pipeline::{Batch, Detail, Document, Error, Reason, Result, Stage, Verdict};
 
 use crate::files::{Format, HEADER_BYTES, Kind, number};
 
@@ -109,10 +109,19 @@ pub fn keeper_of(outcome: &Path, doc_id: u64) -> Result<Option<u64>> {
 pub(crate) struct DropDuplicates {
     pub duplicates: Duplicates,
     pub code: &'static str,
+    /// Columns and fields that documents were told apart or ranked by: a name that no document has is worth a warning.
+    pub looks_at: Vec<String>,
 }
 
 impl Stage for DropDuplicates {
-    fn process(&self, batch: Batch) -> Result<Batch> {
+    fn process(&self, mut batch: Batch) -> Result<Batch> {
+        for name in self.looks_at.iter().filter(|name| *name != "source") {
+            let has = |document: &Document<'_>| document.str(name).is_some() || document.f64(name).is_some();
+            let with = batch.documents().filter(has).count() as u64;
+            let without = batch.live_rows() as u64 - with;
+            batch.tally("with_value", name, with, 0);
+            batch.tally("without_value", name, without, 0);
+        }
         batch.judge(|document| match self.duplicates.keeper_of(document.doc_id()) {
             Some(keeper) => Verdict::Drop(Reason { code: self.code, detail: Detail::Document(keeper) }),
             None => Verdict::Keep,

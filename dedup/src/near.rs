@@ -24,7 +24,7 @@ use crate::minhash::{Permutations, band_keys};
 use crate::parameters::hash_of;
 use crate::scope::scope;
 use crate::shingle::{Shingles, shingle_hashes, token_hashes};
-use crate::verify::{Clusters, Linkage, Similarity, Verify};
+use crate::verify::{Clusters, Linkage, Similarity, Verify, open_verified};
 
 /// Seed of the keys of documents without shingles: no band has it.
 const SHORT: u64 = u64::MAX;
@@ -239,12 +239,14 @@ impl Pass for Minhash {
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
+        let looks_at = || self.within.iter().chain([&self.keep_column]).filter(|name| !name.is_empty()).cloned();
+        let drop = |duplicates| DropDuplicates { duplicates, code: "near_duplicate", looks_at: looks_at().collect() };
         if self.reads_twice() {
             let size_column = Some(self.cluster_size_column.clone()).filter(|name| !name.is_empty());
-            return Ok(Some(Box::new(Clusters::open(outcome, self.format(), size_column)?)));
+            let (duplicates, sizes) = open_verified(outcome, self.format())?;
+            return Ok(Some(Box::new(Clusters { drop: drop(duplicates), sizes, size_column })));
         }
-        let duplicates = Duplicates::of_format(outcome, self.format())?;
-        Ok(Some(Box::new(DropDuplicates { duplicates, code: "near_duplicate" })))
+        Ok(Some(Box::new(drop(Duplicates::of_format(outcome, self.format())?))))
     }
 }
 

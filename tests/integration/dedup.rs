@@ -86,6 +86,9 @@ fn sources_can_be_kept_apart_or_preferred() {
     recipe(&format!(", {apart}"), apart);
     dir.ok(&["run", "r.toml", "-o", "apart"]);
     assert_eq!(kept(&dir, "apart"), [1, 3, 5, 10, 12, 101, 103, 105, 110, 112]);
+    recipe("", "within = [\"sorce\"]");
+    let told = dir.ok(&["run", "r.toml", "-o", "misspelt"]).stderr();
+    assert!(told.contains("`exact` looks at `sorce`, which no document has"), "{told}");
     recipe("", "");
     dir.ok(&["run", "r.toml", "-o", "together"]);
     assert_eq!(kept(&dir, "together"), [1, 3, 5, 10, 12]);

@@ -30,7 +30,7 @@ use crate::near::{Keep, Minhash, Signer};
 use crate::scope::scope;
 
 pub use linkage::Linkage;
-pub(crate) use outcome::Clusters;
+pub(crate) use outcome::{Clusters, open_verified};
 pub use similarity::Similarity;
 
 use linkage::Verdict;

@@ -146,18 +146,17 @@ fn refused(path: &Path, error: &dyn std::error::Error) -> Error {
 
 /// Drops the documents that an outcome names, and tells the sizes of clusters.
 pub(crate) struct Clusters {
-    drop: DropDuplicates,
-    sizes: Pairs,
+    pub drop: DropDuplicates,
+    pub sizes: Pairs,
     /// The column with the size of a kept document's cluster, if it is wanted.
-    size_column: Option<String>,
+    pub size_column: Option<String>,
 }
 
-impl Clusters {
-    pub(crate) fn open(outcome: &Path, format: Format, size_column: Option<String>) -> Result<Self> {
-        let duplicates = Duplicates::of_format(&outcome.join(DUPLICATES), format)?;
-        let sizes = Pairs::open(&outcome.join(SIZES), |_| Format { kind: Kind::Sizes, ..format })?;
-        Ok(Self { drop: DropDuplicates { duplicates, code: "near_duplicate" }, sizes, size_column })
-    }
+/// The duplicates and the sizes of clusters in the folder.
+pub(crate) fn open_verified(outcome: &Path, format: Format) -> Result<(Duplicates, Pairs)> {
+    let duplicates = Duplicates::of_format(&outcome.join(DUPLICATES), format)?;
+    let sizes = Pairs::open(&outcome.join(SIZES), |_| Format { kind: Kind::Sizes, ..format })?;
+    Ok((duplicates, sizes))
 }
 
 impl Stage for Clusters {
