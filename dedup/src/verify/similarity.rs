@@ -32,19 +32,25 @@ impl Similarity {
         if of(fewer) < threshold {
             return None;
         }
-        let similarity = of(common(one.shingles, other.shingles));
+        let (one, other) = (one.shingles, other.shingles);
+        let (mut at, mut there, mut common) = (0, 0, 0);
+        while at < one.len() && there < other.len() {
+            // Most that are nominated by chance are far from it: what is left cannot make up for what is missing.
+            if of(common + (one.len() - at).min(other.len() - there)) < threshold {
+                return None;
+            }
+            for _ in 0..STRIDE {
+                let (Some(left), Some(right)) = (one.get(at), other.get(there)) else { break };
+                let (left, right) = (u32::from_le_bytes(*left), u32::from_le_bytes(*right));
+                common += usize::from(left == right);
+                at += usize::from(left <= right);
+                there += usize::from(right <= left);
+            }
+        }
+        let similarity = of(common);
         (similarity >= threshold).then_some(similarity)
     }
 }
 
-/// How many numbers are in both of two sorted lists.
-fn common(one: &[[u8; 4]], other: &[[u8; 4]]) -> usize {
-    let (mut at, mut there, mut common) = (0, 0, 0);
-    while let (Some(left), Some(right)) = (one.get(at), other.get(there)) {
-        let (left, right) = (u32::from_le_bytes(*left), u32::from_le_bytes(*right));
-        common += usize::from(left == right);
-        at += usize::from(left <= right);
-        there += usize::from(right <= left);
-    }
-    common
-}
+/// Steps through two lists between two looks at what can still come of it.
+const STRIDE: usize = 64;
