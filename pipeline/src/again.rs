@@ -1,20 +1,20 @@
 //! A second reading of the documents that a sweep has left, for the pass that it scanned for.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::budget::Budget;
 use crate::feed::{Feed, WorkFeed};
 use crate::manifest::UnitRow;
 use crate::read;
-use crate::sweep::{Engine, work_path};
+use crate::sweep::{self, Engine, work_path};
 use crate::unit::{origin, settle, temporary};
 use crate::{Error, Pass, Result};
 
-/// Has `pass` scan all documents of the sweep; its partial files, in input order. Those that were finished before a kill
-/// are not made again.
-pub(crate) fn read(engine: &Engine<'_>, pass: &dyn Pass, name: &str, units: &[UnitRow]) -> Result<Vec<PathBuf>> {
+/// Has `pass` scan all documents of the sweep; its partial files, in input order, and the nanoseconds that workers spent.
+/// Files that were finished before a kill are not made again.
+pub(crate) fn read(engine: &Engine<'_>, pass: &dyn Pass, name: &str, units: &[UnitRow]) -> Result<(Vec<PathBuf>, u64)> {
     let folder = engine.folder.sweep(engine.number).join("again");
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let partial = |shard: u32, unit: u32| folder.join(format!("{shard:05}-{unit:06}"));
@@ -34,13 +34,14 @@ pub(crate) fn read(engine: &Engine<'_>, pass: &dyn Pass, name: &str, units: &[Un
     let stop = AtomicBool::new(false);
     let feed = WorkFeed::new(left, &stop);
     let budget = Budget::new(engine.options.memory / 2);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let nanoseconds = AtomicU64::new(0);
     let work = || -> Result<()> {
         while let Some(unit) = feed.next()? {
             if engine.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
             let permit = budget.draw(unit.weight);
+            let start = Instant::now();
             let path = partial(unit.shard, unit.index);
             let mut scan = pass.scan(&temporary(&path))?;
             let shard = &engine.shards[unit.shard as usize];
@@ -52,22 +53,11 @@ pub(crate) fn read(engine: &Engine<'_>, pass: &dyn Pass, name: &str, units: &[Un
             scan.finish()?;
             settle(&path)?;
             drop(permit);
+            nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
             engine.progress.done.fetch_add(unit.input_bytes, Ordering::Relaxed);
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        for _ in 0..engine.options.threads.max(1) {
-            scope.spawn(|| {
-                if let Err(error) = work() {
-                    stop.store(true, Ordering::Relaxed);
-                    failure.lock().expect("no holder of the failure panics").get_or_insert(error);
-                }
-            });
-        }
-    });
-    match failure.into_inner().expect("no holder of the failure panics") {
-        Some(error) => Err(error),
-        None => Ok(partials),
-    }
+    sweep::in_workers(engine, &stop, work)?;
+    Ok((partials, nanoseconds.into_inner()))
 }

@@ -495,7 +495,8 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
     if pass.reads_twice()
         && let Some(second) = pass.second(&temporary)?
     {
-        let partials = again::read(engine, second.as_ref(), name, &units)?;
+        let (partials, nanoseconds) = again::read(engine, second.as_ref(), name, &units)?;
+        tallies.entry(("time", "read once more".into())).or_default().add(1, nanoseconds);
         let first = temporary;
         let temporary = outcome.with_extension("tmp2");
         tallies.extend(put_together(engine, second.as_ref(), name, &partials, &temporary)?);

@@ -123,26 +123,29 @@ pub(crate) fn run(
     done.iter().for_each(|unit| frontier.add((unit.shard, unit.unit)));
     let ledger = Mutex::new(Ledger { manifest, frontier, assemblers });
     let budget = Budget::new(engine.options.memory / 2);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..engine.options.threads.max(1) {
-            scope.spawn(|| {
-                if let Err(error) = work(engine, stages, feed.as_ref(), &budget, &ledger, &stop) {
-                    stop.store(true, Ordering::Relaxed);
-                    failure.lock().expect("no holder of the failure panics").get_or_insert(error);
-                }
-            });
-        }
-    });
-    if let Some(error) = failure.into_inner().expect("no holder of the failure panics") {
-        return Err(error);
-    }
+    in_workers(engine, &stop, || work(engine, stages, feed.as_ref(), &budget, &ledger, &stop))?;
     if engine.cancelled.load(Ordering::Relaxed) {
         return Err(Error::Cancelled);
     }
     let Ledger { manifest, mut assemblers, .. } = ledger.into_inner().expect("no holder of the ledger panics");
     feed.totals(&mut |shard, units| manifest.set_unit_total(shard, units))?;
     assemblers.iter_mut().try_for_each(|assembler| assembler.finish(&|file| manifest.add_file(file)))
+}
+
+/// Runs `work` on each of the engine's threads; the first error sets `stop` and is returned.
+pub(crate) fn in_workers(engine: &Engine<'_>, stop: &AtomicBool, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..engine.options.threads.max(1) {
+            scope.spawn(|| {
+                if let Err(error) = work() {
+                    stop.store(true, Ordering::Relaxed);
+                    failure.lock().expect("no holder of the failure panics").get_or_insert(error);
+                }
+            });
+        }
+    });
+    failure.into_inner().expect("no holder of the failure panics").map_or(Ok(()), Err)
 }
 
 fn rows_of(kind: &str, unit: &UnitRow) -> u64 {
