@@ -6,6 +6,7 @@
 //! at most half of the memory for the ranges, later about ⅛ byte for each document of the corpus and 8 bytes for each
 //! linked one. The outcome depends on nothing but the set of (key, `doc_id`) pairs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use yuan_pipeline::{Context, Error, Result};
 
 use crate::document_set::{DocumentSet, NumberedDocuments};
 use crate::files::{Format, Kind, Partial, Record, Writer};
+use crate::index::{Known, is_known, known_id};
 use crate::union_find::Components;
 
 /// Records below which cutting the work does not pay.
@@ -30,45 +32,73 @@ pub(crate) fn reduce<const WORDS: usize>(
     outcome: &Path,
     context: &Context<'_>,
 ) -> Result<()> {
-    let links = Links::<WORDS> { partials, format, context, documents: Mutex::default() };
+    let links = Links::<WORDS>::new(partials, format, context);
     let (link_files, documents) = links.find()?;
     let components = connect(&link_files, &documents, format, context)?;
     write_duplicates(&documents, &components, format, outcome, context)
 }
 
 /// As [`reduce`], but writes every document that shares a key with another, with the first of its cluster: what is to be
-/// verified.
-pub(crate) fn candidates(partials: &[PathBuf], format: Format, outcome: &Path, context: &Context<'_>) -> Result<()> {
-    let links = Links::<1> { partials, format, context, documents: Mutex::default() };
+/// verified. With documents that are `known` already, those of them that a new one shares a key with are among the others.
+pub(crate) fn candidates(
+    partials: &[PathBuf],
+    known: Option<&Known>,
+    format: Format,
+    outcome: &Path,
+    context: &Context<'_>,
+) -> Result<()> {
+    let mut links = Links::<1>::new(partials, format, context);
+    if let Some(known) = known {
+        let source = |(path, format, crawl)| Source { path: Cow::Owned(path), format, crawl: Some(crawl) };
+        links.sources.extend(known.keys().map(source));
+        links.known = Some(known);
+    }
     let (link_files, documents) = links.find()?;
     let components = connect(&link_files, &documents, format, context)?;
     let mut file = Writer::create(outcome)?;
+    let mut new = 0;
     for (doc_id, number) in documents.iter().zip(0_u32..) {
         if u64::from(number).is_multiple_of(SMALL) {
             context.check()?;
         }
+        new += u64::from(!is_known(doc_id));
         file.pair(doc_id, documents.doc_id(components.root(number).into()))?;
     }
     file.finish(Format { kind: Kind::Candidates, ..format })?;
-    context.tally("candidates", format.stage, documents.len(), 0);
+    context.tally("candidates", format.stage, new, 0);
     Ok(())
 }
 
 /// The first half: which documents share a key.
 struct Links<'a, const WORDS: usize> {
-    partials: &'a [PathBuf],
+    /// Those of new documents come before those of known ones.
+    sources: Vec<Source<'a>>,
+    known: Option<&'a Known>,
     format: Format,
     context: &'a Context<'a>,
     /// The documents that are linked with another.
     documents: Mutex<DocumentSet>,
 }
 
-impl<const WORDS: usize> Links<'_, WORDS> {
+/// A sorted file of keys.
+struct Source<'a> {
+    path: Cow<'a, Path>,
+    format: Format,
+    /// The crawl of an index whose documents it speaks of.
+    crawl: Option<u32>,
+}
+
+impl<'a, const WORDS: usize> Links<'a, WORDS> {
+    fn new(partials: &'a [PathBuf], format: Format, context: &'a Context<'a>) -> Self {
+        let sources = partials.iter().map(|path| Source { path: Cow::Borrowed(path), format, crawl: None }).collect();
+        Self { sources, known: None, format, context, documents: Mutex::default() }
+    }
+
     /// Files of links and the documents in them.
     fn find(self) -> Result<(Vec<PathBuf>, NumberedDocuments)> {
-        let records = self.partials.iter().try_fold(0, |sum, path| {
+        let records = self.sources.iter().try_fold(0, |sum, source| {
             self.context.check()?;
-            Ok::<_, Error>(sum + Partial::<WORDS>::open(path, self.format)?.records())
+            Ok::<_, Error>(sum + Partial::<WORDS>::open(&source.path, source.format)?.records())
         })?;
         let threads = if records < SMALL { 1 } else { self.context.threads.max(1) };
         let capacity = (self.context.memory / 2 / threads as u64 / size_of::<Record<WORDS>>() as u64).max(1024);
@@ -107,10 +137,10 @@ impl<const WORDS: usize> Links<'_, WORDS> {
     ) -> Result<()> {
         let mut left = vec![range];
         while let Some((first, last)) = left.pop() {
-            let mut slices: Vec<Range<u64>> = Vec::with_capacity(self.partials.len());
-            for path in self.partials {
+            let mut slices: Vec<Range<u64>> = Vec::with_capacity(self.sources.len());
+            for source in &self.sources {
                 self.context.check()?;
-                slices.push(Partial::<WORDS>::open(path, self.format)?.range(first, last)?);
+                slices.push(Partial::<WORDS>::open(&source.path, source.format)?.range(first, last)?);
             }
             let size: u64 = slices.iter().map(|slice| slice.end - slice.start).sum();
             if size > capacity && first == last {
@@ -133,9 +163,28 @@ impl<const WORDS: usize> Links<'_, WORDS> {
     }
 
     fn read(&self, slices: &[Range<u64>], mut take: impl FnMut(Record<WORDS>) -> Result<()>) -> Result<()> {
-        for (path, slice) in self.partials.iter().zip(slices).filter(|(_, slice)| !slice.is_empty()) {
+        for (source, slice) in self.sources.iter().zip(slices).filter(|(_, slice)| !slice.is_empty()) {
             self.context.check()?;
-            Partial::open(path, self.format)?.read(slice.clone(), &mut take)?;
+            let mut partial = Partial::open(&source.path, source.format)?;
+            match source.crawl {
+                None => partial.read(slice.clone(), &mut take)?,
+                Some(crawl) => partial.read(slice.clone(), |record: Record<WORDS>| {
+                    take(Record { doc_id: known_id(crawl, record.doc_id), ..record })
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Links two documents, of which the second is new. Of a known one its keeper may come along.
+    fn link(&self, member: u64, first: u64, links: &mut Writer) -> Result<()> {
+        let known = self.known.filter(|_| is_known(member));
+        let linked = known.map_or([Some(member), None], |known| known.linked(member));
+        for linked in linked.into_iter().flatten() {
+            let mut documents = self.documents();
+            documents.insert(linked);
+            documents.insert(first);
+            links.pair(linked, first)?;
         }
         Ok(())
     }
@@ -146,6 +195,13 @@ impl<const WORDS: usize> Links<'_, WORDS> {
         // Documents are distinct within a key, unless a shard was given twice.
         let members =
             |group: &[Record<WORDS>]| group.last().map(|last| last.doc_id) != group.first().map(|first| first.doc_id);
+        if self.known.is_some() {
+            // What is known sorts behind what is new, and is of interest only to that.
+            for group in groups().filter(|group| members(group) && !is_known(group[0].doc_id)) {
+                group[1..].iter().try_for_each(|member| self.link(member.doc_id, group[0].doc_id, links))?;
+            }
+            return Ok(());
+        }
         for group in groups().filter(|group| members(group)) {
             group[1..].iter().try_for_each(|member| links.pair(member.doc_id, group[0].doc_id))?;
         }
@@ -159,15 +215,12 @@ impl<const WORDS: usize> Links<'_, WORDS> {
         let mut firsts: HashMap<[u64; WORDS], u64> = HashMap::new();
         self.read(slices, |record| match firsts.entry(record.key) {
             Entry::Vacant(vacant) => {
-                vacant.insert(record.doc_id);
+                if !is_known(record.doc_id) {
+                    vacant.insert(record.doc_id);
+                }
                 Ok(())
             }
-            Entry::Occupied(first) => {
-                let mut documents = self.documents();
-                documents.insert(*first.get());
-                documents.insert(record.doc_id);
-                links.pair(record.doc_id, *first.get())
-            }
+            Entry::Occupied(first) => self.link(record.doc_id, *first.get(), links),
         })
     }
 
@@ -348,7 +401,7 @@ mod tests {
         let context = Context::new(memory, 2, scratch, &cancelled);
         let outcome = folder.path().join("outcome");
         let start = Instant::now();
-        candidates(&partials, FORMAT, &outcome, &context).unwrap();
+        candidates(&partials, None, FORMAT, &outcome, &context).unwrap();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
         println!("put together in {:.0} s within {memory} bytes; {peak}", start.elapsed().as_secs_f64());

@@ -7,6 +7,7 @@ use memmap2::Mmap;
 use yuan_pipeline::{Batch, Detail, Document, Error, Reason, Result, Stage, Verdict};
 
 use crate::files::{Format, HEADER_BYTES, Kind, number};
+use crate::index::{Places, is_known};
 
 const RECORD_BYTES: usize = 16;
 
@@ -42,6 +43,11 @@ impl Pairs {
     pub(crate) fn get(&self, index: usize) -> (u64, u64) {
         let bytes = &self.file[HEADER_BYTES + index * RECORD_BYTES..];
         (number(bytes), number(&bytes[8..]))
+    }
+
+    /// All pairs, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        (0..self.len()).map(|index| self.get(index))
     }
 
     /// Where the pair that begins with `first` is, and its other number. O(log pairs).
@@ -86,9 +92,9 @@ impl Duplicates {
         self.len() == 0
     }
 
-    /// All documents to drop, with their keepers, in the order of their ids.
+    /// All documents to drop, with their keepers, in the order of their ids. Keepers from 2⁶³ on are documents of an index.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        (0..self.len()).map(|index| self.pairs.get(index))
+        self.pairs.iter()
     }
 
     /// The document that is kept for this one; `None` if this one stays. O(log duplicates).
@@ -111,6 +117,8 @@ pub(crate) struct DropDuplicates {
     pub code: &'static str,
     /// Columns and fields that documents were told apart or ranked by: a name that no document has is worth a warning.
     pub looks_at: Vec<String>,
+    /// Where documents of an index were read, if there is one.
+    pub places: Option<Places>,
 }
 
 impl Stage for DropDuplicates {
@@ -122,9 +130,13 @@ impl Stage for DropDuplicates {
             batch.tally("with_value", name, with, 0);
             batch.tally("without_value", name, without, 0);
         }
-        batch.judge(|document| match self.duplicates.keeper_of(document.doc_id()) {
-            Some(keeper) => Verdict::Drop(Reason { code: self.code, detail: Detail::Document(keeper) }),
-            None => Verdict::Keep,
+        batch.judge(|document| {
+            let Some(keeper) = self.duplicates.keeper_of(document.doc_id()) else { return Verdict::Keep };
+            let detail = match &self.places {
+                Some(places) if is_known(keeper) => Detail::Text(places.place(keeper).to_string()),
+                _ => Detail::Document(keeper),
+            };
+            Verdict::Drop(Reason { code: self.code, detail })
         })
     }
 }

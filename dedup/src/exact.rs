@@ -105,7 +105,12 @@ impl Pass for Exact {
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         let duplicates = Duplicates::of_format(outcome, self.format())?;
-        Ok(Some(Box::new(DropDuplicates { duplicates, code: "exact_duplicate", looks_at: self.within.clone() })))
+        Ok(Some(Box::new(DropDuplicates {
+            duplicates,
+            code: "exact_duplicate",
+            looks_at: self.within.clone(),
+            places: None,
+        })))
     }
 }
 

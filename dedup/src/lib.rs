@@ -12,25 +12,29 @@
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
+//! | documents of earlier runs | `index/` |
 
 mod cluster;
 mod document_set;
 mod duplicates;
 mod exact;
 mod files;
+mod index;
 mod lanes;
 mod minhash;
 mod near;
 mod parameters;
 mod scope;
 mod shingle;
+mod sorted;
 mod text;
 mod union_find;
 mod verify;
 
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
+pub use index::{Changed, CrawlInfo, Event, Index, Member, Place, Removal, Selection};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
-pub use near::{Keep, Minhash, Signer};
+pub use near::{IndexMode, Keep, Minhash, Signer};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
 pub use verify::{Linkage, Similarity};

@@ -20,6 +20,7 @@ use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 use crate::cluster;
 use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind, Record, write_partial};
+use crate::index::{Index, Known, Places, identity};
 use crate::minhash::{Permutations, band_keys};
 use crate::parameters::hash_of;
 use crate::scope::scope;
@@ -73,6 +74,29 @@ pub struct Minhash {
     /// A column that is added: how many documents a kept one stands for, itself included (to weigh it, or to repeat it).
     /// Default empty: none.
     pub cluster_size_column: String,
+    /// A folder that remembers the documents of earlier runs: what is alike to one that was kept there goes. `index_mode` says
+    /// whether those of this run are added. Documents of the index come before all others, whatever `keep` says. Default empty:
+    /// none.
+    pub index: String,
+    /// `update`: the documents that this step sees are added to the `index`, which is made if it is not there; `against`: they
+    /// are only looked up. Default `update`.
+    pub index_mode: IndexMode,
+    /// The name by which the index knows the documents of this run. Default: the name of the run folder.
+    pub crawl: String,
+    /// The column or field with a document's own id, by which it can be taken out of the index later. Without one it is known by
+    /// its file and record alone. Default empty: none.
+    pub id_column: String,
+}
+
+/// What is done with an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexMode {
+    /// Documents are held against it and added to it.
+    #[default]
+    Update,
+    /// Documents are held against it.
+    Against,
 }
 
 /// Which of several documents that are alike is kept.
@@ -104,6 +128,10 @@ impl Default for Minhash {
             prefer_sources: Vec::new(),
             within: Vec::new(),
             cluster_size_column: String::new(),
+            index: String::new(),
+            index_mode: IndexMode::Update,
+            crawl: String::new(),
+            id_column: String::new(),
         }
     }
 }
@@ -137,10 +165,18 @@ impl Minhash {
             if own != *self {
                 return refuse(
                     "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
-                     `similarity`, `linkage`, `keep`, `prefer_sources` and `cluster_size_column` need a threshold"
+                     `similarity`, `linkage`, `keep`, `prefer_sources`, `cluster_size_column` and `index` need a threshold"
                         .into(),
                 );
             }
+        }
+        if self.index.is_empty() {
+            let own = Self::default();
+            if (self.index_mode, &self.crawl, &self.id_column) != (own.index_mode, &own.crawl, &own.id_column) {
+                return refuse("`index_mode`, `crawl` and `id_column` need an `index`, the folder of one".into());
+            }
+        } else if self.index_mode == IndexMode::Update && self.crawl.is_empty() {
+            return refuse("`crawl` is empty: the index needs a name for the documents of this run".into());
         }
         match self.bands.checked_mul(self.rows_per_band) {
             Some(permutations) if permutations <= MAX_PERMUTATIONS => Ok(()),
@@ -163,7 +199,51 @@ impl Minhash {
     }
 
     fn format(&self) -> Format {
-        Format { stage: "minhash", kind: Kind::BandKeys, parameters: hash_of(self) }
+        // Where an index lies says nothing of the records.
+        let parameters = hash_of(&Self { index: String::new(), crawl: String::new(), ..self.clone() });
+        Format { stage: "minhash", kind: Kind::BandKeys, parameters }
+    }
+
+    /// What is done with an index, if there is one.
+    pub(crate) fn index_mode(&self) -> Option<IndexMode> {
+        (!self.index.is_empty()).then_some(self.index_mode)
+    }
+}
+
+/// What the first reading leaves if there is an index: a folder.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct First {
+    /// The partial files of the first reading.
+    pub partials: Vec<PathBuf>,
+    /// A hash of what is in them.
+    pub identity: u64,
+}
+
+impl First {
+    /// Where the candidates are.
+    pub(crate) fn candidates(folder: &Path) -> PathBuf {
+        folder.join("candidates")
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("first.json");
+        let text = serde_json::to_vec(self).expect("paths and a number");
+        std::fs::write(&path, text).map_err(Error::io("write", &path))
+    }
+
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("first.json");
+        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        serde_json::from_slice(&text)
+            .map_err(|error| Error::stage("minhash", format!("`{}` is damaged: {error}", path.display())))
+    }
+
+    /// The documents of the index that came before this run's.
+    pub(crate) fn known(&self, index: &Index, config: &Minhash) -> Result<Known> {
+        match config.index_mode {
+            IndexMode::Update => Known::before(index, &config.crawl, self.identity, config.linkage),
+            IndexMode::Against => Known::all(index, config.linkage),
+        }
     }
 }
 
@@ -223,11 +303,18 @@ impl Pass for Minhash {
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
-        if self.reads_twice() {
-            cluster::candidates(partials, self.format(), outcome, context)
-        } else {
-            cluster::reduce::<1>(partials, self.format(), outcome, context)
+        if !self.reads_twice() {
+            return cluster::reduce::<1>(partials, self.format(), outcome, context);
         }
+        if self.index.is_empty() {
+            return cluster::candidates(partials, None, self.format(), outcome, context);
+        }
+        let index = Index::for_pass(self)?;
+        let first = First { partials: partials.into(), identity: identity(partials, context)? };
+        let known = first.known(&index, self)?;
+        std::fs::create_dir_all(outcome).map_err(Error::io("create", outcome))?;
+        cluster::candidates(partials, Some(&known), self.format(), &First::candidates(outcome), context)?;
+        first.write(outcome)
     }
 
     fn reads_twice(&self) -> bool {
@@ -239,8 +326,13 @@ impl Pass for Minhash {
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        let looks_at = || self.within.iter().chain([&self.keep_column]).filter(|name| !name.is_empty()).cloned();
-        let drop = |duplicates| DropDuplicates { duplicates, code: "near_duplicate", looks_at: looks_at().collect() };
+        let columns = self.within.iter().chain([&self.keep_column, &self.id_column]);
+        let looks_at: Vec<String> = columns.filter(|name| !name.is_empty()).cloned().collect();
+        let places = match self.index_mode() {
+            None => None,
+            Some(_) => Some(Places::open(outcome, self.format())?),
+        };
+        let drop = |duplicates| DropDuplicates { duplicates, code: "near_duplicate", looks_at, places };
         if self.reads_twice() {
             let size_column = Some(self.cluster_size_column.clone()).filter(|name| !name.is_empty());
             let (duplicates, sizes) = open_verified(outcome, self.format())?;

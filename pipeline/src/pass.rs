@@ -64,6 +64,8 @@ pub struct Context<'a> {
     pub threads: usize,
     /// An empty folder for spilled runs; the engine removes it afterwards.
     pub scratch: PathBuf,
+    /// The input files' names, by their numbers in `doc_id`s.
+    pub inputs: Vec<String>,
     pub(crate) cancelled: &'a AtomicBool,
     pub(crate) tallies: Mutex<BTreeMap<TallyKey, Tally>>,
 }
@@ -71,7 +73,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context outside a run, for tests and single-step commands.
     pub fn new(memory: u64, threads: usize, scratch: PathBuf, cancelled: &'a AtomicBool) -> Self {
-        Self { memory, threads, scratch, cancelled, tallies: Mutex::default() }
+        Self { memory, threads, scratch, inputs: Vec::new(), cancelled, tallies: Mutex::default() }
     }
 
     /// To be called now and then in long loops.

@@ -502,7 +502,11 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
         tallies.extend(put_together(engine, second.as_ref(), name, &partials, &temporary)?);
         drop(second);
         settle_outcome(&temporary, &outcome)?;
-        std::fs::remove_file(&first).map_err(Error::io("remove", &first))?;
+        if first.is_dir() {
+            remove_folder(&first)?;
+        } else {
+            std::fs::remove_file(&first).map_err(Error::io("remove", &first))?;
+        }
     } else {
         settle_outcome(&temporary, &outcome)?;
     }
@@ -521,7 +525,8 @@ fn put_together(
     let scratch = engine.folder.work.join("scratch");
     remove_folder(&scratch)?;
     std::fs::create_dir_all(&scratch).map_err(Error::io("create", &scratch))?;
-    let context = Context::new(engine.options.memory, engine.options.threads, scratch.clone(), engine.cancelled);
+    let mut context = Context::new(engine.options.memory, engine.options.threads, scratch.clone(), engine.cancelled);
+    context.inputs = engine.shards.iter().map(|shard| shard.path.to_string_lossy().into_owned()).collect();
     pass.reduce(partials, outcome, &context)?;
     remove_folder(&scratch)?;
     Ok(context.into_tallies())

@@ -26,12 +26,20 @@ pub enum Linkage {
 pub(super) type Verdict = Option<(u32, f32)>;
 
 /// Each member is held against those kept before it that it shares a key with, and goes with the likest that reaches the
-/// threshold, of equals the first. A comparison for each such pair.
-pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+/// threshold, of equals the first. A comparison for each such pair. The first members may be of an index: `known` says of each
+/// whether it is kept, and nothing is decided on them.
+pub(super) fn star(members: &[Candidate<'_>], known: &[bool], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
     let mut kept_by_key: HashMap<[u8; 8], Vec<u32>> = HashMap::new();
     let mut asked = vec![u32::MAX; members.len()];
     let mut verdicts = Vec::with_capacity(members.len());
     for (number, member) in (0_u32..).zip(members) {
+        if let Some(is_kept) = known.get(number as usize) {
+            if *is_kept {
+                member.keys.iter().for_each(|key| kept_by_key.entry(*key).or_default().push(number));
+            }
+            verdicts.push(None);
+            continue;
+        }
         let mut best: Option<(u32, f64)> = None;
         for kept in member.keys.iter().filter_map(|key| kept_by_key.get(key)).flatten() {
             if std::mem::replace(&mut asked[*kept as usize], number) == number {
@@ -52,11 +60,33 @@ pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold:
 
 /// Members are connected if they share a key and reach the threshold; the first of those that are connected, directly or
 /// not, is kept. Members of a key lie in groups of those connected already: a member that joins one is not held against the
-/// rest of it.
-pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+/// rest of it. The first members may be of an index, kept ones before others: `known` has the keeper of each, which connects
+/// them, and nothing is decided on them. A member that connects two of their clusters goes with the first.
+pub(super) fn components(
+    members: &[Candidate<'_>],
+    known: &[Option<u64>],
+    similarity: Similarity,
+    threshold: f64,
+) -> Vec<Verdict> {
     let mut roots: Vec<u32> = (0..members.len() as u32).collect();
+    let mut first_of: HashMap<u64, u32> = HashMap::new();
+    for (number, keeper) in (0_u32..).zip(known) {
+        let Some(keeper) = keeper else { continue };
+        roots[number as usize] = *first_of.entry(*keeper).or_insert(number);
+    }
     let mut by_key: HashMap<[u8; 8], Vec<Vec<u32>>> = HashMap::new();
     for (number, member) in (0_u32..).zip(members) {
+        if (number as usize) < known.len() {
+            for key in member.keys {
+                let groups = by_key.entry(*key).or_default();
+                let same = groups.iter_mut().find(|group| roots[group[0] as usize] == roots[number as usize]);
+                match same {
+                    Some(group) => group.push(number),
+                    None => groups.push(vec![number]),
+                }
+            }
+            continue;
+        }
         for key in member.keys {
             let groups = by_key.entry(*key).or_default();
             let mut own = Vec::new();
@@ -83,7 +113,8 @@ pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, thre
             let first = root(&mut roots, number);
             // Never less than nothing: those in between carry.
             let found = || similarity.reaching(0.0, &members[number as usize], &members[first as usize]);
-            (first != number).then(|| (first, found().unwrap_or(0.0) as f32))
+            let goes = first != number && number as usize >= known.len();
+            goes.then(|| (first, found().unwrap_or(0.0) as f32))
         })
         .collect()
 }
@@ -123,8 +154,8 @@ mod tests {
         let members = members(&documents);
         let kept =
             |verdicts: Vec<Verdict>| verdicts.into_iter().map(|verdict| verdict.map(|it| it.0)).collect::<Vec<_>>();
-        assert_eq!(kept(star(&members, Similarity::Jaccard, 0.5)), [None, Some(0), None]);
-        assert_eq!(kept(components(&members, Similarity::Jaccard, 0.5)), [None, Some(0), Some(0)]);
+        assert_eq!(kept(star(&members, &[], Similarity::Jaccard, 0.5)), [None, Some(0), None]);
+        assert_eq!(kept(components(&members, &[], Similarity::Jaccard, 0.5)), [None, Some(0), Some(0)]);
     }
 
     #[test]
@@ -138,11 +169,11 @@ mod tests {
             document(&[9], []),
         ];
         let members = members(&documents);
-        let jaccard = star(&members, Similarity::Jaccard, 0.6);
+        let jaccard = star(&members, &[], Similarity::Jaccard, 0.6);
         assert_eq!(jaccard, [None, None, None, None, None, Some((4, 1.0))]);
-        let containment = star(&members, Similarity::Containment, 0.6);
+        let containment = star(&members, &[], Similarity::Containment, 0.6);
         assert_eq!(containment, [None, Some((0, 1.0)), None, None, None, Some((4, 1.0))]);
-        assert_eq!(components(&members, Similarity::Jaccard, 0.6), jaccard);
+        assert_eq!(components(&members, &[], Similarity::Jaccard, 0.6), jaccard);
     }
 
     #[test]
@@ -150,7 +181,7 @@ mod tests {
         let documents =
             [document(&[1], 0..80), document(&[1], 40..120), document(&[1], 30..110), document(&[1], 200..300)];
         let members = members(&documents);
-        let verdicts = star(&members, Similarity::Jaccard, 0.4);
+        let verdicts = star(&members, &[], Similarity::Jaccard, 0.4);
         // 50 of 110 with the first, 70 of 90 with the second.
         assert_eq!(verdicts[1], None);
         assert_eq!(verdicts[2].map(|it| it.0), Some(1));
@@ -175,7 +206,7 @@ mod tests {
                 .collect();
             let members = members(&documents);
             // All share one key: every pair is nominated.
-            let found = components(&members, Similarity::Jaccard, 0.5);
+            let found = components(&members, &[], Similarity::Jaccard, 0.5);
             let mut labels: Vec<usize> = (0..members.len()).collect();
             loop {
                 let mut changed = false;

@@ -3,15 +3,18 @@
 //! The second reading of [`Minhash`]: the shingles of candidates alone are noted and compared, so that chance
 //! collisions and chains of them drop nothing. Costs: one more reading of the documents, the candidates' shingles (4 bytes
 //! each) on disk, mapped while they are compared; in memory 40 bytes a candidate for a part of the components at a time and 16
-//! for all.
+//! for all. With an index (`index/`) that is added to, all documents are noted, and the candidates are compared with those of
+//! earlier crawls too.
 //!
 //! | file | what |
 //! |---|---|
 //! | `record.rs` | what is noted of a candidate |
 //! | `similarity.rs` | how alike two sets are |
 //! | `linkage.rs` | which documents of a component go, for which |
+//! | `deciding.rs` | that of all components, in bounded memory |
 //! | `outcome.rs` | the files that this leaves |
 
+mod deciding;
 mod linkage;
 mod outcome;
 mod record;
@@ -19,36 +22,50 @@ mod similarity;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use yuan_pipeline::{Batch, Context, Document, Error, Pass, Result, Scan, Stage};
+use xxhash_rust::xxh3::xxh3_128;
+use yuan_pipeline::{Batch, Context, Document, Pass, Result, Scan, Stage};
 
-use crate::cluster::in_parallel;
 use crate::duplicates::Pairs;
 use crate::files::{Format, Kind};
-use crate::near::{Keep, Minhash, Signer};
+use crate::index::{Index, Known, NewCrawl};
+use crate::near::{First, IndexMode, Keep, Minhash, Signer};
 use crate::scope::scope;
 
+pub(crate) use deciding::Deciding;
 pub use linkage::Linkage;
 pub(crate) use outcome::{Clusters, open_verified};
+pub(crate) use record::{Candidate, Entry, Noted, Notes};
 pub use similarity::Similarity;
 
-use linkage::Verdict;
-use outcome::Verified;
-use record::{Candidate, Entry, Noted, Notes};
+use record::Note;
 
 /// The pass of the second reading.
 pub(crate) struct Verify {
     config: Minhash,
     format: Format,
     candidates: Arc<Pairs>,
+    /// What the first reading left beside the candidates, if there is an index.
+    first: Option<First>,
 }
 
 impl Verify {
     /// On the candidates that the first reading found.
     pub(crate) fn new(config: &Minhash, format: Format, first: &Path) -> Result<Self> {
-        let candidates = Pairs::open(first, |_| Format { kind: Kind::Candidates, ..format })?;
-        Ok(Self { config: config.clone(), format, candidates: Arc::new(candidates) })
+        let (candidates, first) = match config.index_mode() {
+            None => (first.to_path_buf(), None),
+            Some(_) => (First::candidates(first), Some(First::read(first)?)),
+        };
+        let candidates = Pairs::open(&candidates, |_| Format { kind: Kind::Candidates, ..format })?;
+        Ok(Self { config: config.clone(), format, candidates: Arc::new(candidates), first })
+    }
+
+    /// The index, and the documents in it that came before.
+    fn known(&self) -> Result<Option<(Index, Known)>> {
+        let Some(first) = &self.first else { return Ok(None) };
+        let index = Index::for_pass(&self.config)?;
+        let known = first.known(&index, &self.config)?;
+        Ok(Some((index, known)))
     }
 }
 
@@ -66,90 +83,40 @@ impl Pass for Verify {
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
         let noted = partials.iter().map(|path| Noted::open(path, self.format)).collect::<Result<Vec<_>>>()?;
-        let count = self.candidates.len();
-        let needed = 16 * count as u64;
-        if needed > context.memory || u32::try_from(count).is_err() {
-            return Err(Error::Stage {
-                stage: self.format.stage.into(),
-                problem: format!("verifying {count} documents takes {needed} bytes, {} are allowed", context.memory),
-                hint: Some(format!(
-                    "allow more memory (`--memory {}GiB`), or remove exact duplicates first (step `exact`)",
-                    needed.div_ceil(1 << 30)
-                )),
-            });
-        }
-        let verified = Verified::new(count);
-        let removed = Removed::default();
-        // Components in ranges of their first documents' numbers, so many that the entries of a range take half of the memory.
-        let ranges = (count as u64 * size_of::<Entry>() as u64).div_ceil((context.memory / 2).max(1)).max(1);
-        for range in 0..ranges {
-            let bound = |range: u64| (range * count as u64 / ranges) as usize;
-            let of_range = bound(range)..bound(range + 1);
-            let mut entries = Vec::new();
-            for (number, file) in noted.iter().enumerate() {
+        let index = self.known()?;
+        let known = index.as_ref().map(|(_, known)| known);
+        let deciding = Deciding { config: &self.config, candidates: &self.candidates, new: &noted, known };
+        let new_entries = |take: &mut dyn FnMut(Entry)| {
+            noted.iter().zip(0..).try_for_each(|(file, number)| {
                 context.check()?;
-                file.entries(number as u32, |entry| {
-                    let first = self.candidates.find(entry.first).map_or(usize::MAX, |(first, _)| first);
-                    if of_range.contains(&first) {
-                        entries.push(entry);
-                    }
-                })?;
-            }
-            entries.sort_unstable();
-            let components: Vec<&[Entry]> = entries.chunk_by(|one, other| one.first == other.first).collect();
-            in_parallel(context.threads.max(1), |_, next| {
-                while let Some(component) = components.get(next()) {
-                    context.check()?;
-                    self.decide(component, &noted, &verified, &removed)?;
-                }
-                Ok(())
-            })?;
+                file.entries(number, &mut *take)
+            })
+        };
+        let verified = deciding.decide(&new_entries, context)?;
+        outcome::write(&verified, &self.candidates, known, self.format, outcome, context)?;
+        if let (Some((mut index, known)), Some(first), Some(IndexMode::Update)) =
+            (index, &self.first, self.config.index_mode())
+        {
+            let keeper = |doc_id| {
+                let (number, _) = self.candidates.find(doc_id)?;
+                let (keeper, similarity) = verified.verdict(number as u32);
+                (keeper as usize != number).then(|| (self.candidates.get(keeper as usize).0, similarity))
+            };
+            let new = NewCrawl {
+                name: &self.config.crawl,
+                identity: first.identity,
+                keys: &first.partials,
+                key_format: self.format,
+                notes: &noted,
+                keeper: &keeper,
+            };
+            new.commit(&mut index, &known, context)?;
         }
-        context.tally("linkage", "star", removed.star.into_inner(), 0);
-        context.tally("linkage", "components", removed.components.into_inner(), 0);
-        context.tally("linkage", "unverified", removed.unverified.into_inner(), 0);
-        outcome::write(&verified, &self.candidates, self.format, outcome, context)
+        Ok(())
     }
 
     fn stage(&self, _: &Path) -> Result<Option<Box<dyn Stage>>> {
         Ok(None)
-    }
-}
-
-/// How many documents go by each way of linking.
-#[derive(Default)]
-struct Removed {
-    star: AtomicU64,
-    components: AtomicU64,
-    unverified: AtomicU64,
-}
-
-impl Verify {
-    /// Decides about the documents of one component, which are in the order in which they are kept.
-    fn decide(&self, component: &[Entry], noted: &[Noted], verified: &Verified, removed: &Removed) -> Result<()> {
-        let candidates = component
-            .iter()
-            .map(|entry| noted[entry.file as usize].candidate(entry))
-            .collect::<Result<Vec<Candidate<'_>>>>()?;
-        let Minhash { similarity, threshold, .. } = self.config;
-        let star = linkage::star(&candidates, similarity, threshold);
-        let connected = linkage::components(&candidates, similarity, threshold);
-        let count = |verdicts: &[Verdict]| verdicts.iter().flatten().count() as u64;
-        removed.star.fetch_add(count(&star), Ordering::Relaxed);
-        removed.components.fetch_add(count(&connected), Ordering::Relaxed);
-        removed.unverified.fetch_add(component.len() as u64 - 1, Ordering::Relaxed);
-        let verdicts = match self.config.linkage {
-            Linkage::Star => star,
-            Linkage::Components => connected,
-        };
-        let number = |entry: &Entry| self.candidates.find(entry.doc_id).map(|(number, _)| number as u32);
-        for (entry, verdict) in component.iter().zip(verdicts) {
-            let Some((kept, similarity)) = verdict else { continue };
-            if let (Some(member), Some(keeper)) = (number(entry), number(&component[kept as usize])) {
-                verified.set(member, keeper, similarity);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -165,15 +132,25 @@ struct VerifyScan {
 impl Scan for VerifyScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
-            let Some((_, first)) = self.candidates.find(document.doc_id()) else { continue };
+            let doc_id = document.doc_id();
+            let first = match self.candidates.find(doc_id) {
+                Some((_, first)) => first,
+                // What goes into an index is noted whether it is alike to any other or not.
+                None if self.config.index_mode() == Some(IndexMode::Update) => doc_id,
+                None => continue,
+            };
             self.keys.clear();
             let scope = scope(&document, &self.config.within);
             self.signer.keys(document.text(), |key| self.keys.push(key ^ scope));
             self.keys.sort_unstable();
             self.keys.dedup();
             let rank = rank(&document, &self.config);
+            let id = match self.config.id_column.as_str() {
+                "" => 0,
+                column => document.str(column).map_or(0, |id| xxh3_128(id.as_bytes())),
+            };
             let shingles = self.signer.distinct_shingles();
-            self.notes.note(first, rank, document.doc_id(), &self.keys, shingles)?;
+            self.notes.note(&Note { first, rank, doc_id, id, keys: &self.keys, shingles })?;
         }
         Ok(())
     }

@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `duplicates` | documents that go, with their keepers ([`Duplicates`]) |
 //! | `sizes` | keepers, with the size of their clusters |
-//! | `clusters.parquet` | a row for each document of a cluster: `cluster` (the `doc_id` of its keeper), `doc_id`, `kept`, `similarity` (to the keeper, in [0, 1]), `size` |
+//! | `clusters.parquet` | a row for each document of a cluster: `cluster` (the `doc_id` of its keeper), `doc_id`, `kept`, `similarity` (to the keeper, in [0, 1]), `size`; with an index `crawl`, the earlier crawl that a keeper is of |
+//! | `known`, `known.json` | where keepers of an index were read, if there is one |
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow_array::{BooleanArray, Float32Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -21,6 +22,7 @@ use yuan_pipeline::{Batch, Context, Error, Result, Stage};
 use crate::cluster::tally_clusters;
 use crate::duplicates::{DUPLICATES, DropDuplicates, Duplicates, Pairs};
 use crate::files::{Format, Kind, Writer};
+use crate::index::{Known, Places, is_known};
 
 const SIZES: &str = "sizes";
 const CLUSTERS: &str = "clusters.parquet";
@@ -28,7 +30,7 @@ const CLUSTERS: &str = "clusters.parquet";
 const ROWS: usize = 1 << 16;
 
 /// For each candidate, by its number: the number of its keeper, itself if it stays, and how alike they are.
-pub(super) struct Verified {
+pub(crate) struct Verified {
     keepers: Vec<AtomicU32>,
     similarities: Vec<AtomicU32>,
 }
@@ -46,6 +48,11 @@ impl Verified {
         self.similarities[member as usize].store(similarity.to_bits(), Ordering::Relaxed);
     }
 
+    /// The number of the keeper, itself if it stays, and how alike they are.
+    pub(crate) fn verdict(&self, number: u32) -> (u32, f32) {
+        (self.keeper(number), self.similarity(number))
+    }
+
     fn keeper(&self, number: u32) -> u32 {
         self.keepers[number as usize].load(Ordering::Relaxed)
     }
@@ -55,10 +62,11 @@ impl Verified {
     }
 }
 
-/// Writes the folder.
+/// Writes the folder. Candidates of an index are in it only as keepers of new ones.
 pub(super) fn write(
     verified: &Verified,
     candidates: &Pairs,
+    known: Option<&Known>,
     format: Format,
     outcome: &Path,
     context: &Context<'_>,
@@ -78,24 +86,46 @@ pub(super) fn write(
     duplicates.finish(Format { kind: Kind::Duplicates, ..format })?;
     context.check()?;
     let mut file = Writer::create(&outcome.join(SIZES))?;
-    for number in numbers.clone().filter(|number| sizes[*number as usize] > 1) {
+    let kept_for_others = || numbers.clone().filter(|number| sizes[*number as usize] > 1);
+    for number in kept_for_others().filter(|number| !is_known(doc_id(*number))) {
         file.pair(doc_id(number), u64::from(sizes[number as usize]))?;
     }
     file.finish(Format { kind: Kind::Sizes, ..format })?;
+    if let Some(known) = known {
+        let keepers: Vec<u64> = kept_for_others().map(doc_id).filter(|id| is_known(*id)).collect();
+        Places::write(known, &keepers, format, outcome)?;
+        let of_crawls = numbers.clone().filter(|number| {
+            let keeper = verified.keeper(*number);
+            keeper != *number && is_known(doc_id(keeper))
+        });
+        context.tally("index", "duplicates", of_crawls.count() as u64, 0);
+    }
 
-    let mut members: Vec<u32> = numbers.filter(|number| sizes[verified.keeper(*number) as usize] > 1).collect();
+    let mut members: Vec<u32> = kept_for_others()
+        .filter(|number| !is_known(doc_id(*number)))
+        .chain(numbers.clone().filter(|number| verified.keeper(*number) != *number))
+        .collect();
     members.sort_by_key(|number| (verified.keeper(*number), *number));
-    let mut table = Table::create(&outcome.join(CLUSTERS))?;
+    let mut table = Table::create(&outcome.join(CLUSTERS), known.is_some())?;
     for members in members.chunks(ROWS) {
         context.check()?;
         let keepers = || members.iter().map(|number| verified.keeper(*number));
-        table.write(vec![
-            Arc::new(keepers().map(doc_id).collect::<UInt64Array>()),
+        // A keeper of an index has the `doc_id` of its run, in the crawl that is named.
+        let place = |keeper| match known.and_then(|known| known.crawl(doc_id(keeper))) {
+            Some((_, crawl, ordinal)) => (Some(crawl.row.name.clone()), crawl.doc_id(ordinal)),
+            None => (None, doc_id(keeper)),
+        };
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(keepers().map(|keeper| place(keeper).1).collect::<UInt64Array>()),
             Arc::new(members.iter().map(|number| doc_id(*number)).collect::<UInt64Array>()),
             Arc::new(keepers().zip(members).map(|(keeper, number)| Some(keeper == *number)).collect::<BooleanArray>()),
             Arc::new(members.iter().map(|number| verified.similarity(*number)).collect::<Float32Array>()),
             Arc::new(keepers().map(|keeper| sizes[keeper as usize]).collect::<UInt32Array>()),
-        ])?;
+        ];
+        if known.is_some() {
+            columns.push(Arc::new(keepers().map(|keeper| place(keeper).0).collect::<StringArray>()));
+        }
+        table.write(columns)?;
     }
     table.finish()?;
     // Those of one document are no clusters, as nothing in the run tells of documents without a candidate.
@@ -111,15 +141,19 @@ struct Table {
 }
 
 impl Table {
-    fn create(path: &Path) -> Result<Self> {
+    fn create(path: &Path, names_crawls: bool) -> Result<Self> {
         let field = |name: &str, data_type| Field::new(name, data_type, false);
-        let schema = Arc::new(Schema::new(vec![
+        let mut fields = vec![
             field("cluster", DataType::UInt64),
             field("doc_id", DataType::UInt64),
             field("kept", DataType::Boolean),
             field("similarity", DataType::Float32),
             field("size", DataType::UInt32),
-        ]));
+        ];
+        if names_crawls {
+            fields.push(Field::new("crawl", DataType::Utf8, true));
+        }
+        let schema = Arc::new(Schema::new(fields));
         let file = File::create(path).map_err(Error::io("create", path))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -130,7 +164,7 @@ impl Table {
         Ok(Self { path: path.into(), schema, writer })
     }
 
-    fn write(&mut self, columns: Vec<arrow_array::ArrayRef>) -> Result<()> {
+    fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
         let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("columns as the schema says");
         self.writer.write(&batch).map_err(|error| refused(&self.path, &error))
     }

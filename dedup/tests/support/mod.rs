@@ -16,6 +16,8 @@ pub struct Outcome {
     pub bytes: Vec<u8>,
     /// Each dropped document with its keeper.
     pub dropped: BTreeMap<u64, u64>,
+    /// Each document that is dropped for one of an index, with the words for that.
+    pub known: BTreeMap<u64, String>,
     /// Reason codes seen.
     pub codes: Vec<&'static str>,
 }
@@ -50,10 +52,16 @@ pub fn run(
             })
             .collect();
         let scratch = tempfile::tempdir_in(folder).unwrap();
-        let context = Context::new(memory, threads, scratch.path().into(), &cancelled);
+        let mut context = Context::new(memory, threads, scratch.path().into(), &cancelled);
+        context.inputs = (0..100).map(|file| format!("file-{file}")).collect();
         pass.reduce(&partials, outcome, &context).unwrap();
     };
     let (first, last) = (folder.join("first"), folder.join("outcome"));
+    // The engine gives an outcome its name when it is whole, and leaves none from before.
+    for outcome in [&first, &last] {
+        let _ = std::fs::remove_dir_all(outcome);
+        let _ = std::fs::remove_file(outcome);
+    }
     put_together(pass, "first", &first);
     let outcome = match pass.second(&first).unwrap() {
         Some(second) => {
@@ -65,20 +73,27 @@ pub fn run(
 
     let stage = pass.stage(&outcome).unwrap().expect("a deduplication ends in a stage");
     let mut codes = Vec::new();
-    let mut dropped = BTreeMap::new();
+    let (mut dropped, mut known) = (BTreeMap::new(), BTreeMap::new());
     for documents in documents.chunks(100) {
         let batch = stage.process(batch(documents)).unwrap();
         for (row, &(doc_id, _)) in documents.iter().enumerate() {
             if let Some(reason) = batch.reason(row) {
-                let Detail::Document(keeper) = reason.detail else { panic!("{reason:?} names no document") };
                 codes.push(reason.code);
-                dropped.insert(doc_id, keeper);
+                match &reason.detail {
+                    Detail::Document(keeper) => {
+                        dropped.insert(doc_id, *keeper);
+                    }
+                    Detail::Text(place) => {
+                        known.insert(doc_id, place.clone());
+                    }
+                    _ => panic!("{reason:?} names no document"),
+                }
             }
         }
     }
     codes.dedup();
     let bytes = if outcome.is_dir() { folder_bytes(&outcome) } else { std::fs::read(&outcome).unwrap() };
-    Outcome { path: outcome, bytes, dropped, codes }
+    Outcome { path: outcome, bytes, dropped, known, codes }
 }
 
 /// All files of a folder, one after the other by name.
