@@ -84,6 +84,9 @@ pub enum Command {
     /// Train n-gram language models (KenLM), one for each language
     #[command(name = "train-kenlm")]
     TrainKenLm(TrainKenLmArgs),
+    /// Look after an index of earlier crawls, made by `dedup --update`
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// Look at and check Megatron .bin/.idx
     #[command(subcommand)]
     Binidx(BinidxCommand),
@@ -265,9 +268,19 @@ pub struct DedupArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How copies are found; may be repeated, applied in order [default: exact, then minhash]
+    /// How copies are found; may be repeated, applied in order [default: exact, then minhash; with an index minhash]
     #[arg(long, value_name = "METHOD")]
     pub method: Vec<DedupMethod>,
+    /// minhash: also drop what is alike to documents of earlier crawls, which this folder remembers, and add these documents to it;
+    /// no text of earlier crawls is read. It is made if it is not there
+    #[arg(long, value_name = "INDEX", help_heading = "Crawl after crawl")]
+    pub update: Option<PathBuf>,
+    /// minhash: also drop what is alike to documents that this folder remembers; nothing is added
+    #[arg(long, value_name = "INDEX", conflicts_with = "update", help_heading = "Crawl after crawl")]
+    pub against: Option<PathBuf>,
+    /// The name by which the index knows these documents [default: the name of the folder that is written]
+    #[arg(long, value_name = "NAME", requires = "update", help_heading = "Crawl after crawl")]
+    pub crawl: Option<String>,
     /// minhash: least similarity of a document that goes to the one that is kept, by their shingles (Jaccard); 0 compares
     /// nothing and drops whatever LSH brings together [default: 0.7]
     #[arg(long, value_name = "SIMILARITY")]
@@ -482,6 +495,56 @@ pub enum BinidxCommand {
         /// Each document must end with this token
         #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
         eod: Option<String>,
+    },
+}
+
+/// What to do with an index.
+#[derive(Debug, Subcommand)]
+pub enum IndexCommand {
+    /// Its crawls, how many documents they have, what was done to it
+    Info {
+        /// The folder of the index
+        index: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every document with the one that is kept for it, as JSON lines
+    List {
+        /// The folder of the index
+        index: PathBuf,
+    },
+    /// Hold every file against its checksum; exit status 1 if something is wrong
+    Verify {
+        /// The folder of the index
+        index: PathBuf,
+    },
+    /// Take documents out, or a whole crawl; print what is to be kept instead, as JSON lines
+    ///
+    /// Documents that were dropped for one that goes are decided on anew: each is `promoted` (its text is to be put back: it
+    /// lies in `dropped/` of its run, if that was kept), or `moved` (dropped for another document now). Nothing that was kept
+    /// goes. Texts in the outputs of earlier runs are not touched.
+    Remove {
+        /// The folder of the index
+        index: PathBuf,
+        /// A file with a document in each line: its own id (`--id-field` when it was added), or FILE:RECORD, or
+        /// `CRAWL: FILE:RECORD` as `list` and the reasons of dropped documents name it
+        #[arg(long, value_name = "FILE", required_unless_present = "crawl")]
+        ids: Option<PathBuf>,
+        /// Of this crawl alone; without `--ids` all of it
+        #[arg(long, value_name = "NAME")]
+        crawl: Option<String>,
+    },
+    /// Add the crawls of another index behind those of the first; print the documents of which another thing holds now, as JSON
+    /// lines
+    ///
+    /// As if they had been added to it in the first place: a document is `dropped` now, for one that the first index knew, or
+    /// `promoted`, as the one that was kept for it is dropped. The other index stays as it is.
+    Merge {
+        /// The folder of the index that is added to
+        index: PathBuf,
+        /// The folder of the other index
+        other: PathBuf,
     },
 }
 

@@ -7,8 +7,10 @@ use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use yuan_dedup::IndexMode;
 use yuan_pipeline::{Columns, Error, Measured, Rules, Stage, Step, Work};
 
+use crate::commands::run::name_of;
 use crate::stages::{Entry, entry};
 
 /// The work that a row's configuration becomes, by the word before its name.
@@ -207,6 +209,11 @@ impl StageConfig {
             Self::TrainKenLm(train) => train.output = folder.join(&train.output),
             Self::Buckets(buckets) => buckets.cutoffs_output = folder.join(&buckets.cutoffs_output),
             Self::WriteBinidx(write) => write.prefix = folder.join("out").join(&write.prefix),
+            Self::Minhash(minhash)
+                if !minhash.index.is_empty() && minhash.index_mode == IndexMode::Update && minhash.crawl.is_empty() =>
+            {
+                minhash.crawl = name_of(folder);
+            }
             _ => {}
         }
         if let Some(model) = self.model_mut()
@@ -234,6 +241,11 @@ impl StageConfig {
             && let Some(model) = &mut language.model
         {
             *model = base.join(&*model);
+        }
+        if let Self::Minhash(minhash) = self
+            && !minhash.index.is_empty()
+        {
+            minhash.index = base.join(&minhash.index).to_string_lossy().into_owned();
         }
     }
 }

@@ -46,6 +46,9 @@ pub fn text(summary: &Summary) -> String {
                 "·",
                 note(step).map_or_else(String::new, |note| format!(" {note}"))
             );
+            if let Some(line) = indexed(step) {
+                let _ = writeln!(out, "{:>20}   {line}", "");
+            }
             continue;
         }
         let reasons: Vec<String> = step
@@ -65,8 +68,8 @@ pub fn text(summary: &Summary) -> String {
             "",
             reasons.join(", "),
         );
-        if let Some(linkage) = linkage(step) {
-            let _ = writeln!(out, "{:>20}   {linkage}", "");
+        for line in linkage(step).into_iter().chain(indexed(step)) {
+            let _ = writeln!(out, "{:>20}   {line}", "");
         }
     }
     let _ = writeln!(
@@ -102,6 +105,19 @@ fn linkage(step: &yuan_pipeline::StepSummary) -> Option<String> {
     };
     let (star, components, unverified) = (count("star")?, count("components")?, count("unverified")?);
     Some(format!("by star {star}, by connected components {components}, without comparing {unverified}"))
+}
+
+/// What an index of earlier crawls had to do with it.
+fn indexed(step: &yuan_pipeline::StepSummary) -> Option<String> {
+    let count = |key: &str| {
+        let found = step.tallies.iter().find(|(kind, known, _)| kind == "index" && known == key);
+        found.map(|(_, _, tally)| *tally)
+    };
+    let known = count("duplicates")?;
+    let added = count("added").map_or_else(String::new, |added| {
+        format!("; {} documents added to the index, {}", HumanCount(added.documents), HumanBytes(added.bytes))
+    });
+    Some(format!("{} for documents of earlier crawls{added}", HumanCount(known.documents)))
 }
 
 /// What a step that drops nothing did, in a few words.

@@ -326,7 +326,7 @@ impl Pass for Minhash {
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        let columns = self.within.iter().chain([&self.keep_column, &self.id_column]);
+        let columns = self.within.iter().chain([&self.keep_column]);
         let looks_at: Vec<String> = columns.filter(|name| !name.is_empty()).cloned().collect();
         let places = match self.index_mode() {
             None => None,

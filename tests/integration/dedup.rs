@@ -110,3 +110,75 @@ fn options_that_make_no_sense_are_refused() {
     refused(&["--method", "exact", "--linkage", "star"], &["`--linkage` is for near-duplicates", "--method minhash"]);
     refused(&["--linkage", "complete"], &["possible values: star, components"]);
 }
+
+/// The lines of stdout, as JSON.
+fn said(ran: &Ran) -> Vec<serde_json::Value> {
+    ran.stdout().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn crawl_after_crawl_goes_into_an_index() {
+    let dir = Dir::new();
+    let pages = |names: &[(&str, usize)]| -> String {
+        names.iter().map(|(id, start)| json!({ "id": id, "text": words(*start, 240) }).to_string() + "\n").collect()
+    };
+    dir.file("january.jsonl", pages(&[("a", 0), ("b", 1000), ("c", 2000)]));
+    dir.file("february.jsonl", pages(&[("d", 3000), ("e", 5), ("f", 3005), ("g", 10)]));
+    dir.file("march.jsonl", pages(&[("h", 1000), ("i", 9000), ("j", 3000)]));
+    let update = |crawl: &str| {
+        let input = format!("{crawl}.jsonl");
+        dir.ok(&["dedup", &input, "-o", crawl, "--update", "seen", "--keep-dropped"]).stderr()
+    };
+    let kept = |run: &str| -> Vec<String> {
+        dir.documents(&format!("{run}/out")).iter().map(|it| it["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    update("january");
+    let words = update("february");
+    assert!(words.contains("2 for documents of earlier crawls; 4 documents added to the index"), "{words}");
+    assert_eq!(kept("february"), ["d"]);
+    let dropped = dir.documents("february/dropped");
+    assert_eq!(dropped[0]["drop_detail"], "january: january.jsonl:0", "{dropped:?}");
+    // Looking changes nothing; a run that is done is not done again.
+    dir.ok(&["dedup", "march.jsonl", "-o", "look", "--against", "seen"]);
+    assert_eq!(kept("look"), ["i"]);
+    update("february");
+    let info: serde_json::Value =
+        serde_json::from_str(&dir.ok(&["index", "info", "--json", "seen"]).stdout()).expect("JSON");
+    assert_eq!(info["crawls"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&info["crawls"][1]["documents"], &info["crawls"][1]["kept"]), (&json!(4), &json!(1)));
+    assert!(dir.ok(&["index", "info", "seen"]).stdout().contains("february"));
+    // `a` is to be forgotten: `e` takes its place, and `g` is a copy of that.
+    dir.file("forget.txt", "a\nnobody\n");
+    let changes = said(&dir.ok(&["index", "remove", "seen", "--ids", "forget.txt"]));
+    let place =
+        |crawl: &str, record: u64| json!({ "crawl": crawl, "file": format!("{crawl}.jsonl"), "record": record });
+    assert_eq!(changes[0], json!({ "change": "removed", "document": place("january", 0) }));
+    assert_eq!(changes[1], json!({ "change": "promoted", "document": place("february", 1) }));
+    assert_eq!(
+        (&changes[2]["document"], &changes[2]["keeper"]),
+        (&place("february", 3), &place("february", 1)),
+        "{changes:?}"
+    );
+    assert_eq!(changes[3], json!({ "change": "missing", "id": "nobody" }));
+    let listed = said(&dir.ok(&["index", "list", "seen"]));
+    assert_eq!(listed.len(), 6);
+    assert_eq!(listed.iter().filter(|member| member["kept"] == true).count(), 4);
+    assert!(dir.ok(&["index", "verify", "seen"]).stdout().contains("sound: 2 crawls, 6 documents"));
+    // An index of another crawl goes in.
+    dir.ok(&["dedup", "march.jsonl", "-o", "march", "--update", "other"]);
+    let changes = said(&dir.ok(&["index", "merge", "seen", "other"]));
+    let dropped: Vec<&serde_json::Value> = changes.iter().map(|change| &change["document"]["record"]).collect();
+    assert_eq!(dropped, [&json!(0), &json!(2)]);
+    // A crawl of that name is there.
+    dir.file("other/march.jsonl", pages(&[("x", 70_000)]));
+    dir.run(&["dedup", "other/march.jsonl", "-o", "again", "--crawl", "march", "--update", "seen"])
+        .fails(1, &["has a crawl `march` already, of other documents", "--crawl NAME"]);
+    dir.ok(&["index", "remove", "seen", "--crawl", "march"]);
+    dir.ok(&["dedup", "other/march.jsonl", "-o", "again", "--crawl", "march", "--update", "seen"]);
+    assert_eq!(kept("again"), ["x"]);
+    dir.run(&["dedup", "march.jsonl", "-o", "no", "--update", "seen", "--threshold", "0.9"])
+        .fails(1, &["was made with `threshold = 0.7`, the step has 0.9"]);
+    dir.run(&["index", "info", "january"]).fails(1, &["there is no index in `january`", "--update"]);
+    std::fs::write(dir.path("other/crawls/00001/notes"), "cut").expect("written");
+    assert_eq!(dir.run(&["index", "verify", "other"]).status(), 1);
+}

@@ -1,9 +1,10 @@
 //! Kill it anywhere and go on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{Dir, corpus, recipe, results};
+use crate::support::{Dir, corpus, halves, recipe, results};
 
 const STAGES: [&str; 4] = ["normalize = {}", "gopher_repetition = {}", "exact = {}", "minhash = {}"];
 const KILLS: usize = 12;
@@ -20,14 +21,23 @@ impl Dice {
     }
 }
 
-/// Kills runs at random moments until there were enough, and compares every finished run with `undisturbed`.
-fn kill_and_resume(dir: &Dir, undisturbed: &Path, whole: Duration, seed: u64) {
+/// Kills runs at random moments until there were enough, and compares every finished run with `undisturbed`. Before each a world
+/// is made anew.
+fn kill_and_resume(
+    dir: &Dir,
+    results: &dyn Fn(&Path) -> BTreeMap<String, Vec<u8>>,
+    undisturbed: &Path,
+    whole: Duration,
+    seed: u64,
+    anew: &dyn Fn(),
+) {
     let expected = results(undisturbed);
     let mut dice = Dice(seed);
     let mut kills = 0;
     while kills < KILLS {
         let run = dir.path("killed");
         let _ = std::fs::remove_dir_all(&run);
+        anew();
         loop {
             let mut child =
                 dir.command(&["run", "r.toml", "-o", "killed", "--quiet", "--threads", "2"]).spawn().expect("started");
@@ -65,7 +75,41 @@ fn kill_test(name: &str, bytes: Vec<u8>, seed: u64) {
     dir.file("r.toml", recipe(&[&input], 50_000, &STAGES));
     let start = Instant::now();
     dir.ok(&["run", "r.toml", "-o", "whole", "--quiet", "--threads", "2"]);
-    kill_and_resume(&dir, &dir.path("whole"), start.elapsed(), seed);
+    kill_and_resume(&dir, &results, &dir.path("whole"), start.elapsed(), seed, &|| {});
+}
+
+#[test]
+fn a_killed_run_that_adds_to_an_index_leaves_the_index_of_an_undisturbed_one() {
+    let dir = Dir::new();
+    let documents = corpus(500);
+    let (earlier, later) = halves(&documents, documents.len() / 3);
+    let earlier = dir.file("earlier.jsonl", earlier);
+    // Something that the earlier crawl has.
+    let input = dir.file("a.jsonl", format!("{later}{}", corpus(60)));
+    dir.ok(&["dedup", &earlier.to_string_lossy(), "-o", "earlier", "--update", "before"]);
+    let stage = "minhash = { index = \"seen\", crawl = \"a\", id_column = \"id\" }";
+    dir.file("r.toml", recipe(&[&input], 50_000, &[stage]));
+    let anew = || {
+        let _ = std::fs::remove_dir_all(dir.path("seen"));
+        let copied = std::process::Command::new("cp").arg("-r").args([dir.path("before"), dir.path("seen")]).status();
+        assert!(copied.expect("copied").success());
+    };
+    // What is kept, and what the index says of it.
+    let results = |run: &Path| {
+        let mut results = results(run);
+        assert!(dir.ok(&["index", "verify", "seen"]).stdout().contains("sound: 2 crawls"));
+        results.insert("index".into(), dir.ok(&["index", "list", "seen"]).stdout().into_bytes());
+        for name in ["keys", "notes", "documents", "ids"] {
+            let path = format!("seen/crawls/00002/{name}");
+            results.insert(name.into(), std::fs::read(dir.path(&path)).expect("a file of the index"));
+        }
+        results
+    };
+    anew();
+    let start = Instant::now();
+    dir.ok(&["run", "r.toml", "-o", "whole", "--quiet", "--threads", "2"]);
+    let whole = start.elapsed();
+    kill_and_resume(&dir, &results, &dir.path("whole"), whole, 0x8c5f_21b3_44d0_9e6b, &anew);
 }
 
 #[test]

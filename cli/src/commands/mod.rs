@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod explain;
+pub mod index;
 pub mod learn;
 pub mod look;
 pub mod plan;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, Keep, Linkage, Minhash};
+use yuan_dedup::{Exact, IndexMode, Keep, Linkage, Minhash};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -56,13 +56,20 @@ pub fn clean_stages() -> Vec<StageConfig> {
 }
 
 pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
-    let methods: &[DedupMethod] =
-        if args.method.is_empty() { &[DedupMethod::Exact, DedupMethod::Minhash] } else { &args.method };
+    let has_index = args.update.is_some() || args.against.is_some();
+    let methods: &[DedupMethod] = match args.method.as_slice() {
+        // Every copy is to be in the index: one of them may be needed when another is taken out.
+        [] if has_index => &[DedupMethod::Minhash],
+        [] => &[DedupMethod::Exact, DedupMethod::Minhash],
+        methods => methods,
+    };
     let given = [
         ("--threshold", args.threshold.is_some()),
         ("--linkage", args.linkage.is_some()),
         ("--keep", args.keep.is_some()),
         ("--cluster-size", args.cluster_size.is_some()),
+        ("--update", args.update.is_some()),
+        ("--against", args.against.is_some()),
     ];
     if let Some((flag, _)) = given.iter().find(|(_, given)| *given)
         && !methods.contains(&DedupMethod::Minhash)
@@ -100,6 +107,15 @@ fn near_duplicates(args: &DedupArgs) -> anyhow::Result<Minhash> {
     }
     minhash.within.clone_from(&args.within);
     minhash.cluster_size_column = args.cluster_size.clone().unwrap_or_default();
+    if let Some(index) = &args.update {
+        minhash.index = index.to_string_lossy().into_owned();
+        minhash.crawl = args.crawl.clone().unwrap_or_else(|| name_of(&args.output.out));
+        minhash.id_column.clone_from(&args.input.read.id_field);
+    }
+    if let Some(index) = &args.against {
+        minhash.index = index.to_string_lossy().into_owned();
+        minhash.index_mode = IndexMode::Against;
+    }
     minhash.validate().map_err(|error| usage(error.to_string(), None))?;
     Ok(minhash)
 }
@@ -214,12 +230,19 @@ fn write_recipe(recipe: &Recipe, base: &Path, folder: &Path) -> anyhow::Result<(
     Ok(())
 }
 
+/// The name of a folder, whatever way its path is written.
+pub fn name_of(folder: &Path) -> String {
+    let path = absolute(folder);
+    let name = path.components().next_back().map(|name| name.as_os_str().to_string_lossy().into_owned());
+    name.unwrap_or_default()
+}
+
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The first Ctrl-C asks workers to finish their units; a second ends the process at once.
-fn cancel_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+pub fn cancel_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, cancelled.clone())?;

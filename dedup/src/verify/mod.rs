@@ -145,10 +145,7 @@ impl Scan for VerifyScan {
             self.keys.sort_unstable();
             self.keys.dedup();
             let rank = rank(&document, &self.config);
-            let id = match self.config.id_column.as_str() {
-                "" => 0,
-                column => document.str(column).map_or(0, |id| xxh3_128(id.as_bytes())),
-            };
+            let id = id_hash(&document, &self.config.id_column);
             let shingles = self.signer.distinct_shingles();
             self.notes.note(&Note { first, rank, doc_id, id, keys: &self.keys, shingles })?;
         }
@@ -158,6 +155,16 @@ impl Scan for VerifyScan {
     fn finish(self: Box<Self>) -> Result<()> {
         self.notes.finish(self.format)
     }
+}
+
+/// The hash of the document's own id, in words or a number; 0 if it has none.
+fn id_hash(document: &Document<'_>, column: &str) -> u128 {
+    if column.is_empty() {
+        return 0;
+    }
+    let words = || document.str(column).map(|id| xxh3_128(id.as_bytes()));
+    let number = || document.f64(column).map(|id| xxh3_128(id.to_string().as_bytes()));
+    words().or_else(number).unwrap_or_default()
 }
 
 /// A number that is the lower the rather a document is kept.
