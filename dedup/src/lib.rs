@@ -13,7 +13,9 @@
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 //! | documents of earlier runs | `index/` |
+//! | how alike unrelated documents look | `background.rs` |
 
+mod background;
 mod cluster;
 mod document_set;
 mod duplicates;
@@ -31,6 +33,7 @@ mod text;
 mod union_find;
 mod verify;
 
+pub use background::{Background, background};
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use index::{Changed, CrawlInfo, Event, Index, Member, Place, Removal, Selection};

@@ -9,13 +9,14 @@
 //! A document of fewer tokens than a shingle has no shingles; it is compared by the whole of its tokens, and only with
 //! documents as short. A document without any token is a duplicate of nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow_schema::DataType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Columns, Context, Document, Error, Pass, Result, Scan, Stage};
 
 use crate::cluster;
 use crate::duplicates::{DropDuplicates, Duplicates};
@@ -43,6 +44,9 @@ const MAX_PERMUTATIONS: usize = 1 << 16;
 pub struct Minhash {
     /// Tokens in a shingle, at least 1. More make documents look less alike. Default 5 (FineWeb).
     pub ngram: usize,
+    /// Other lengths of shingles for documents of these languages, by the column `language`: `{ ja = 8, zh-Hant = 6 }`. Documents of different
+    /// lengths are never alike. `yuan-data plan` measures how alike unrelated documents of a language look. Default none.
+    pub ngrams: BTreeMap<String, usize>,
     /// Bands of a signature, at least 1. More find pairs that are less alike. Default 14 (FineWeb).
     pub bands: usize,
     /// Minima in a band, at least 1. More pass over pairs that are less alike. Default 8 (FineWeb).
@@ -116,6 +120,7 @@ impl Default for Minhash {
     fn default() -> Self {
         Self {
             ngram: 5,
+            ngrams: BTreeMap::new(),
             bands: 14,
             rows_per_band: 8,
             seed: 1,
@@ -148,6 +153,9 @@ impl Minhash {
                 return refuse(format!("`{field}` is 0, it must be at least 1"));
             }
         }
+        if let Some((language, _)) = self.ngrams.iter().find(|(_, ngram)| **ngram == 0) {
+            return refuse(format!("`ngrams.{language}` is 0, it must be at least 1"));
+        }
         if !(0.0..=1.0).contains(&self.threshold) {
             return refuse(format!("`threshold` is {}, it must be from 0 to 1", self.threshold));
         }
@@ -160,8 +168,8 @@ impl Minhash {
         if self.threshold == 0.0 {
             let own =
                 Self { ngram: self.ngram, bands: self.bands, rows_per_band: self.rows_per_band, ..Self::default() };
-            let own =
-                Self { seed: self.seed, shingles: self.shingles, within: self.within.clone(), threshold: 0.0, ..own };
+            let (ngrams, within) = (self.ngrams.clone(), self.within.clone());
+            let own = Self { ngrams, seed: self.seed, shingles: self.shingles, within, threshold: 0.0, ..own };
             if own != *self {
                 return refuse(
                     "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
@@ -202,6 +210,16 @@ impl Minhash {
         // Where an index lies says nothing of the records.
         let parameters = hash_of(&Self { index: String::new(), crawl: String::new(), ..self.clone() });
         Format { stage: "minhash", kind: Kind::BandKeys, parameters }
+    }
+
+    /// Tokens in a shingle of this document: by its language, written `zh-Hans` or `zh`.
+    fn ngram_of(&self, document: &Document<'_>) -> usize {
+        if self.ngrams.is_empty() {
+            return self.ngram;
+        }
+        let language = document.str("language").unwrap_or_default();
+        let main = language.split_once('-').map_or(&*language, |(main, _)| main);
+        self.ngrams.get(&*language).or_else(|| self.ngrams.get(main)).copied().unwrap_or(self.ngram)
     }
 
     /// What is done with an index, if there is one.
@@ -259,10 +277,14 @@ pub struct Signer {
 impl Signer {
     /// The document's signature, `bands × rows_per_band` minima; `None` if it has fewer tokens than a shingle.
     pub fn signature(&mut self, text: &str) -> Option<&[u32]> {
+        self.signature_of(text, self.config.ngram)
+    }
+
+    fn signature_of(&mut self, text: &str, ngram: usize) -> Option<&[u32]> {
         self.tokens.clear();
         self.shingles.clear();
         token_hashes(text, self.config.shingles, &mut self.tokens);
-        shingle_hashes(&self.tokens, self.config.ngram, &mut self.shingles);
+        shingle_hashes(&self.tokens, ngram, &mut self.shingles);
         if self.shingles.is_empty() {
             return None;
         }
@@ -281,11 +303,25 @@ impl Signer {
     /// that no longer document has; none for a document without tokens. Documents that have a key in common are a
     /// candidate pair.
     pub fn keys(&mut self, text: &str, take: impl FnMut(u64)) {
-        if self.signature(text).is_some() {
-            band_keys(&self.minima, self.config.rows_per_band).for_each(take);
+        self.keys_of(text, self.config.ngram, 0, take);
+    }
+
+    /// The keys of a document among those of its scope and language.
+    pub(crate) fn document_keys(&mut self, document: &Document<'_>, take: impl FnMut(u64)) {
+        let mut apart = scope(document, &self.config.within);
+        let ngram = self.config.ngram_of(document);
+        if ngram != self.config.ngram {
+            apart ^= xxh3_64_with_seed(&ngram.to_le_bytes(), SHORT);
+        }
+        self.keys_of(document.text(), ngram, apart, take);
+    }
+
+    fn keys_of(&mut self, text: &str, ngram: usize, apart: u64, mut take: impl FnMut(u64)) {
+        if self.signature_of(text, ngram).is_some() {
+            band_keys(&self.minima, self.config.rows_per_band).for_each(|key| take(key ^ apart));
         } else if !self.tokens.is_empty() {
             let bytes: Vec<u8> = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-            std::iter::once(xxh3_64_with_seed(&bytes, SHORT)).for_each(take);
+            take(xxh3_64_with_seed(&bytes, SHORT) ^ apart);
         }
     }
 }
@@ -296,9 +332,11 @@ impl Pass for Minhash {
     }
 
     fn columns(&self) -> Columns {
+        let reads = if self.ngrams.is_empty() { None } else { Some("language") };
+        let columns = Columns::reads(reads);
         match self.cluster_size_column.as_str() {
-            "" => Columns::default(),
-            name => Columns::default().adding(name.to_owned(), DataType::UInt32),
+            "" => columns,
+            name => columns.adding(name.to_owned(), DataType::UInt32),
         }
     }
 
@@ -315,6 +353,10 @@ impl Pass for Minhash {
         std::fs::create_dir_all(outcome).map_err(Error::io("create", outcome))?;
         cluster::candidates(partials, Some(&known), self.format(), &First::candidates(outcome), context)?;
         first.write(outcome)
+    }
+
+    fn ready(&self) -> Result<()> {
+        if self.index.is_empty() { Ok(()) } else { Index::check(self) }
     }
 
     fn reads_twice(&self) -> bool {
@@ -352,8 +394,7 @@ impl Scan for MinhashScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             let doc_id = document.doc_id();
-            let scope = scope(&document, &self.signer.config.within);
-            self.signer.keys(document.text(), |key| self.records.push(Record { key: [key ^ scope], doc_id }));
+            self.signer.document_keys(&document, |key| self.records.push(Record { key: [key], doc_id }));
         }
         Ok(())
     }

@@ -19,6 +19,11 @@ pub trait Pass: Send + Sync {
         Columns::default()
     }
 
+    /// Whether the pass can begin: asked before the first document is read, and by `plan`. For what only the disk can tell.
+    fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Starts one work unit, whose summary goes to the new file `partial`.
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>>;
 

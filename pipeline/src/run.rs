@@ -73,6 +73,13 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
     let mut manifest = Manifest::open(&folder.manifest)?;
     claim(plan, &sweeps, &shards, from, &mut manifest, &folder)?;
     for (number, sweep) in sweeps.iter().enumerate() {
+        if let Some(Work::Pass(pass)) = sweep.scans_for.map(|step| &plan.steps[step].work)
+            && !manifest.sweep_done(number as u32)?
+        {
+            pass.ready()?;
+        }
+    }
+    for (number, sweep) in sweeps.iter().enumerate() {
         let is_last = number + 1 == sweeps.len();
         let engine = Engine {
             plan,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Dir, Ran};
+use crate::support::{Dir, Ran, corpus, recipe};
 
 /// So many words of a text that repeats nothing, from the one numbered `start` on.
 fn words(start: usize, count: usize) -> String {
@@ -181,4 +181,52 @@ fn crawl_after_crawl_goes_into_an_index() {
     dir.run(&["index", "info", "january"]).fails(1, &["there is no index in `january`", "--update"]);
     std::fs::write(dir.path("other/crawls/00001/notes"), "cut").expect("written");
     assert_eq!(dir.run(&["index", "verify", "other"]).status(), 1);
+}
+
+#[test]
+fn a_plan_tells_how_alike_unrelated_documents_look() {
+    let dir = Dir::new();
+    let input = dir.file("a.jsonl", corpus(600));
+    dir.file("r.toml", recipe(&[&input], 50_000, &["language_id = {}", "minhash = {}"]));
+    let said = dir.ok(&["plan", "r.toml"]).stdout();
+    assert!(said.contains("minhash  zh-Hans: documents that are no duplicates are alike by 0.0"), "{said}");
+    assert!(!said.contains("warning"), "{said}");
+    // Single characters and words, and bands of one: everything is alike.
+    let loose = ["--set", "minhash.ngram=1", "--set", "minhash.rows_per_band=2"];
+    let said = dir.ok(&[&["plan", "r.toml"], &loose[..]].concat()).stdout();
+    assert!(said.contains("warning: that is too many for zh-Hans: each is compared, which takes time"), "{said}");
+    let unverified = [&["plan", "r.toml", "--set", "minhash.threshold=0"], &loose[..]].concat();
+    assert!(dir.ok(&unverified).stdout().contains("documents go that are not alike"));
+    // What it proposes can be set.
+    let said = dir.ok(&["plan", "r.toml", "--set", "minhash.ngrams={ zh = 8 }"]).stdout();
+    assert!(said.contains("ngrams = {\"zh\":8}") || said.contains("ngrams"), "{said}");
+    dir.file("none.toml", recipe(&[&input], 50_000, &["minhash = { ngrams = { zh = 8 } }"]));
+    dir.run(&["plan", "none.toml"]).fails(2, &["`language`"]);
+}
+
+#[test]
+fn languages_can_have_shingles_of_their_own() {
+    let dir = Dir::new();
+    // One word in the middle differs: 112 of 117 windows of five are the same, 42 of 82 of forty.
+    let page = |id: &str, language: &str, changed: bool| {
+        let text = words(0, 60) + if changed { " this " } else { " that " } + &words(60, 60);
+        json!({ "id": id, "text": text, "language": language }).to_string() + "\n"
+    };
+    let pages = page("a", "xx", false) + &page("b", "xx", true) + &page("c", "yy", false) + &page("d", "yy", false);
+    dir.file("pages.jsonl", pages);
+    let kept_with = |run: &str, settings: &str| {
+        let text = format!(
+            "[input]\npaths = [\"pages.jsonl\"]\n[[stage]]\nlanguage_id = {{}}\n[[stage]]\nminhash = {{ {settings} }}\n"
+        );
+        dir.file("r.toml", text);
+        dir.ok(&["run", "r.toml", "-o", run, "--quiet"]);
+        dir.documents(&format!("{run}/out"))
+            .iter()
+            .map(|it| it["id"].as_str().expect("an id").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept_with("same", ""), ["a"]);
+    // All are of one language to the identifier: long shingles have fewer in common.
+    let language = dir.documents("same/out")[0]["language"].as_str().expect("a language").to_owned();
+    assert_eq!(kept_with("long", &format!("threshold = 0.8, ngrams = {{ {language} = 40 }}")), ["a", "b"]);
 }

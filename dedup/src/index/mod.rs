@@ -36,10 +36,12 @@ pub use merge::Changed;
 pub use takedown::{Removal, Selection};
 
 use crate::files::{Format, Kind};
-use crate::near::Minhash;
+use crate::near::{IndexMode, Minhash};
 use crate::parameters::hash_of;
 
 const CATALOGUE: &str = "catalogue.sqlite";
+/// The catalogue until it is whole.
+const TEMPORARY: &str = "catalogue.tmp";
 const PARAMETERS: &str = "parameters";
 
 /// An index of documents that earlier runs have seen.
@@ -96,7 +98,7 @@ pub struct Event {
 fn parameters_of(config: &Minhash) -> Value {
     json!({
         "ngram": config.ngram, "bands": config.bands, "rows_per_band": config.rows_per_band, "seed": config.seed,
-        "shingles": config.shingles, "within": config.within, "threshold": config.threshold,
+        "ngrams": config.ngrams, "shingles": config.shingles, "within": config.within, "threshold": config.threshold,
         "similarity": config.similarity, "linkage": config.linkage,
     })
 }
@@ -125,47 +127,66 @@ impl Index {
         Ok(Self { root: root.into(), catalogue, parameters })
     }
 
+    /// Whether the index can be used for documents of this pass.
+    ///
+    /// # Errors
+    /// As [`Self::for_pass`]; nothing is made.
+    pub(crate) fn check(config: &Minhash) -> Result<()> {
+        let root = Path::new(&config.index);
+        if root.join(CATALOGUE).is_file() || config.index_mode == IndexMode::Against {
+            return Self::open(root)?.fits(config);
+        }
+        // What a kill leaves of one being made is no reason.
+        let is_ours = |name: &std::ffi::OsStr| name == "crawls" || name.to_string_lossy().starts_with(TEMPORARY);
+        let mut entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        if entries.any(|entry| !is_ours(&entry.file_name())) {
+            return Err(refuse(
+                format!("`{}` is no index and not empty", root.display()),
+                "name an empty folder, or one that is not there yet",
+            ));
+        }
+        Ok(())
+    }
+
     /// Opens the index for documents of this pass; makes an empty one if there is none and it is to be added to.
     ///
     /// # Errors
     /// If it was made with other parameters: their keys have nothing to do with each other.
     pub(crate) fn for_pass(config: &Minhash) -> Result<Self> {
+        Self::check(config)?;
         let root = Path::new(&config.index);
-        let parameters = parameters_of(config);
         let path = root.join(CATALOGUE);
-        if config.index_mode == crate::near::IndexMode::Update && !path.is_file() {
-            let is_used = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
-            if is_used {
-                return Err(refuse(
-                    format!("`{}` is no index and not empty", root.display()),
-                    "name an empty folder, or one that is not there yet",
-                ));
-            }
+        if !path.is_file() {
             std::fs::create_dir_all(root.join("crawls")).map_err(Error::io("create", root))?;
-            let temporary = root.join("catalogue.tmp");
+            let temporary = root.join(TEMPORARY);
             let catalogue = Catalogue::open(&temporary, true)?;
-            catalogue.set_meta(PARAMETERS, &parameters.to_string())?;
+            catalogue.set_meta(PARAMETERS, &parameters_of(config).to_string())?;
             drop(catalogue);
             std::fs::rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
         }
-        let index = Self::open(root)?;
+        Self::open(root)
+    }
+
+    /// Refuses a pass of other parameters.
+    fn fits(&self, config: &Minhash) -> Result<()> {
+        let parameters = parameters_of(config);
         // Whoever only looks may ask for another threshold.
-        let decides = config.index_mode == crate::near::IndexMode::Update;
-        let known = index.parameters.as_object().into_iter().flatten();
+        let decides = config.index_mode == IndexMode::Update;
+        let known = self.parameters.as_object().into_iter().flatten();
         let differs = known
             .filter(|(name, _)| decides || !["threshold", "similarity", "linkage"].contains(&name.as_str()))
             .find(|(name, value)| parameters[name.as_str()] != **value);
-        if let Some((name, value)) = differs {
-            return Err(refuse(
+        match differs {
+            None => Ok(()),
+            Some((name, value)) => Err(refuse(
                 format!(
                     "the index in `{}` was made with `{name} = {value}`, the step has {}",
-                    root.display(),
+                    self.root.display(),
                     parameters[name.as_str()]
                 ),
                 "set the parameter to what the index has, or use another index",
-            ));
+            )),
         }
-        Ok(index)
     }
 
     /// The format of its files.

@@ -30,7 +30,6 @@ use crate::duplicates::Pairs;
 use crate::files::{Format, Kind};
 use crate::index::{Index, Known, NewCrawl};
 use crate::near::{First, IndexMode, Keep, Minhash, Signer};
-use crate::scope::scope;
 
 pub(crate) use deciding::Deciding;
 pub use linkage::Linkage;
@@ -140,8 +139,7 @@ impl Scan for VerifyScan {
                 None => continue,
             };
             self.keys.clear();
-            let scope = scope(&document, &self.config.within);
-            self.signer.keys(document.text(), |key| self.keys.push(key ^ scope));
+            self.signer.document_keys(&document, |key| self.keys.push(key));
             self.keys.sort_unstable();
             self.keys.dedup();
             let rank = rank(&document, &self.config);
