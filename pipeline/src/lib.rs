@@ -37,6 +37,7 @@ mod stage;
 mod summary;
 mod sweep;
 mod unit;
+mod work;
 mod write;
 
 pub use batch::{Batch, Tally};

@@ -57,7 +57,7 @@ pub(crate) fn partial_path(engine: &Engine<'_>, unit: (u32, u32)) -> PathBuf {
 }
 
 pub(crate) fn work_path(folder: &Folder, sweep: u32, unit: (u32, u32)) -> PathBuf {
-    folder.sweep(sweep).join(format!("{:05}-{:06}.arrow", unit.0, unit.1))
+    folder.sweep(sweep).join(format!("{:05}-{:06}.batches", unit.0, unit.1))
 }
 
 /// What workers change together.

@@ -18,9 +18,8 @@ use crate::plan::Work;
 use crate::read::{self, SetAside, Unit};
 use crate::stage::Detail;
 use crate::sweep::{DROPPED, Engine, MEASURES, OUT, SET_ASIDE, partial_path, work_path};
-use crate::write::{
-    self, Dropped, JsonlPart, Measures, MeasuresPart, OutputFormat, PartWriter, WorkPart, measure_column,
-};
+use crate::work::WorkPart;
+use crate::write::{self, Dropped, JsonlPart, Measures, MeasuresPart, OutputFormat, PartWriter, measure_column};
 use crate::{Batch, Error, Result, Scan, Stage};
 
 /// Characters of a document kept as a sample.

@@ -1,12 +1,14 @@
 """Builds the benchmark corpus: real documents in Chinese, English and others, with planted duplicates.
 
-    python tests/bench/mixed_corpus.py OUT [--megabytes 100] [--seed 1] [--files 4] [--only zh|en|other] [--corpora ../shared/corpora]
+    python tests/bench/mixed_corpus.py OUT [--megabytes 100] [--seed 1] [--files 4] [--only zh|en|other] [--recombine] [--corpora ../shared/corpora]
 
 Writes OUT/part-0.jsonl.zst … and OUT/truth.jsonl. Needs `zstandard`. Of the documents 60 % are real ones with no two texts the
 same, 20 % repeat one of them byte by byte, and 20 % are a copy with sentences dropped and swapped; nothing
 is copied twice. A line of truth.jsonl is one planted pair: {"original", "copy", "kind": "exact" | "near", "jaccard"}, where
 jaccard is exact: over sets of 5 consecutive tokens of the NFC, lower-case text, a token being a CJK, kana or Hangul
 character or a run of other word characters. The same seed and corpora give the same documents in the same order.
+With --recombine, where the corpora end early the other documents are put together from paragraphs of theirs drawn at random, each
+as long as some real one: for sizes at which memory is measured.
 """
 
 import argparse
@@ -72,7 +74,20 @@ def vary(text, generator):
     return result if result.strip() and result != text else "".join(sentences[:-1]).rstrip() or text[: len(text) * 9 // 10]
 
 
-def originals(corpora, budget, seed, shares):
+def recombined(pool, seed, group):
+    """Documents without end of the paragraphs of a pool."""
+    generator = random.Random(f"{seed} {group}")
+    paragraphs = [line for row in pool for line in row[3].split("\n") if len(line.encode()) >= 40]
+    while True:
+        _, language, _, model = generator.choice(pool)
+        chosen, left = [], len(model.encode())
+        while left > 0:
+            chosen.append(generator.choice(paragraphs))
+            left -= len(chosen[-1].encode()) + 1
+        yield language, "\n".join(chosen)
+
+
+def originals(corpora, budget, seed, shares, recombine=False):
     """Real documents until each language group has its share of `budget` bytes; no text twice."""
     seen = set()
     for group, share in shares.items():
@@ -94,14 +109,20 @@ def originals(corpora, budget, seed, shares):
                 seen.add(key)
                 left -= len(text.encode())
                 yield language, source, text
+        if recombine and left > 0:
+            for language, text in recombined(pool, seed, group):
+                left -= len(text.encode())
+                yield language, "recombined", text
+                if left <= 0:
+                    break
         if left > 0:
             print(f"{group}: the corpora end {left / 1e6:.1f} MB early")
 
 
-def build(corpora, megabytes, seed, shares=SHARES):
+def build(corpora, megabytes, seed, shares=SHARES, recombine=False):
     """All documents in their final order, and the planted pairs."""
     documents, truth = [], []
-    base = sorted(originals(corpora, megabytes * 1e6 * 0.6, seed, shares), key=lambda row: rank(seed, "plant", row[2]))
+    base = sorted(originals(corpora, megabytes * 1e6 * 0.6, seed, shares, recombine), key=lambda row: rank(seed, "plant", row[2]))
     third = len(base) // 3
     for index, (language, source, text) in enumerate(base):
         name = rank(seed, "original", index).hex()
@@ -133,10 +154,11 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--only", choices=SHARES, help="documents of one group of languages")
+    parser.add_argument("--recombine", action="store_true", help="make up for corpora that are too small")
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared/corpora")
     arguments = parser.parse_args()
     shares = {arguments.only: 1.0} if arguments.only else SHARES
-    documents, truth = build(arguments.corpora, arguments.megabytes, arguments.seed, shares)
+    documents, truth = build(arguments.corpora, arguments.megabytes, arguments.seed, shares, arguments.recombine)
     write(arguments.out, documents, truth, arguments.files)
     near = [pair["jaccard"] for pair in truth if pair["kind"] == "near"]
     print(

@@ -25,23 +25,59 @@ pub enum Linkage {
 /// For a member that goes: the member that is kept for it, and how alike they are.
 pub(super) type Verdict = Option<(u32, f32)>;
 
+/// The keys that two members or more have, as numbers: those of each member, one after the other.
+struct SharedKeys {
+    count: usize,
+    /// Where the keys of a member begin; one more at the end.
+    starts: Vec<u32>,
+    keys: Vec<u32>,
+}
+
+impl SharedKeys {
+    /// O(keys · log keys), 16 bytes a key for as long as it takes, then 4 for each that is shared.
+    fn of(members: &[Candidate<'_>]) -> Self {
+        let mut all: Vec<([u8; 8], u32)> = Vec::with_capacity(members.iter().map(|member| member.keys.len()).sum());
+        for (number, member) in (0_u32..).zip(members) {
+            all.extend(member.keys.iter().map(|key| (*key, number)));
+        }
+        all.sort_unstable();
+        let groups = || all.chunk_by(|one, other| one.0 == other.0).filter(|group| group.len() > 1);
+        let mut starts = vec![0_u32; members.len() + 1];
+        groups().flatten().for_each(|(_, member)| starts[*member as usize + 1] += 1);
+        (0..members.len()).for_each(|member| starts[member + 1] += starts[member]);
+        let mut next = starts.clone();
+        let mut keys = vec![0; starts[members.len()] as usize];
+        let mut count = 0;
+        for group in groups() {
+            for (_, member) in group {
+                let place = &mut next[*member as usize];
+                keys[*place as usize] = count;
+                *place += 1;
+            }
+            count += 1;
+        }
+        Self { count: count as usize, starts, keys }
+    }
+
+    fn of_member(&self, member: u32) -> impl Iterator<Item = usize> {
+        let range = self.starts[member as usize] as usize..self.starts[member as usize + 1] as usize;
+        self.keys[range].iter().map(|key| *key as usize)
+    }
+}
+
 /// Each member is held against those kept before it that it shares a key with, and goes with the likest that reaches the
 /// threshold, of equals the first. A comparison for each such pair. The first members may be of an index: `known` says of each
 /// whether it is kept, and nothing is decided on them.
 pub(super) fn star(members: &[Candidate<'_>], known: &[bool], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
-    let mut kept_by_key: HashMap<[u8; 8], Vec<u32>> = HashMap::new();
+    let shared = SharedKeys::of(members);
+    let mut kept_by_key: Vec<Vec<u32>> = vec![Vec::new(); shared.count];
     let mut asked = vec![u32::MAX; members.len()];
     let mut verdicts = Vec::with_capacity(members.len());
     for (number, member) in (0_u32..).zip(members) {
-        if let Some(is_kept) = known.get(number as usize) {
-            if *is_kept {
-                member.keys.iter().for_each(|key| kept_by_key.entry(*key).or_default().push(number));
-            }
-            verdicts.push(None);
-            continue;
-        }
         let mut best: Option<(u32, f64)> = None;
-        for kept in member.keys.iter().filter_map(|key| kept_by_key.get(key)).flatten() {
+        let is_known = known.get(number as usize);
+        let others = shared.of_member(number).filter(|_| is_known.is_none()).flat_map(|key| &kept_by_key[key]);
+        for kept in others {
             if std::mem::replace(&mut asked[*kept as usize], number) == number {
                 continue;
             }
@@ -50,8 +86,8 @@ pub(super) fn star(members: &[Candidate<'_>], known: &[bool], similarity: Simila
                 best = Some((*kept, found));
             }
         }
-        if best.is_none() {
-            member.keys.iter().for_each(|key| kept_by_key.entry(*key).or_default().push(number));
+        if is_known.copied().unwrap_or(best.is_none()) {
+            shared.of_member(number).for_each(|key| kept_by_key[key].push(number));
         }
         verdicts.push(best.map(|(kept, found)| (kept, found as f32)));
     }
@@ -74,27 +110,18 @@ pub(super) fn components(
         let Some(keeper) = keeper else { continue };
         roots[number as usize] = *first_of.entry(*keeper).or_insert(number);
     }
-    let mut by_key: HashMap<[u8; 8], Vec<Vec<u32>>> = HashMap::new();
+    let shared = SharedKeys::of(members);
+    let mut by_key: Vec<Vec<Vec<u32>>> = vec![Vec::new(); shared.count];
     for (number, member) in (0_u32..).zip(members) {
-        if (number as usize) < known.len() {
-            for key in member.keys {
-                let groups = by_key.entry(*key).or_default();
-                let same = groups.iter_mut().find(|group| roots[group[0] as usize] == roots[number as usize]);
-                match same {
-                    Some(group) => group.push(number),
-                    None => groups.push(vec![number]),
-                }
-            }
-            continue;
-        }
-        for key in member.keys {
-            let groups = by_key.entry(*key).or_default();
+        let is_known = (number as usize) < known.len();
+        for key in shared.of_member(number) {
+            let groups = &mut by_key[key];
             let mut own = Vec::new();
             groups.retain_mut(|group| {
                 let is_alike =
                     |other: &u32| similarity.reaching(threshold, member, &members[*other as usize]).is_some();
                 let (theirs, mine) = (root(&mut roots, group[0]), root(&mut roots, number));
-                let joins = theirs == mine || group.iter().any(is_alike);
+                let joins = theirs == mine || !is_known && group.iter().any(is_alike);
                 if joins {
                     roots[theirs.max(mine) as usize] = theirs.min(mine);
                     if own.len() < group.len() {

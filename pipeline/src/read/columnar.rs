@@ -284,12 +284,3 @@ fn as_json(record: &RecordBatch, row: usize) -> Vec<u8> {
     }
     out.trim_ascii().to_vec()
 }
-
-/// Reads a file between sweeps.
-pub(crate) fn read_work(path: &Path, sink: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    for record in StreamReader::try_new(BufReader::with_capacity(256 << 10, file), None)? {
-        sink(Batch::from_record(&record?)?)?;
-    }
-    Ok(())
-}

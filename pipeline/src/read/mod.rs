@@ -15,9 +15,9 @@ use arrow_array::{RecordBatch, UInt64Array};
 
 use crate::input::{Format, Input, OnBadRecord, Shard};
 use crate::riders::JsonRiders;
+use crate::work::read_work;
 use crate::{Batch, Error, Result, Riders};
 
-pub(crate) use columnar::read_work;
 pub(crate) use jsonl::escape_into;
 
 /// Text bytes after which a batch is closed: small enough for the cache, large enough for Arrow.

@@ -8,8 +8,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -118,46 +116,6 @@ pub(crate) fn part(path: &Path, output: &Output) -> Result<Box<dyn PartWriter>> 
         OutputFormat::Parquet => Box::new(parquet::ParquetPart::create(path, output)),
         format => Box::new(JsonlPart::create(path, format, output.compression_level, output.doc_id)?),
     })
-}
-
-/// A file between sweeps: Arrow IPC, LZ4.
-pub(crate) struct WorkPart {
-    path: PathBuf,
-    writer: Option<StreamWriter<File>>,
-}
-
-impl WorkPart {
-    pub(crate) fn create(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), writer: None }
-    }
-}
-
-impl PartWriter for WorkPart {
-    fn write(&mut self, batch: &Batch) -> Result<()> {
-        let record = batch.to_record()?;
-        if self.writer.is_none() {
-            let file = File::create(&self.path).map_err(Error::io("create", &self.path))?;
-            let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-            self.writer = Some(StreamWriter::try_new_with_options(file, &record.schema(), options)?);
-        }
-        let writer = self.writer.as_mut().expect("made above");
-        writer.write(&record).map_err(|error| arrow_write_error(error, &self.path))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        match &mut self.writer {
-            Some(writer) => writer.finish().map_err(|error| arrow_write_error(error, &self.path)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A full disk is told as such, not as an Arrow error.
-fn arrow_write_error(error: arrow_schema::ArrowError, path: &Path) -> Error {
-    match error {
-        arrow_schema::ArrowError::IoError(_, source) => Error::io("write", path)(source),
-        other => other.into(),
-    }
 }
 
 /// Joins parts into one output file and syncs it.
