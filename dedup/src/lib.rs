@@ -7,6 +7,7 @@
 //! | step | files |
 //! |---|---|
 //! | text → tokens → shingles | `text.rs`, `shingle.rs` |
+//! | address → one spelling of it | `url.rs` |
 //! | shingles → signature → band keys | `minhash.rs`, its inner loop `lanes.rs` |
 //! | keys of a work unit → partial file | `exact.rs`, `near.rs` (the passes), `files.rs` (the format) |
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
@@ -26,6 +27,7 @@ mod scope;
 mod shingle;
 mod text;
 mod union_find;
+mod url;
 mod verify;
 
 pub use duplicates::{Duplicates, keeper_of};
@@ -33,4 +35,5 @@ pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{Keep, Minhash, Signer};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
+pub use url::UrlRules;
 pub use verify::{Linkage, Similarity};
