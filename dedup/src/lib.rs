@@ -13,8 +13,10 @@
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
+//! | what published pipelines do, bit for bit | `compat/` |
 
 mod cluster;
+mod compat;
 mod document_set;
 mod duplicates;
 mod exact;
@@ -30,6 +32,13 @@ mod union_find;
 mod url;
 mod verify;
 
+pub use compat::data_juicer::{DataJuicerPass, DataJuicerSigner, MinhashDataJuicer, Tokenization};
+pub use compat::datatrove::{
+    ClusterOptions, DatatrovePass, DatatroveSigner, DatatroveStep, MinhashDatatrove, ShingleHash, TextNorm,
+    cluster_files, match_files,
+};
+pub use compat::text_dedup::{MinhashTextDedup, TextDedupHash, TextDedupPass, TextDedupSigner};
+pub use compat::{WordCutter, WordLanguage};
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
