@@ -7,6 +7,7 @@ use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use yuan_dedup::DatatroveStep;
 use yuan_pipeline::{Columns, Error, Measured, Rules, Stage, Step, Work};
 
 use crate::stages::{Entry, entry};
@@ -30,6 +31,9 @@ macro_rules! work {
     };
     (built_pass, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build()?)))
+    };
+    (pass_with_words, $config:expr) => {
+        Ok(Work::Pass(Arc::new($config.build(Arc::new(crate::words::PublishedWords))?)))
     };
     (stage_or_pass, $config:expr) => {
         $config.build()
@@ -124,6 +128,10 @@ stages! {
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    pass_with_words "minhash_datatrove" MinhashDatatrove(yuan_dedup::MinhashDatatrove), "judges, sees the whole corpus", "-";
+    built_pass "minhash_text_dedup" MinhashTextDedup(yuan_dedup::MinhashTextDedup), "judges, sees the whole corpus", "-";
+    built_pass "minhash_data_juicer" MinhashDataJuicer(yuan_dedup::MinhashDataJuicer), "judges, sees the whole corpus",
+        "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -207,6 +215,11 @@ impl StageConfig {
             Self::TrainKenLm(train) => train.output = folder.join(&train.output),
             Self::Buckets(buckets) => buckets.cutoffs_output = folder.join(&buckets.cutoffs_output),
             Self::WriteBinidx(write) => write.prefix = folder.join("out").join(&write.prefix),
+            Self::MinhashDatatrove(minhash)
+                if minhash.step != DatatroveStep::Filter && !minhash.folder.as_os_str().is_empty() =>
+            {
+                minhash.folder = folder.join(&minhash.folder);
+            }
             _ => {}
         }
         if let Some(model) = self.model_mut()
@@ -225,6 +238,11 @@ impl StageConfig {
             && !made.contains(model)
         {
             *model = base.join(&*model);
+        }
+        if let Self::MinhashDatatrove(minhash) = self
+            && minhash.step == DatatroveStep::Filter
+        {
+            minhash.folder = base.join(&minhash.folder);
         }
         let mut settings = serde_json::to_value(&*self).expect("settings are plain values");
         if place(&mut settings[self.name()], false, base) {

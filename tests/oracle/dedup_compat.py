@@ -1,6 +1,7 @@
 """What published MinHash pipelines make of documents: the goldens of `minhash_datatrove`, `minhash_text_dedup` and
 `minhash_data_juicer`.
 
+    python tests/oracle/dedup_compat.py corpus FOLDER                                                (zstandard; the FILEs below)
     python tests/oracle/dedup_compat.py sets > tests/fixtures/dedup/python_sets.txt                  (CPython 3.11)
     python tests/oracle/dedup_compat.py parameters                                                   (scipy 1.17.1)
     python tests/oracle/dedup_compat.py datatrove LANGUAGE HASH PRECISION FILE...                    (datatrove 0.10.1, xxhash < 4)
@@ -19,6 +20,28 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+
+
+def corpus(folder):
+    """The demo corpus in three files; pages of `shared/corpora/neardup` of at most 8,000 characters, by language and file."""
+    def rows(path):
+        import zstandard
+
+        data = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(io.BytesIO(path.read_bytes())).read()
+        return [json.loads(line) for line in data.decode().split("\n") if line]
+
+    def write(name, rows):
+        lines = [json.dumps({"text": row["text"]}, ensure_ascii=False) for row in rows]
+        (Path(folder) / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+
+    root = Path(__file__).parents[2]
+    demo = rows(root / "cli/demo/corpus.jsonl.zst")
+    for number in range(3):
+        write(f"demo{number}", demo[number * 1500:(number + 1) * 1500])
+    for language in ("en", "zh"):
+        for name in ("revisions", "versions"):
+            pages = rows(root.parent / f"shared/corpora/neardup/{name}.jsonl.zst")
+            write(f"{language}_{name}", [page for page in pages if page["lang"] == language and len(page["text"]) <= 8000])
 
 
 def sets():
@@ -198,7 +221,9 @@ def data_juicer(tokenization, files):
 
 if __name__ == "__main__":
     command, rest = sys.argv[1], sys.argv[2:]
-    if command == "sets":
+    if command == "corpus":
+        corpus(rest[0])
+    elif command == "sets":
         sets()
     elif command == "parameters":
         parameters()

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, Keep, Linkage, Minhash};
+use yuan_dedup::{Exact, ExactKey, Keep, Linkage, Minhash, MinhashDatatrove};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -56,6 +56,9 @@ pub fn clean_stages() -> Vec<StageConfig> {
 }
 
 pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
+    if let Some(peer) = &args.compat {
+        return dedup_as(peer, args, global);
+    }
     let methods: &[DedupMethod] =
         if args.method.is_empty() { &[DedupMethod::Exact, DedupMethod::Minhash] } else { &args.method };
     let given = [
@@ -74,10 +77,32 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
         .iter()
         .map(|method| match method {
             DedupMethod::Exact => StageConfig::Exact(Exact { within: args.within.clone(), ..Exact::default() }),
+            DedupMethod::Url => {
+                let exact = Exact { key: ExactKey::Url, within: args.within.clone(), ..Exact::default() };
+                StageConfig::Exact(exact)
+            }
             DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
+    execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// A peer's MinHash, alone.
+fn dedup_as(peer: &str, args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
+    if args.language.is_some() && peer != "datatrove" {
+        return Err(usage(format!("`--language` is not for `--compat {peer}`"), "leave it out".to_owned()));
+    }
+    let stage = match peer {
+        "datatrove" => StageConfig::MinhashDatatrove(MinhashDatatrove {
+            language: args.language.unwrap_or_default(),
+            ..MinhashDatatrove::default()
+        }),
+        "text-dedup" => StageConfig::MinhashTextDedup(Default::default()),
+        _ => StageConfig::MinhashDataJuicer(Default::default()),
+    };
+    let (input, output) = (args.input.input(), args.output.output());
+    let recipe = Recipe { input, output, stages: vec![stage], ..Recipe::default() };
     execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
 }
 

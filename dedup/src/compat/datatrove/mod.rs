@@ -71,12 +71,12 @@ pub struct MinhashDatatrove {
     /// In how many ranks (tasks) the input files are dealt out, file by file, as datatrove's readers do; 0 makes each file a
     /// rank. The document kept can depend on it. Default 0.
     pub ranks: u32,
-    /// What is done: `all`; `sign`, which writes signatures and drops nothing; `filter`, which drops what files name.
+    /// What is done: `all`; `sign`, which writes signatures and drops nothing; `filter`, which drops what `.remove` files name.
     /// Default `all`.
     pub step: DatatroveStep,
     /// The folder of datatrove's files: `all` writes `signatures/`, `duplicates/` and `remove/` in it, `sign` its
     /// `bucket_…/`, both below the run folder; `filter` reads its `….remove`. Default empty: none, for `all` alone.
-    pub files: PathBuf,
+    pub folder: PathBuf,
 }
 
 /// Which steps of datatrove's MinHash are done.
@@ -105,7 +105,7 @@ impl Default for MinhashDatatrove {
             norm: TextNorm::default(),
             ranks: 0,
             step: DatatroveStep::All,
-            files: PathBuf::new(),
+            folder: PathBuf::new(),
         }
     }
 }
@@ -131,8 +131,8 @@ impl MinhashDatatrove {
         if self.precision != 32 && self.precision != 64 {
             return refuse(format!("`precision` is {}, it must be 32 or 64", self.precision));
         }
-        if self.step != DatatroveStep::All && self.files.as_os_str().is_empty() {
-            return refuse("`step` needs `files`, the folder that it writes or reads".into());
+        if self.step != DatatroveStep::All && self.folder.as_os_str().is_empty() {
+            return refuse("`step` needs `folder`, which it writes or reads".into());
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl MinhashDatatrove {
 
     fn format(&self) -> Format {
         // Where files go changes nothing in them.
-        let config = Self { files: PathBuf::new(), ..self.clone() };
+        let config = Self { folder: PathBuf::new(), ..self.clone() };
         Format { stage: STAGE, kind: Kind::Signatures, parameters: hash_of(&config) }
     }
 }
@@ -184,17 +184,17 @@ impl Pass for DatatrovePass {
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
         let config = &self.config;
         let units = Units::open(partials, config.format(), config.bands, config.rows_per_band, config.ranks)?;
-        let folder = |name: &str| match config.files.as_os_str().is_empty() {
+        let folder = |name: &str| match config.folder.as_os_str().is_empty() {
             true => None,
-            false => Some(config.files.join(name)),
+            false => Some(config.folder.join(name)),
         };
         match config.step {
             DatatroveStep::Sign => {
-                files::write_signatures(&units, config.precision(), &config.files, context)?;
+                files::write_signatures(&units, config.precision(), &config.folder, context)?;
                 std::fs::write(outcome, []).map_err(Error::io("write", outcome))
             }
             DatatroveStep::Filter => {
-                let removed = files::read_removed(&config.files, &units, context)?;
+                let removed = files::read_removed(&config.folder, &units, context)?;
                 clusters::write_outcome(&units, removed, config.format(), outcome, context)
             }
             DatatroveStep::All => {
