@@ -10,7 +10,8 @@
 //! | address → one spelling of it | `url.rs` |
 //! | shingles → signature → band keys | `minhash.rs`, its inner loop `lanes.rs` |
 //! | keys of a work unit → partial file | `exact.rs`, `near.rs` (the passes), `files.rs` (the format) |
-//! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
+//! | shingles → fingerprint → those within a distance | `simhash/` |
+//! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs`, `sorter.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 //! | what published pipelines do, bit for bit | `compat/` |
@@ -27,6 +28,8 @@ mod near;
 mod parameters;
 mod scope;
 mod shingle;
+mod simhash;
+mod sorter;
 mod text;
 mod union_find;
 mod url;
@@ -44,5 +47,6 @@ pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{Keep, Minhash, Signer};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
+pub use simhash::{Simhash, SimhashCompat, Weights, hamming_distance};
 pub use url::UrlRules;
 pub use verify::{Linkage, Similarity};

@@ -9,10 +9,10 @@ use yuan_pipeline::{Context, Error, Result};
 
 use super::pairs::PairFiles;
 use super::partial::Units;
-use super::sorter::Sorter;
 use crate::cluster::{check_memory, tally_clusters};
 use crate::document_set::{DocumentSet, NumberedDocuments};
 use crate::files::{Format, Kind, Writer};
+use crate::sorter::Sorter;
 
 /// What stands for all documents of an index in a file of pairs.
 const INDEX: u64 = u64::MAX;

@@ -12,7 +12,7 @@
 //! What they share: numpy's generator (`mt19937.rs`), permutations modulo 2⁶¹ − 1 (`permutations.rs`), Python's character
 //! classes (`python.rs`), LSH parameters fitted to a threshold (`optimal.rs`), documents numbered as peers number them
 //! (`partial.rs`), pairs in their order (`pairs.rs`), roots by their rules (`clusters.rs`), sorting beyond memory
-//! (`sorter.rs`).
+//! (`../sorter.rs`).
 //! Their words may come from a cutter that this crate does not have: [`WordCutter`].
 
 mod clusters;
@@ -25,8 +25,9 @@ mod partial;
 mod permutations;
 mod python;
 mod python_set;
-mod sorter;
 pub(crate) mod text_dedup;
+
+pub(crate) use python::is_word as is_python_word;
 
 use std::ops::Range;
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use yuan_pipeline::{Context, Error, Result};
 
 use super::partial::Units;
-use super::sorter::Sorter;
 use crate::cluster::in_parallel;
+use crate::sorter::Sorter;
 
 /// Two documents, each as rank and number in one word.
 pub(super) type Pair = (u64, u64);

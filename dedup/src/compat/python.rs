@@ -54,7 +54,7 @@ fn looked_up(character: char) -> u8 {
 }
 
 /// `\w` of `re`: letters, numbers and `_`; marks are none.
-pub(super) fn is_word(character: char) -> bool {
+pub(crate) fn is_word(character: char) -> bool {
     class(character) & WORD != 0
 }
 

@@ -22,11 +22,11 @@ use super::partial::{PartialWriter, Units};
 use super::permutations::{Draw, Permutations, Width};
 use super::python::is_word;
 use super::python_set::iteration_order;
-use super::sorter::Sorter;
 use crate::cluster::in_parallel;
 use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind};
 use crate::parameters::hash_of;
+use crate::sorter::Sorter;
 
 const STAGE: &str = "minhash_text_dedup";
 /// Words of a record: the hash of a band, before the place of the document.

@@ -184,7 +184,7 @@ impl Scan for VerifyScan {
 }
 
 /// A number that is the lower the rather a document is kept.
-fn rank(document: &Document<'_>, config: &Minhash) -> u64 {
+pub(crate) fn rank(document: &Document<'_>, config: &Minhash) -> u64 {
     const SOURCE_BITS: u32 = 16;
     let preferred = &config.prefer_sources;
     let within_source = match config.keep {

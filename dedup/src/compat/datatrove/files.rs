@@ -11,10 +11,10 @@ use yuan_pipeline::{Context, Error, Result};
 use super::super::clusters::{Clusters, Union};
 use super::super::pairs::{PairFiles, find, read_file};
 use super::super::partial::Units;
-use super::super::sorter::Sorter;
 use super::signature::Precision;
 use super::{MinhashDatatrove, STAGE};
 use crate::cluster::in_parallel;
+use crate::sorter::Sorter;
 
 const SIGNATURES: &str = ".minhash.sig";
 

@@ -10,7 +10,7 @@ use yuan_pipeline::{Error, Result};
 
 /// Takes records of `width` numbers, in any order. Holds at most `memory` bytes, and a file of 64 KiB for each run that
 /// did not fit.
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     width: usize,
     /// Records held.
     capacity: usize,
@@ -21,25 +21,25 @@ pub(super) struct Sorter {
 }
 
 /// The records in their order, number by number.
-pub(super) enum Sorted {
+pub(crate) enum Sorted {
     Held { width: usize, records: Vec<u64>, order: Vec<(u64, u32)>, next: usize },
     Merged { runs: Vec<Run>, heap: BinaryHeap<Reverse<(Vec<u64>, usize)>>, current: Vec<u64> },
 }
 
 /// A sorted run on disk.
-pub(super) struct Run {
+pub(crate) struct Run {
     path: PathBuf,
     file: BufReader<File>,
     left: u64,
 }
 
 impl Sorter {
-    pub(super) fn new(width: usize, memory: u64, path: PathBuf) -> Self {
+    pub(crate) fn new(width: usize, memory: u64, path: PathBuf) -> Self {
         let capacity = (memory / (width as u64 * 8 + 16)).clamp(256, u32::MAX.into()) as usize;
         Self { width, capacity, path, records: Vec::new(), runs: 0 }
     }
 
-    pub(super) fn push(&mut self, record: &[u64]) -> Result<()> {
+    pub(crate) fn push(&mut self, record: &[u64]) -> Result<()> {
         debug_assert_eq!(record.len(), self.width);
         if self.records.len() >= self.capacity * self.width {
             self.spill()?;
@@ -76,7 +76,7 @@ impl Sorter {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Sorted> {
+    pub(crate) fn finish(mut self) -> Result<Sorted> {
         if self.runs == 0 {
             let order = self.order();
             return Ok(Sorted::Held { width: self.width, records: self.records, order, next: 0 });
@@ -120,7 +120,7 @@ impl Run {
 
 impl Sorted {
     /// The next record.
-    pub(super) fn next(&mut self) -> Result<Option<&[u64]>> {
+    pub(crate) fn next(&mut self) -> Result<Option<&[u64]>> {
         match self {
             Self::Held { width, records, order, next } => {
                 let Some((_, number)) = order.get(*next) else { return Ok(None) };
