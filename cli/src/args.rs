@@ -405,6 +405,8 @@ pub enum DedupMethod {
     Url,
     /// Nearly the same text: candidates by MinHash (14 bands of 8 rows over 5-grams), then compared
     Minhash,
+    /// Nearly the same text: fingerprints by SimHash that differ in at most 3 of 64 bits
+    Simhash,
 }
 
 #[derive(Debug, Args)]

@@ -132,6 +132,7 @@ stages! {
     built_pass "minhash_text_dedup" MinhashTextDedup(yuan_dedup::MinhashTextDedup), "judges, sees the whole corpus", "-";
     built_pass "minhash_data_juicer" MinhashDataJuicer(yuan_dedup::MinhashDataJuicer), "judges, sees the whole corpus",
         "-";
+    pass "simhash" Simhash(yuan_dedup::Simhash), "judges, sees the whole corpus", "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -153,6 +154,10 @@ impl StageConfig {
         let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
             Self::Minhash(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::Simhash(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }

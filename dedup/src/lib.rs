@@ -12,6 +12,7 @@
 //! | keys of a work unit → partial file | `exact.rs`, `near.rs` (the passes), `files.rs` (the format) |
 //! | shingles → fingerprint → those within a distance | `simhash/` |
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs`, `sorter.rs` |
+//! | numbers, which tell a template's pages apart | `numbers.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 //! | what published pipelines do, bit for bit | `compat/` |
@@ -25,6 +26,7 @@ mod files;
 mod lanes;
 mod minhash;
 mod near;
+mod numbers;
 mod parameters;
 mod scope;
 mod shingle;
@@ -46,6 +48,7 @@ pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{Keep, Minhash, Signer};
+pub use numbers::Digits;
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
 pub use simhash::{Simhash, SimhashCompat, Weights, hamming_distance};
 pub use url::UrlRules;

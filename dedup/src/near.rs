@@ -21,6 +21,7 @@ use crate::cluster;
 use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind, Record, write_partial};
 use crate::minhash::{Permutations, band_keys};
+use crate::numbers::{Digits, append_numbers, masked};
 use crate::parameters::hash_of;
 use crate::scope::scope;
 use crate::shingle::{Shingles, shingle_hashes, token_hashes};
@@ -73,6 +74,15 @@ pub struct Minhash {
     /// A column that is added: how many documents a kept one stands for, itself included (to weigh it, or to repeat it).
     /// Default empty: none.
     pub cluster_size_column: String,
+    /// Whether digits are compared `as_is`, or all the same (`mask`): pages of one template are then copies of each other, whatever
+    /// their numbers. Default `as_is`.
+    pub digits: Digits,
+    /// Least part of the numbers, in [0, 1], that documents must have in common, as often as they come there, to be alike: pages of
+    /// one template (weather, prices) differ in little else. It is not asked of documents of fewer than `min_numbers`, nor with
+    /// `digits = "mask"` or a `threshold` of 0. Default 0.5; 0 compares no numbers.
+    pub min_number_agreement: f64,
+    /// Numbers that one of two documents must have for `min_number_agreement` to be asked of them. Default 5.
+    pub min_numbers: usize,
 }
 
 /// Which of several documents that are alike is kept.
@@ -104,6 +114,9 @@ impl Default for Minhash {
             prefer_sources: Vec::new(),
             within: Vec::new(),
             cluster_size_column: String::new(),
+            digits: Digits::AsIs,
+            min_number_agreement: 0.5,
+            min_numbers: 5,
         }
     }
 }
@@ -123,6 +136,9 @@ impl Minhash {
         if !(0.0..=1.0).contains(&self.threshold) {
             return refuse(format!("`threshold` is {}, it must be from 0 to 1", self.threshold));
         }
+        if !(0.0..=1.0).contains(&self.min_number_agreement) {
+            return refuse(format!("`min_number_agreement` is {}, it must be from 0 to 1", self.min_number_agreement));
+        }
         if self.keep == Keep::Highest && self.keep_column.is_empty() {
             return refuse("`keep = \"highest\"` needs `keep_column`, the column whose highest number is kept".into());
         }
@@ -134,10 +150,14 @@ impl Minhash {
                 Self { ngram: self.ngram, bands: self.bands, rows_per_band: self.rows_per_band, ..Self::default() };
             let own =
                 Self { seed: self.seed, shingles: self.shingles, within: self.within.clone(), threshold: 0.0, ..own };
-            if own != *self {
+            let (digits, min_numbers) = (self.digits, self.min_numbers);
+            let own = Self { digits, min_numbers, ..own };
+            let compares_none = Self { min_number_agreement: 0.0, ..own.clone() };
+            if own != *self && compares_none != *self {
                 return refuse(
                     "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
-                     `similarity`, `linkage`, `keep`, `prefer_sources` and `cluster_size_column` need a threshold"
+                     `similarity`, `linkage`, `keep`, `prefer_sources`, `cluster_size_column` and `min_number_agreement` \
+                     need a threshold"
                         .into(),
                 );
             }
@@ -162,6 +182,11 @@ impl Minhash {
         Ok(Signer { config: self.clone(), permutations, tokens, shingles, minima })
     }
 
+    /// Whether numbers decide beside shingles.
+    pub(crate) fn compares_numbers(&self) -> bool {
+        self.min_number_agreement > 0.0 && self.digits == Digits::AsIs && self.threshold > 0.0
+    }
+
     fn format(&self) -> Format {
         Format { stage: "minhash", kind: Kind::BandKeys, parameters: hash_of(self) }
     }
@@ -181,7 +206,10 @@ impl Signer {
     pub fn signature(&mut self, text: &str) -> Option<&[u32]> {
         self.tokens.clear();
         self.shingles.clear();
-        token_hashes(text, self.config.shingles, &mut self.tokens);
+        match self.config.digits {
+            Digits::AsIs => token_hashes(text, self.config.shingles, &mut self.tokens),
+            Digits::Mask => token_hashes(&masked(text), self.config.shingles, &mut self.tokens),
+        }
         shingle_hashes(&self.tokens, self.config.ngram, &mut self.shingles);
         if self.shingles.is_empty() {
             return None;
@@ -190,10 +218,14 @@ impl Signer {
         Some(&self.minima)
     }
 
-    /// The shingles of the document that was last asked about, sorted, each once.
-    pub(crate) fn distinct_shingles(&mut self) -> &[u32] {
-        self.shingles.sort_unstable();
-        self.shingles.dedup();
+    /// The shingles of the document that was last asked about, sorted, each once; behind them its numbers, if they are compared.
+    pub(crate) fn distinct_shingles(&mut self, text: &str) -> &[u32] {
+        if self.config.compares_numbers() {
+            append_numbers(text, &mut self.shingles);
+        } else {
+            self.shingles.sort_unstable();
+            self.shingles.dedup();
+        }
         &self.shingles
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, ExactKey, Keep, Linkage, Minhash, MinhashDatatrove};
+use yuan_dedup::{Exact, ExactKey, Keep, Linkage, Minhash, MinhashDatatrove, Simhash};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -82,6 +82,7 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
                 StageConfig::Exact(exact)
             }
             DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
+            DedupMethod::Simhash => StageConfig::Simhash(Simhash { within: args.within.clone(), ..Simhash::default() }),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };

@@ -27,7 +27,7 @@ mod python;
 mod python_set;
 pub(crate) mod text_dedup;
 
-pub(crate) use python::is_word as is_python_word;
+pub(crate) use python::{is_decimal as is_python_decimal, is_word as is_python_word};
 
 use std::ops::Range;
 

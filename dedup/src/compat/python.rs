@@ -59,7 +59,7 @@ pub(crate) fn is_word(character: char) -> bool {
 }
 
 /// Category Nd.
-pub(super) fn is_decimal(character: char) -> bool {
+pub(crate) fn is_decimal(character: char) -> bool {
     class(character) & DECIMAL != 0
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::record::Candidate;
-use super::similarity::Similarity;
+use super::similarity::{Bar, Similarity};
 
 /// How far being alike carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +27,8 @@ pub(super) type Verdict = Option<(u32, f32)>;
 
 /// Each member is held against those kept before it that it shares a key with, and goes with the likest that reaches the
 /// threshold, of equals the first. A comparison for each such pair.
-pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, bar: impl Into<Bar>) -> Vec<Verdict> {
+    let bar = bar.into();
     let mut kept_by_key: HashMap<[u8; 8], Vec<u32>> = HashMap::new();
     let mut asked = vec![u32::MAX; members.len()];
     let mut verdicts = Vec::with_capacity(members.len());
@@ -37,7 +38,7 @@ pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold:
             if std::mem::replace(&mut asked[*kept as usize], number) == number {
                 continue;
             }
-            let Some(found) = similarity.reaching(threshold, member, &members[*kept as usize]) else { continue };
+            let Some(found) = similarity.reaching(bar, member, &members[*kept as usize]) else { continue };
             if best.is_none_or(|(known, best)| found > best || found == best && *kept < known) {
                 best = Some((*kept, found));
             }
@@ -53,7 +54,8 @@ pub(super) fn star(members: &[Candidate<'_>], similarity: Similarity, threshold:
 /// Members are connected if they share a key and reach the threshold; the first of those that are connected, directly or
 /// not, is kept. Members of a key lie in groups of those connected already: a member that joins one is not held against the
 /// rest of it.
-pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, bar: impl Into<Bar>) -> Vec<Verdict> {
+    let bar = bar.into();
     let mut roots: Vec<u32> = (0..members.len() as u32).collect();
     let mut by_key: HashMap<[u8; 8], Vec<Vec<u32>>> = HashMap::new();
     for (number, member) in (0_u32..).zip(members) {
@@ -61,8 +63,7 @@ pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, thre
             let groups = by_key.entry(*key).or_default();
             let mut own = Vec::new();
             groups.retain_mut(|group| {
-                let is_alike =
-                    |other: &u32| similarity.reaching(threshold, member, &members[*other as usize]).is_some();
+                let is_alike = |other: &u32| similarity.reaching(bar, member, &members[*other as usize]).is_some();
                 let (theirs, mine) = (root(&mut roots, group[0]), root(&mut roots, number));
                 let joins = theirs == mine || group.iter().any(is_alike);
                 if joins {
@@ -82,7 +83,7 @@ pub(super) fn components(members: &[Candidate<'_>], similarity: Similarity, thre
         .map(|number| {
             let first = root(&mut roots, number);
             // Never less than nothing: those in between carry.
-            let found = || similarity.reaching(0.0, &members[number as usize], &members[first as usize]);
+            let found = || similarity.reaching(bar.any(), &members[number as usize], &members[first as usize]);
             (first != number).then(|| (first, found().unwrap_or(0.0) as f32))
         })
         .collect()

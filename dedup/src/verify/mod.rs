@@ -36,6 +36,7 @@ pub use similarity::Similarity;
 use linkage::Verdict;
 use outcome::Verified;
 use record::{Candidate, Entry, Noted, Notes};
+use similarity::Bar;
 
 /// The pass of the second reading.
 pub(crate) struct Verify {
@@ -131,9 +132,10 @@ impl Verify {
             .iter()
             .map(|entry| noted[entry.file as usize].candidate(entry))
             .collect::<Result<Vec<Candidate<'_>>>>()?;
-        let Minhash { similarity, threshold, .. } = self.config;
-        let star = linkage::star(&candidates, similarity, threshold);
-        let connected = linkage::components(&candidates, similarity, threshold);
+        let similarity = self.config.similarity;
+        let bar = Bar::of(&self.config);
+        let star = linkage::star(&candidates, similarity, bar);
+        let connected = linkage::components(&candidates, similarity, bar);
         let count = |verdicts: &[Verdict]| verdicts.iter().flatten().count() as u64;
         removed.star.fetch_add(count(&star), Ordering::Relaxed);
         removed.components.fetch_add(count(&connected), Ordering::Relaxed);
@@ -172,7 +174,7 @@ impl Scan for VerifyScan {
             self.keys.sort_unstable();
             self.keys.dedup();
             let rank = rank(&document, &self.config);
-            let shingles = self.signer.distinct_shingles();
+            let shingles = self.signer.distinct_shingles(document.text());
             self.notes.note(first, rank, document.doc_id(), &self.keys, shingles)?;
         }
         Ok(())
