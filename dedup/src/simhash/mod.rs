@@ -41,9 +41,9 @@ use fingerprint::{Fingerprint, Fingerprints};
 /// Most tables: more cost more than comparing.
 const MAX_TABLES: usize = 256;
 
-/// Drops every document whose fingerprint differs in few bits from that of one that is kept. Fingerprints are cheap to make and
-/// exact to compare, but tell little of how much two texts share: `minhash` finds more near-duplicates and drops fewer others
-/// (`tests/fixtures/dedup/MEASUREMENTS.md`).
+/// Drops every document whose fingerprint differs in few bits from that of one that is kept. Nothing is read twice and the result is
+/// exact, but fingerprints tell little of how much two texts share: of the pairs whose shingles are alike by 0.8, `minhash` finds
+/// 99.7 %, this 86 % (`tests/fixtures/dedup/MEASUREMENTS.md`).
 ///
 /// A document of fewer tokens than a shingle is compared by the whole of its tokens, and only with documents as short. A document
 /// without any token is a duplicate of nothing. Documents of one fingerprint go together, with what is kept for the first.
@@ -52,12 +52,13 @@ const MAX_TABLES: usize = 256;
 pub struct Simhash {
     /// Bits of a fingerprint: 64 or 128. Default 64.
     pub bits: u32,
-    /// In how many bits two documents that are alike differ at most. Default 3 (Manku, Jain and Das Sarma), for 64 bits.
+    /// In how many bits two documents that are alike differ at most. With 8 of 64 nearly as much is found as by `minhash`, at four
+    /// times the disk. Default 3 (Manku, Jain and Das Sarma).
     pub max_distance: u32,
     /// Into how many blocks bits are cut to look others up; 0 for `max_distance + 2`. With more there are more tables with longer
     /// keys: more disk, fewer comparisons; the same is found. Default 0.
     pub blocks: u32,
-    /// Tokens in a shingle, at least 1. Default 3.
+    /// Tokens in a shingle, at least 1. With fewer, more is found, and more that is not alike. Default 5.
     pub ngram: usize,
     /// What a token is. Default `auto`: words, and characters in scripts without spaces.
     pub shingles: Shingles,
@@ -83,7 +84,7 @@ impl Default for Simhash {
             bits: 64,
             max_distance: 3,
             blocks: 0,
-            ngram: 3,
+            ngram: 5,
             shingles: Shingles::Auto,
             weights: Weights::Count,
             compat: SimhashCompat::None,
