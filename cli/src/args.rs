@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use yuan_dedup::{ShingleHash, WordLanguage};
 use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
 use yuan_pipeline::{Format, Input, Measures, OnBadRecord, Output, OutputFormat};
 
@@ -72,6 +73,9 @@ pub enum Command {
     Clean(CleanArgs),
     /// Remove documents that were seen before
     Dedup(DedupArgs),
+    /// Do one step of datatrove's MinHash: its files in, its files out
+    #[command(subcommand)]
+    DatatroveMinhash(DatatroveMinhashCommand),
     /// Train a byte-level BPE tokenizer
     TrainTokenizer(TrainTokenizerArgs),
     /// Turn documents into Megatron .bin/.idx
@@ -300,6 +304,109 @@ pub struct DedupArgs {
     /// minhash: add a column with the number of documents that a kept one stands for
     #[arg(long, value_name = "COLUMN")]
     pub cluster_size: Option<String>,
+    /// Drop what a peer's MinHash drops, bit for bit and no more: datatrove, text-dedup, data-juicer. Their settings are those
+    /// of the stages `minhash_datatrove`, `minhash_text_dedup`, `minhash_data_juicer`
+    #[arg(long, value_name = "PEER", value_parser = ["datatrove", "text-dedup", "data-juicer"])]
+    #[arg(conflicts_with_all = ["method", "threshold", "linkage", "keep", "within", "cluster_size"])]
+    pub compat: Option<String>,
+    /// With `--compat datatrove`: the language whose words are compared, en or zh [default: en]
+    #[arg(long, value_name = "LANGUAGE", value_parser = parse_word_language, requires = "compat")]
+    pub language: Option<WordLanguage>,
+}
+
+/// A step of datatrove's MinHash.
+#[derive(Debug, Subcommand)]
+pub enum DatatroveMinhashCommand {
+    /// Signatures of documents: `bucket_BBB/RRRRR.minhash.sig`; each input file is a rank
+    Sign {
+        #[command(flatten)]
+        input: InputArgs,
+        /// The folder to write
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        ranks: RanksArgs,
+        #[command(flatten)]
+        signatures: SignatureArgs,
+        /// The language whose words are compared: en or zh
+        #[arg(long, value_name = "LANGUAGE", default_value = "en", value_parser = parse_word_language)]
+        language: WordLanguage,
+        /// Words in a shingle
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        ngram: usize,
+        /// Seed of the permutations
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u32,
+        /// What hashes shingles: xxhash or sha1
+        #[arg(long, value_name = "HASH", default_value = "xxhash", value_parser = parse_shingle_hash)]
+        hash: ShingleHash,
+    },
+    /// Pairs of documents with a signature in common: `BBBBB_WW.dups`
+    Match {
+        /// The folder of `bucket_BBB/`
+        #[arg(value_name = "SIGNATURES")]
+        signatures_folder: PathBuf,
+        /// The folder to write
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        signatures: SignatureArgs,
+        /// Files for each bucket
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        workers: u32,
+    },
+    /// What goes, by pairs: `RRRRRR.remove`
+    Cluster {
+        /// The folder of `.dups` files
+        #[arg(value_name = "PAIRS")]
+        pairs: PathBuf,
+        /// The folder to write
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+        /// Write `RRRRRR.clusters` too (`save_cluster_id`)
+        #[arg(long)]
+        clusters: bool,
+        /// Write `RRRRRR.sizes` too (`save_cluster_size`)
+        #[arg(long)]
+        sizes: bool,
+        /// Leave out pairs with a document of an index
+        #[arg(long)]
+        ignore_index_matches: bool,
+    },
+    /// Documents without those that `.remove` files name
+    Filter {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+        /// The folder of `.remove` files
+        #[arg(long, value_name = "DIR")]
+        remove: PathBuf,
+        #[command(flatten)]
+        ranks: RanksArgs,
+    },
+}
+
+/// How input files are dealt out.
+#[derive(Clone, Debug, Args)]
+pub struct RanksArgs {
+    /// Ranks (tasks) of the run that this is a step of; files are dealt out to them in turn [default: a rank for each file]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub ranks: u32,
+}
+
+/// What describes signature files.
+#[derive(Clone, Debug, Args)]
+pub struct SignatureArgs {
+    /// Bands: `num_buckets`
+    #[arg(long, value_name = "N", default_value_t = 14)]
+    pub bands: usize,
+    /// Minima in a band: `hashes_per_bucket`
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub rows_per_band: usize,
+    /// Bits of a minimum: 32 or 64
+    #[arg(long, value_name = "BITS", default_value_t = 64)]
+    pub precision: u32,
 }
 
 /// How copies are found.
@@ -307,8 +414,12 @@ pub struct DedupArgs {
 pub enum DedupMethod {
     /// Same text, by a 128-bit hash of the normalised text
     Exact,
+    /// Same address: the field `url`, in one spelling
+    Url,
     /// Nearly the same text: candidates by MinHash (14 bands of 8 rows over 5-grams), then compared
     Minhash,
+    /// Nearly the same text: fingerprints by SimHash that differ in at most 3 of 64 bits
+    Simhash,
 }
 
 #[derive(Debug, Args)]
@@ -703,6 +814,14 @@ fn parse_tokens(text: &str) -> Result<Tokens, String> {
 
 fn parse_kenlm_format(text: &str) -> Result<KenLmFormat, String> {
     parse_name(text, "trie, probing, arpa")
+}
+
+fn parse_word_language(text: &str) -> Result<WordLanguage, String> {
+    parse_name(text, "en, zh")
+}
+
+fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {
+    parse_name(text, "xxhash, sha1")
 }
 
 fn parse_on_bad_record(text: &str) -> Result<OnBadRecord, String> {

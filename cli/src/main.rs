@@ -14,6 +14,7 @@ mod settings;
 mod stages;
 mod steps;
 mod summary;
+mod words;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::plan(&args, &cli.global),
         Command::Demo(args) => commands::demo::demo(&args, &cli.global),
         Command::Clean(args) => commands::run::clean(&args, &cli.global),
+        Command::DatatroveMinhash(command) => commands::datatrove::datatrove(&command, &cli.global),
         Command::Dedup(args) => commands::run::dedup(&args, &cli.global),
         Command::TrainTokenizer(args) => commands::tokens::train_tokenizer(&args, &cli.global),
         Command::Score(args) => commands::learn::score(&args, &cli.global),

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use yuan_dedup::IndexMode;
+use yuan_dedup::{DatatroveStep, IndexMode};
 use yuan_pipeline::{Columns, Error, Measured, Rules, Stage, Step, Work};
 
 use crate::commands::run::name_of;
@@ -32,6 +32,9 @@ macro_rules! work {
     };
     (built_pass, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build()?)))
+    };
+    (pass_with_words, $config:expr) => {
+        Ok(Work::Pass(Arc::new($config.build(Arc::new(crate::words::PublishedWords))?)))
     };
     (stage_or_pass, $config:expr) => {
         $config.build()
@@ -126,6 +129,11 @@ stages! {
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    pass_with_words "minhash_datatrove" MinhashDatatrove(yuan_dedup::MinhashDatatrove), "judges, sees the whole corpus", "-";
+    built_pass "minhash_text_dedup" MinhashTextDedup(yuan_dedup::MinhashTextDedup), "judges, sees the whole corpus", "-";
+    built_pass "minhash_data_juicer" MinhashDataJuicer(yuan_dedup::MinhashDataJuicer), "judges, sees the whole corpus",
+        "-";
+    pass "simhash" Simhash(yuan_dedup::Simhash), "judges, sees the whole corpus", "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -147,6 +155,10 @@ impl StageConfig {
         let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
             Self::Minhash(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::Simhash(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }
@@ -214,6 +226,11 @@ impl StageConfig {
             {
                 minhash.crawl = name_of(folder);
             }
+            Self::MinhashDatatrove(minhash)
+                if minhash.step != DatatroveStep::Filter && !minhash.folder.as_os_str().is_empty() =>
+            {
+                minhash.folder = folder.join(&minhash.folder);
+            }
             _ => {}
         }
         if let Some(model) = self.model_mut()
@@ -232,6 +249,11 @@ impl StageConfig {
             && !made.contains(model)
         {
             *model = base.join(&*model);
+        }
+        if let Self::MinhashDatatrove(minhash) = self
+            && minhash.step == DatatroveStep::Filter
+        {
+            minhash.folder = base.join(&minhash.folder);
         }
         let mut settings = serde_json::to_value(&*self).expect("settings are plain values");
         if place(&mut settings[self.name()], false, base) {

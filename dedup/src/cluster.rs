@@ -253,7 +253,7 @@ pub(crate) fn in_parallel(threads: usize, work: impl Fn(usize, &dyn Fn() -> usiz
 
 /// # Errors
 /// If finding the components of these documents takes more memory than there is.
-fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) -> Result<()> {
+pub(crate) fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) -> Result<()> {
     let members = documents.len();
     let needed = documents.bytes() + 8 * members;
     let problem = if u32::try_from(members).is_err() {

@@ -21,6 +21,11 @@ impl DocumentSet {
         page[word] |= bit;
     }
 
+    pub(crate) fn contains(&self, doc_id: u64) -> bool {
+        let (word, bit) = place(doc_id);
+        self.pages.get(&(doc_id >> PAGE_BITS)).is_some_and(|page| page[word] & bit != 0)
+    }
+
     /// Counts the members: O(pages).
     pub(crate) fn len(&self) -> u64 {
         self.pages.values().map(|page| members(page)).sum()

@@ -16,14 +16,18 @@ use crate::files::{Format, Kind, Record, write_partial};
 use crate::parameters::hash_of;
 use crate::scope::scope;
 use crate::text::composed;
+use crate::url::UrlRules;
 
-/// Drops every document whose text an earlier document has.
+/// Drops every document whose text, or address, an earlier document has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exact {
     /// What must be equal. Default `normalized`: copies of a page differ in line ends, indents, case and Unicode form far
-    /// more often than they differ in these alone and are both worth keeping. Take `text` for source code.
+    /// more often than they differ in these alone and are both worth keeping. Take `text` for source code, `url` for crawls that
+    /// met the same page again: the first is kept.
     pub key: ExactKey,
+    /// How addresses are compared, for `key = "url"`. Default: see `UrlRules`.
+    pub url: UrlRules,
     /// Only documents with the same values in these columns or fields are copies of each other: `["source"]`,
     /// `["language", "crawl"]`. `source` is what the input names as its source, else the file. Default empty: all.
     pub within: Vec<String>,
@@ -39,14 +43,21 @@ pub enum ExactKey {
     /// Punctuation and digits count. Texts of white space alone are never duplicates.
     #[default]
     Normalized,
+    /// The document's address in the one spelling that [`UrlRules`] give it, whatever the text. A document without an
+    /// address is a duplicate of nothing.
+    Url,
 }
 
 impl Exact {
-    /// The hash documents are compared by; `None` for documents without text, which are duplicates of nothing. `buffer` is
-    /// scratch space.
+    /// The hash documents are compared by; `None` for documents without text (or without an address, if that is what `text`
+    /// is by `key`), which are duplicates of nothing. `buffer` is scratch space.
     pub fn hash(&self, text: &str, buffer: &mut String) -> Option<u128> {
         let key = match self.key {
             ExactKey::Text => text,
+            ExactKey::Url => {
+                *buffer = self.url.normalize(text);
+                buffer.as_str()
+            }
             ExactKey::Normalized => {
                 normalize(text, buffer);
                 buffer.as_str()
@@ -105,12 +116,12 @@ impl Pass for Exact {
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         let duplicates = Duplicates::of_format(outcome, self.format())?;
-        Ok(Some(Box::new(DropDuplicates {
-            duplicates,
-            code: "exact_duplicate",
-            looks_at: self.within.clone(),
-            places: None,
-        })))
+        let (code, field) = match self.key {
+            ExactKey::Url => ("same_url", Some(&self.url.field)),
+            ExactKey::Text | ExactKey::Normalized => ("exact_duplicate", None),
+        };
+        let looks_at = self.within.iter().chain(field).cloned().collect();
+        Ok(Some(Box::new(DropDuplicates { duplicates, code, looks_at, places: None })))
     }
 }
 
@@ -124,7 +135,11 @@ struct ExactScan {
 impl Scan for ExactScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
-            if let Some(hash) = self.config.hash(document.text(), &mut self.buffer) {
+            let key = match self.config.key {
+                ExactKey::Url => document.str(&self.config.url.field).unwrap_or_default(),
+                ExactKey::Text | ExactKey::Normalized => document.text().into(),
+            };
+            if let Some(hash) = self.config.hash(&key, &mut self.buffer) {
                 let scope = scope(&document, &self.config.within);
                 let key = [(hash >> 64) as u64 ^ scope, hash as u64];
                 self.records.push(Record { key, doc_id: document.doc_id() });

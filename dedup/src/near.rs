@@ -23,6 +23,7 @@ use crate::duplicates::{DropDuplicates, Duplicates};
 use crate::files::{Format, Kind, Record, write_partial};
 use crate::index::{Index, Known, Places, identity};
 use crate::minhash::{Permutations, band_keys};
+use crate::numbers::{Digits, append_numbers, masked};
 use crate::parameters::hash_of;
 use crate::scope::scope;
 use crate::shingle::{Shingles, shingle_hashes, token_hashes};
@@ -90,6 +91,16 @@ pub struct Minhash {
     /// The column or field with a document's own id, by which it can be taken out of the index later. Without one it is known by
     /// its file and record alone. Default empty: none.
     pub id_column: String,
+    /// Whether digits are compared `as_is`, or all the same (`mask`): pages of one template are then copies of each other, whatever
+    /// their numbers. Default `as_is`.
+    pub digits: Digits,
+    /// Least part of the numbers, in [0, 1], that documents must have in common, as often as they come there, to be alike: pages of
+    /// one template (weather, prices) differ in little else. It is not asked of documents of fewer than `min_numbers`, nor with
+    /// `digits = "mask"` or a `threshold` of 0. Default 0: numbers are not compared; 0.5 keeps
+    /// pages of a template apart and loses one similar pair in 500.
+    pub min_number_agreement: f64,
+    /// Numbers that one of two documents must have for `min_number_agreement` to be asked of them. Default 5.
+    pub min_numbers: usize,
 }
 
 /// What is done with an index.
@@ -137,6 +148,9 @@ impl Default for Minhash {
             index_mode: IndexMode::Update,
             crawl: String::new(),
             id_column: String::new(),
+            digits: Digits::AsIs,
+            min_number_agreement: 0.0,
+            min_numbers: 5,
         }
     }
 }
@@ -159,6 +173,9 @@ impl Minhash {
         if !(0.0..=1.0).contains(&self.threshold) {
             return refuse(format!("`threshold` is {}, it must be from 0 to 1", self.threshold));
         }
+        if !(0.0..=1.0).contains(&self.min_number_agreement) {
+            return refuse(format!("`min_number_agreement` is {}, it must be from 0 to 1", self.min_number_agreement));
+        }
         if self.keep == Keep::Highest && self.keep_column.is_empty() {
             return refuse("`keep = \"highest\"` needs `keep_column`, the column whose highest number is kept".into());
         }
@@ -170,10 +187,12 @@ impl Minhash {
                 Self { ngram: self.ngram, bands: self.bands, rows_per_band: self.rows_per_band, ..Self::default() };
             let (ngrams, within) = (self.ngrams.clone(), self.within.clone());
             let own = Self { ngrams, seed: self.seed, shingles: self.shingles, within, threshold: 0.0, ..own };
+            let own = Self { digits: self.digits, min_numbers: self.min_numbers, ..own };
             if own != *self {
                 return refuse(
                     "`threshold` is 0, so that nothing is verified: the first document of a cluster is kept, and \
-                     `similarity`, `linkage`, `keep`, `prefer_sources`, `cluster_size_column` and `index` need a threshold"
+                     `similarity`, `linkage`, `keep`, `prefer_sources`, `cluster_size_column`, `min_number_agreement` and `index` \
+                     need a threshold"
                         .into(),
                 );
             }
@@ -204,6 +223,11 @@ impl Minhash {
         let permutations = Permutations::new(self.bands * self.rows_per_band, self.seed);
         let (tokens, shingles, minima) = Default::default();
         Ok(Signer { config: self.clone(), permutations, tokens, shingles, minima })
+    }
+
+    /// Whether numbers decide beside shingles.
+    pub(crate) fn compares_numbers(&self) -> bool {
+        self.min_number_agreement > 0.0 && self.digits == Digits::AsIs && self.threshold > 0.0
     }
 
     fn format(&self) -> Format {
@@ -283,7 +307,10 @@ impl Signer {
     fn signature_of(&mut self, text: &str, ngram: usize) -> Option<&[u32]> {
         self.tokens.clear();
         self.shingles.clear();
-        token_hashes(text, self.config.shingles, &mut self.tokens);
+        match self.config.digits {
+            Digits::AsIs => token_hashes(text, self.config.shingles, &mut self.tokens),
+            Digits::Mask => token_hashes(&masked(text), self.config.shingles, &mut self.tokens),
+        }
         shingle_hashes(&self.tokens, ngram, &mut self.shingles);
         if self.shingles.is_empty() {
             return None;
@@ -292,10 +319,14 @@ impl Signer {
         Some(&self.minima)
     }
 
-    /// The shingles of the document that was last asked about, sorted, each once.
-    pub(crate) fn distinct_shingles(&mut self) -> &[u32] {
-        self.shingles.sort_unstable();
-        self.shingles.dedup();
+    /// The shingles of the document that was last asked about, sorted, each once; behind them its numbers, if they are compared.
+    pub(crate) fn distinct_shingles(&mut self, text: &str) -> &[u32] {
+        if self.config.compares_numbers() {
+            append_numbers(text, &mut self.shingles);
+        } else {
+            self.shingles.sort_unstable();
+            self.shingles.dedup();
+        }
         &self.shingles
     }
 

@@ -230,3 +230,46 @@ fn languages_can_have_shingles_of_their_own() {
     let language = dir.documents("same/out")[0]["language"].as_str().expect("a language").to_owned();
     assert_eq!(kept_with("long", &format!("threshold = 0.8, ngrams = {{ {language} = 40 }}")), ["a", "b"]);
 }
+
+#[test]
+fn pages_of_one_address_are_kept_once() {
+    let dir = Dir::new();
+    let page =
+        |id: usize, url: Option<&str>| json!({ "id": id, "text": format!("text {id}"), "url": url }).to_string() + "\n";
+    let pages = [
+        (1, Some("http://www.example.com/a/?utm_source=x#top")),
+        (2, Some("https://example.com/a")),
+        (3, Some("https://example.com/a?id=3")),
+        (4, None),
+        (5, None),
+        (6, Some("")),
+        (7, Some("HTTPS://Example.COM:443/b/../a?id=3&gclid=9")),
+    ];
+    dir.file("pages.jsonl", pages.into_iter().map(|(id, url)| page(id, url)).collect::<String>());
+    dir.ok(&["dedup", "pages.jsonl", "-o", "run", "--method", "url", "--keep-dropped"]);
+    assert_eq!(kept(&dir, "run"), [1, 3, 4, 5, 6]);
+    assert!(dir.documents("run/dropped").iter().all(|document| document["drop_reason"] == "same_url"));
+    let recipe =
+        "[input]\npaths = [\"pages.jsonl\"]\n[[stage]]\nexact = { key = \"url\", url = { ignore_query = true } }\n";
+    dir.file("r.toml", recipe);
+    dir.ok(&["run", "r.toml", "-o", "query", "--quiet"]);
+    assert_eq!(kept(&dir, "query"), [1, 4, 5, 6]);
+    dir.file("r.toml", recipe.replace("ignore_query = true", "field = \"adress\""));
+    let told = dir.ok(&["run", "r.toml", "-o", "misspelt"]).stderr();
+    assert!(told.contains("`exact` looks at `adress`, which no document has"), "{told}");
+}
+
+#[test]
+fn fingerprints_find_copies_with_a_word_changed() {
+    let dir = Dir::new();
+    let text = words(0, 400);
+    let line = |id: usize, text: &str| json!({ "id": id, "text": text }).to_string() + "\n";
+    let pages =
+        [(1, text.clone()), (2, words(500, 400)), (3, text.replacen("w7919", "other", 1)), (4, text.to_uppercase())];
+    dir.file("pages.jsonl", pages.iter().map(|(id, text)| line(*id, text)).collect::<String>());
+    dir.ok(&["dedup", "pages.jsonl", "-o", "run", "--method", "simhash"]);
+    assert_eq!(kept(&dir, "run"), [1, 2]);
+    let recipe = "[input]\npaths = [\"pages.jsonl\"]\n[[stage]]\nsimhash = { max_distance = 40 }\n";
+    dir.file("r.toml", recipe);
+    dir.run(&["plan", "r.toml"]).fails(2, &["`max_distance` is 40"]);
+}

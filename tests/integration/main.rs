@@ -4,6 +4,7 @@
 
 mod broken_input;
 mod commands;
+mod compat;
 mod dedup;
 mod formats;
 mod resume;

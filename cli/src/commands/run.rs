@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, IndexMode, Keep, Linkage, Minhash};
+use yuan_dedup::{Exact, ExactKey, IndexMode, Keep, Linkage, Minhash, MinhashDatatrove, Simhash};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -56,6 +56,9 @@ pub fn clean_stages() -> Vec<StageConfig> {
 }
 
 pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
+    if let Some(peer) = &args.compat {
+        return dedup_as(peer, args, global);
+    }
     let has_index = args.update.is_some() || args.against.is_some();
     let methods: &[DedupMethod] = match args.method.as_slice() {
         // Every copy is to be in the index: one of them may be needed when another is taken out.
@@ -81,10 +84,33 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
         .iter()
         .map(|method| match method {
             DedupMethod::Exact => StageConfig::Exact(Exact { within: args.within.clone(), ..Exact::default() }),
+            DedupMethod::Url => {
+                let exact = Exact { key: ExactKey::Url, within: args.within.clone(), ..Exact::default() };
+                StageConfig::Exact(exact)
+            }
             DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
+            DedupMethod::Simhash => StageConfig::Simhash(Simhash { within: args.within.clone(), ..Simhash::default() }),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
+    execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// A peer's MinHash, alone.
+fn dedup_as(peer: &str, args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
+    if args.language.is_some() && peer != "datatrove" {
+        return Err(usage(format!("`--language` is not for `--compat {peer}`"), "leave it out".to_owned()));
+    }
+    let stage = match peer {
+        "datatrove" => StageConfig::MinhashDatatrove(MinhashDatatrove {
+            language: args.language.unwrap_or_default(),
+            ..MinhashDatatrove::default()
+        }),
+        "text-dedup" => StageConfig::MinhashTextDedup(Default::default()),
+        _ => StageConfig::MinhashDataJuicer(Default::default()),
+    };
+    let (input, output) = (args.input.input(), args.output.output());
+    let recipe = Recipe { input, output, stages: vec![stage], ..Recipe::default() };
     execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
 }
 

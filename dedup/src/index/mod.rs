@@ -98,7 +98,8 @@ pub struct Event {
 fn parameters_of(config: &Minhash) -> Value {
     json!({
         "ngram": config.ngram, "bands": config.bands, "rows_per_band": config.rows_per_band, "seed": config.seed,
-        "ngrams": config.ngrams, "shingles": config.shingles, "within": config.within, "threshold": config.threshold,
+        "ngrams": config.ngrams, "shingles": config.shingles, "within": config.within, "threshold": config.threshold, "digits": config.digits,
+        "min_number_agreement": config.min_number_agreement, "min_numbers": config.min_numbers,
         "similarity": config.similarity, "linkage": config.linkage,
     })
 }

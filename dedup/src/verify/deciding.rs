@@ -7,6 +7,7 @@ use yuan_pipeline::{Context, Error, Result};
 use super::linkage::{self, Linkage, Verdict};
 use super::outcome::Verified;
 use super::record::{Candidate, Entry, Noted};
+use super::similarity::Bar;
 use crate::cluster::in_parallel;
 use crate::duplicates::Pairs;
 use crate::index::{Known, is_known};
@@ -101,14 +102,14 @@ impl Deciding<'_> {
     fn decide_component(&self, component: &[Entry], verified: &Verified, removed: &Removed) -> Result<()> {
         let candidates = component.iter().map(|entry| self.candidate(entry)).collect::<Result<Vec<_>>>()?;
         let known = component.partition_point(|entry| !entry.is_new);
-        let Minhash { similarity, threshold, .. } = *self.config;
+        let (similarity, bar) = (self.config.similarity, Bar::of(self.config));
         let keeper = |entry: &Entry| self.known.and_then(|known| known.get(entry.doc_id)).map(|known| known.keeper);
         let keepers: Vec<Option<u64>> = component[..known].iter().map(keeper).collect();
         // With a star nothing but what is kept can be joined.
         let is_kept = |(entry, keeper): (&Entry, &Option<u64>)| *keeper == Some(entry.doc_id);
         let kept: Vec<bool> = component.iter().zip(&keepers).map(is_kept).collect();
-        let star = linkage::star(&candidates, &kept, similarity, threshold);
-        let connected = linkage::components(&candidates, &keepers, similarity, threshold);
+        let star = linkage::star(&candidates, &kept, similarity, bar);
+        let connected = linkage::components(&candidates, &keepers, similarity, bar);
         let count = |verdicts: &[Verdict]| verdicts[known..].iter().flatten().count() as u64;
         removed.star.fetch_add(count(&star), Ordering::Relaxed);
         removed.components.fetch_add(count(&connected), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::record::Candidate;
-use super::similarity::Similarity;
+use super::similarity::{Bar, Similarity};
 
 /// How far being alike carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,7 +68,13 @@ impl SharedKeys {
 /// Each member is held against those kept before it that it shares a key with, and goes with the likest that reaches the
 /// threshold, of equals the first. A comparison for each such pair. The first members may be of an index: `known` says of each
 /// whether it is kept, and nothing is decided on them.
-pub(super) fn star(members: &[Candidate<'_>], known: &[bool], similarity: Similarity, threshold: f64) -> Vec<Verdict> {
+pub(super) fn star(
+    members: &[Candidate<'_>],
+    known: &[bool],
+    similarity: Similarity,
+    bar: impl Into<Bar>,
+) -> Vec<Verdict> {
+    let bar = bar.into();
     let shared = SharedKeys::of(members);
     let mut kept_by_key: Vec<Vec<u32>> = vec![Vec::new(); shared.count];
     let mut asked = vec![u32::MAX; members.len()];
@@ -81,7 +87,7 @@ pub(super) fn star(members: &[Candidate<'_>], known: &[bool], similarity: Simila
             if std::mem::replace(&mut asked[*kept as usize], number) == number {
                 continue;
             }
-            let Some(found) = similarity.reaching(threshold, member, &members[*kept as usize]) else { continue };
+            let Some(found) = similarity.reaching(bar, member, &members[*kept as usize]) else { continue };
             if best.is_none_or(|(known, best)| found > best || found == best && *kept < known) {
                 best = Some((*kept, found));
             }
@@ -102,8 +108,9 @@ pub(super) fn components(
     members: &[Candidate<'_>],
     known: &[Option<u64>],
     similarity: Similarity,
-    threshold: f64,
+    bar: impl Into<Bar>,
 ) -> Vec<Verdict> {
+    let bar = bar.into();
     let mut roots: Vec<u32> = (0..members.len() as u32).collect();
     let mut first_of: HashMap<u64, u32> = HashMap::new();
     for (number, keeper) in (0_u32..).zip(known) {
@@ -118,8 +125,7 @@ pub(super) fn components(
             let groups = &mut by_key[key];
             let mut own = Vec::new();
             groups.retain_mut(|group| {
-                let is_alike =
-                    |other: &u32| similarity.reaching(threshold, member, &members[*other as usize]).is_some();
+                let is_alike = |other: &u32| similarity.reaching(bar, member, &members[*other as usize]).is_some();
                 let (theirs, mine) = (root(&mut roots, group[0]), root(&mut roots, number));
                 let joins = theirs == mine || !is_known && group.iter().any(is_alike);
                 if joins {
@@ -139,7 +145,7 @@ pub(super) fn components(
         .map(|number| {
             let first = root(&mut roots, number);
             // Never less than nothing: those in between carry.
-            let found = || similarity.reaching(0.0, &members[number as usize], &members[first as usize]);
+            let found = || similarity.reaching(bar.any(), &members[number as usize], &members[first as usize]);
             let goes = first != number && number as usize >= known.len();
             goes.then(|| (first, found().unwrap_or(0.0) as f32))
         })

@@ -144,7 +144,7 @@ impl Scan for VerifyScan {
             self.keys.dedup();
             let rank = rank(&document, &self.config);
             let id = id_hash(&document, &self.config.id_column);
-            let shingles = self.signer.distinct_shingles();
+            let shingles = self.signer.distinct_shingles(document.text());
             self.notes.note(&Note { first, rank, doc_id, id, keys: &self.keys, shingles })?;
         }
         Ok(())
@@ -166,7 +166,7 @@ fn id_hash(document: &Document<'_>, column: &str) -> u128 {
 }
 
 /// A number that is the lower the rather a document is kept.
-fn rank(document: &Document<'_>, config: &Minhash) -> u64 {
+pub(crate) fn rank(document: &Document<'_>, config: &Minhash) -> u64 {
     const SOURCE_BITS: u32 = 16;
     let preferred = &config.prefer_sources;
     let within_source = match config.keep {

@@ -1,0 +1,19 @@
+//! Words for crates that have no dictionaries: `filters` cuts what `dedup` compares.
+
+use std::ops::Range;
+
+use yuan_dedup::{WordCutter, WordLanguage};
+use yuan_filters::{EnglishWords, Language, Words};
+
+/// Words as datatrove has them: spaCy's English rules, jieba's Chinese words.
+pub struct PublishedWords;
+
+impl WordCutter for PublishedWords {
+    fn cut(&self, text: &str, language: WordLanguage, words: &mut Vec<Range<usize>>) {
+        let cut = match language {
+            WordLanguage::En => EnglishWords::of_text(text).0,
+            WordLanguage::Zh => Words::of_text(text, Language::CHINESE),
+        };
+        words.extend(cut.spans().iter().map(|span| span.range()));
+    }
+}
