@@ -22,6 +22,8 @@ mod lanes;
 mod minhash;
 mod near;
 mod parameters;
+mod ranges;
+mod runs;
 mod scope;
 mod shingle;
 mod text;
