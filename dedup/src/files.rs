@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `yuandups` |
 //! | 4 | format version, 1 |
-//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes |
+//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes, 20 units, 21 places to cut, 22 n-grams |
 //! | 8 | hash of the parameters the records were made with |
 //! | 8 | number of records |
 //! | … | records of 64-bit numbers |
@@ -12,7 +12,8 @@
 //! A record is a key and the `doc_id` of a document that has it (kinds 1 and 2), or the `doc_id` of a duplicate and that
 //! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted), or a document with a key in common
 //! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
-//! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`.
+//! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`, kind 22 in `bloom/notes.rs`.
+//! A unit of a text is a record of hash, `doc_id` and place in the document (kind 20); what is cut is `doc_id` and place (kind 21).
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -35,6 +36,9 @@ pub(crate) enum Kind {
     Candidates = 5,
     Shingles = 6,
     Sizes = 7,
+    Units = 20,
+    Cuts = 21,
+    Grams = 22,
 }
 
 /// Which files belong together.

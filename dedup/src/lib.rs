@@ -13,7 +13,9 @@
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 
+mod bloom;
 mod cluster;
+mod cuts;
 mod document_set;
 mod duplicates;
 mod exact;
@@ -23,6 +25,7 @@ mod minhash;
 mod near;
 mod parameters;
 mod ranges;
+mod repeats;
 mod runs;
 mod scope;
 mod shingle;
@@ -30,9 +33,11 @@ mod text;
 mod union_find;
 mod verify;
 
+pub use bloom::{NgramCompat, NgramRemoval, RepeatedNgrams};
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{Keep, Minhash, Signer};
+pub use repeats::{RepeatedCompat, RepeatedText, RepeatedUnit, UnitMatching, UnitNormalization};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
 pub use verify::{Linkage, Similarity};

@@ -190,6 +190,11 @@ impl Signer {
         Some(&self.minima)
     }
 
+    /// How many tokens the document that was last asked about has.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// The shingles of the document that was last asked about, sorted, each once.
     pub(crate) fn distinct_shingles(&mut self) -> &[u32] {
         self.shingles.sort_unstable();

@@ -35,7 +35,8 @@ pub use similarity::Similarity;
 
 use linkage::Verdict;
 use outcome::Verified;
-use record::{Candidate, Entry, Noted, Notes};
+pub(crate) use record::Notes;
+use record::{Candidate, Entry, Noted};
 
 /// The pass of the second reading.
 pub(crate) struct Verify {

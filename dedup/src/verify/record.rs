@@ -42,19 +42,19 @@ pub(super) struct Candidate<'a> {
 }
 
 /// A partial file being written.
-pub(super) struct Notes {
+pub(crate) struct Notes {
     writer: Writer,
     words: u64,
     record: Vec<u8>,
 }
 
 impl Notes {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         Ok(Self { writer: Writer::create(path)?, words: 0, record: Vec::new() })
     }
 
     /// Appends a record; keys and shingles are sorted and distinct.
-    pub(super) fn note(&mut self, first: u64, rank: u64, doc_id: u64, keys: &[u64], shingles: &[u32]) -> Result<()> {
+    pub(crate) fn note(&mut self, first: u64, rank: u64, doc_id: u64, keys: &[u64], shingles: &[u32]) -> Result<()> {
         let record = &mut self.record;
         record.clear();
         [first, doc_id, rank].iter().for_each(|word| record.extend(word.to_le_bytes()));
@@ -66,7 +66,7 @@ impl Notes {
         self.writer.write(record)
     }
 
-    pub(super) fn finish(self, format: Format) -> Result<()> {
+    pub(crate) fn finish(self, format: Format) -> Result<()> {
         self.writer.finish_with(Format { kind: Kind::Shingles, ..format }, self.words)
     }
 }
