@@ -124,6 +124,9 @@ stages! {
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    pass "repeated_text" RepeatedText(yuan_dedup::RepeatedText), "rewrites the text, judges, sees the whole corpus", "-";
+    pass "repeated_ngrams" RepeatedNgrams(yuan_dedup::RepeatedNgrams), "rewrites the text, judges, sees the whole corpus",
+        "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -145,6 +148,14 @@ impl StageConfig {
         let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
             Self::Minhash(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedText(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedNgrams(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }

@@ -37,10 +37,10 @@ impl BloomFilter {
 /// The bits of an element in its block: nine bits of a mixed hash for each.
 fn mask(hash: u64, hashes: u32) -> [u64; 8] {
     let mut mask = [0; 8];
-    let mut bits = mixed(hash);
+    let mut bits = 0;
     for number in 0..hashes {
-        if number > 0 && number % 7 == 0 {
-            bits = mixed(bits);
+        if number % 7 == 0 {
+            bits = mixed(hash ^ u64::from(number + 1));
         }
         let bit = bits % u64::from(BLOCK_BITS);
         mask[(bit / 64) as usize] |= 1 << (bit % 64);
