@@ -4,8 +4,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 
 use support::passes::{Left, left_by};
 use yuan_dedup::{
@@ -492,35 +491,4 @@ fn settings_that_make_no_sense_are_named() {
     let config = RepeatedNgrams::default;
     assert_eq!(ngrams(RepeatedNgrams { ngram: 0, ..config() }), "`repeated_ngrams`: `ngram` is 0, it must be at least 1");
     assert!(ngrams(RepeatedNgrams { false_positive_rate: 0.0, ..config() }).contains("more than 0"));
-}
-
-/// A fixture of this folder, decompressed.
-fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dedup").join(name);
-    String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap()
-}
-
-/// The demo corpus, and mixtures of its documents, as `tests/oracle/repeats_datatrove.py` makes them.
-fn mixtures() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/demo/corpus.jsonl.zst");
-    let lines = String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap();
-    let text = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
-    let mut texts: Vec<String> = lines.lines().map(text).collect();
-    for number in (5..texts.len()).step_by(5) {
-        let (one, other): (Vec<&str>, Vec<&str>) = (texts[number].split('\n').collect(), texts[number - 2].split('\n').collect());
-        let runs = (0..one.len().max(other.len())).step_by(9).flat_map(|at| {
-            let run = |lines: &[&str]| lines.iter().skip(at).take(9).map(|line| (*line).to_owned()).collect::<Vec<_>>();
-            [run(&one), run(&other)].concat()
-        });
-        texts.push(runs.collect::<Vec<_>>().join("\n"));
-    }
-    texts
-}
-
-fn agreement(left: &[Left], expected: impl Fn(usize, &Left) -> bool) -> BTreeMap<bool, usize> {
-    let mut counts = BTreeMap::from([(false, 0), (true, 0)]);
-    for (number, left) in left.iter().enumerate() {
-        *counts.get_mut(&expected(number, left)).unwrap() += 1;
-    }
-    counts
 }

@@ -2,42 +2,26 @@
 
     python tests/oracle/repeats_datatrove.py cli/demo/corpus.jsonl.zst tests/fixtures/dedup/repeats_datatrove.jsonl.zst
 
-Each document twice over: the corpus as it is, and behind it every fifth document again with its sentences in runs of nine from another
-document in between, so that there are spans to find. All three steps run in one task. A row for each document: `id`, `ends` (where
-its sentences end, in code points, differences), `left` (the first 16 hex digits of the SHA-256 of the kept text; null if dropped),
-`words` (of the kept text, where something was cut). The documents themselves are made again by the test from the corpus.
+And of mixtures of its documents (repeats_mixtures.py), so that there are spans to find. All three steps run in one task. A row for each document: `id`, `ends` (where
+its sentences end, in code points, differences), `left` (XXH3-64 in hexadecimal of the kept text; null if dropped),
+`words` (of the kept text, where something was cut). The texts are made again by the test.
 
 Needs Python 3.11, datatrove 0.10.1 with spaCy 3.8, xxhash 3, zstandard.
 """
 
-import hashlib
-import io
 import json
 import logging
 import sys
 import tempfile
 from pathlib import Path
 
+import xxhash
 import zstandard
 from datatrove.data import Document
 from datatrove.pipeline.dedup.sentence_dedup import SentDedupConfig, SentenceDedupFilter, SentenceDedupSignature, SentenceFindDedups
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
-STEP = 5
-
-
-def documents(path):
-    """The corpus, then mixtures: of every fifth document and the one two before it, nine lines of each in turn."""
-    with open(path, "rb") as file:
-        lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), encoding="utf-8").read().splitlines()
-    texts = [json.loads(line)["text"] for line in lines]
-    mixed = []
-    for number in range(STEP, len(texts), STEP):
-        one, other = texts[number].split("\n"), texts[number - 2].split("\n")
-        runs = [one[at:at + 9] + other[at:at + 9] for at in range(0, max(len(one), len(other)), 9)]
-        mixed.append("\n".join(line for run in runs for line in run))
-    return texts + mixed
-
+from repeats_mixtures import documents
 
 def main():
     corpus, golden = map(Path, sys.argv[1:])
@@ -57,7 +41,7 @@ def main():
         ends = [end for _, end in tokenizer.span_tokenize(text)]
         row = {"ends": [end - start for start, end in zip([0] + ends, ends)], "left": None}
         if number in kept:
-            row["left"] = hashlib.sha256(kept[number].encode()).hexdigest()[:16]
+            row["left"] = xxhash.xxh3_64_hexdigest(kept[number].encode())
             if kept[number] != text:
                 row["words"] = len(tokenizer.word_tokenize(kept[number]))
         rows.append(json.dumps(row, separators=(",", ":")))

@@ -159,4 +159,39 @@ mod tests {
         assert_eq!(sentences("The U.S. is e.g. big. NASA. ok"), ["The U.S. is e.g. big.", " NASA.", " ok"]);
         assert_eq!(sentences("你好。世界！再见。 好"), ["你好。世界！再见。", " 好"]);
     }
+    #[test]
+    #[allow(clippy::print_stdout, reason = "agreement is told")]
+    fn sentences_of_real_documents() {
+        let decompressed = |path: &str| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap()
+        };
+        let (corpus, golden) = (
+            decompressed("../cli/demo/corpus.jsonl.zst"),
+            decompressed("../tests/fixtures/dedup/repeats_datatrove.jsonl.zst"),
+        );
+        let (mut documents, mut same, mut ends, mut same_ends, mut missed) = (0, 0, 0, 0, 0);
+        for (line, row) in corpus.lines().zip(golden.lines()) {
+            let text = serde_json::from_str::<serde_json::Value>(line).unwrap();
+            let text = text["text"].as_str().unwrap();
+            let row: serde_json::Value = serde_json::from_str(row).unwrap();
+            let mut at = 0;
+            let sum = |length: &serde_json::Value| {
+                at += length.as_u64().unwrap() as usize;
+                at
+            };
+            let expected: Vec<usize> = row["ends"].as_array().unwrap().iter().map(sum).collect();
+            let pieces = Cutting::DatatroveSentences.pieces(text);
+            let found: Vec<usize> = pieces.iter().map(|piece| text[..piece.end].chars().count()).collect();
+            let common = found.iter().filter(|end| expected.binary_search(end).is_ok()).count();
+            documents += 1;
+            same += usize::from(found == expected);
+            ends += expected.len();
+            same_ends += common;
+            missed += found.len() - common;
+        }
+        println!("{same} of {documents} documents cut alike; {same_ends} of {ends} ends found, {missed} others");
+        assert!(same as f64 > 0.95 * f64::from(documents), "{same} of {documents}");
+        assert!(same_ends as f64 > 0.995 * ends as f64 && f64::from(missed as u32) < 0.005 * ends as f64);
+    }
 }
