@@ -65,8 +65,8 @@ pub fn text(summary: &Summary) -> String {
             "",
             reasons.join(", "),
         );
-        if let Some(linkage) = linkage(step) {
-            let _ = writeln!(out, "{:>20}   {linkage}", "");
+        for told in [linkage(step), cut(step)].into_iter().flatten() {
+            let _ = writeln!(out, "{:>20}   {told}", "");
         }
     }
     let _ = writeln!(
@@ -104,6 +104,15 @@ fn linkage(step: &yuan_pipeline::StepSummary) -> Option<String> {
     Some(format!("by star {star}, by connected components {components}, without comparing {unverified}"))
 }
 
+/// What a step cut out of documents that it may have kept.
+pub fn cut(step: &yuan_pipeline::StepSummary) -> Option<String> {
+    let find = |key: &str| step.tallies.iter().find(|(kind, known, _)| kind == "cut" && known == key);
+    let (_, _, documents) = find("documents")?;
+    let (_, _, units) = find("units")?;
+    let (units, bytes) = (HumanCount(units.documents), HumanBytes(units.bytes));
+    Some(format!("{units} places, {bytes}, cut out of {} documents", HumanCount(documents.documents)))
+}
+
 /// What a step that drops nothing did, in a few words.
 fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     let tokens = step.tally("tokens").bytes;
@@ -113,6 +122,9 @@ fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     let sample = step.tally("sample").bytes;
     if sample > 0 {
         return Some(format!("learnt from {}", HumanBytes(sample)));
+    }
+    if let Some(cut) = cut(step) {
+        return Some(cut);
     }
     let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
     changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))

@@ -2,7 +2,9 @@
 //!
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
 //! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
-//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards.
+//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. Two more cut out of documents
+//! what other documents have: [`RepeatedText`] lines, paragraphs, sentences and runs of sentences, [`RepeatedNgrams`] lines by
+//! their n-grams.
 //!
 //! | step | files |
 //! |---|---|
@@ -12,6 +14,8 @@
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
+//! | keys in ranges, pairs in sorted runs, places to cut | `ranges.rs`, `runs.rs`, `cuts.rs` |
+//! | repeated units, repeated n-grams | `repeats/`, `bloom/` |
 
 mod bloom;
 mod cluster;
