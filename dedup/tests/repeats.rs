@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use support::passes::{Left, left_by};
 use yuan_dedup::{
-    NgramCompat, NgramRemoval, RepeatedCompat, RepeatedNgrams, RepeatedText, RepeatedUnit, UnitMatching, UnitNormalization,
+    NgramCompat, NgramRemoval, RepeatedCompat, RepeatedNgrams, RepeatedText, RepeatedUnit, UnitMatching,
+    UnitNormalization,
 };
 use yuan_pipeline::Pass;
 
@@ -51,7 +52,11 @@ fn with_ids(texts: &[String]) -> Vec<(u64, &str)> {
 
 /// Letters alone, in lower case, digits as 0: for these texts that is what `letters` means.
 fn letters(unit: &str) -> String {
-    unit.chars().filter(|one| one.is_alphanumeric()).map(|one| if one.is_ascii_digit() { '0' } else { one }).collect::<String>().to_lowercase()
+    unit.chars()
+        .filter(|one| one.is_alphanumeric())
+        .map(|one| if one.is_ascii_digit() { '0' } else { one })
+        .collect::<String>()
+        .to_lowercase()
 }
 
 /// Sentences of these texts: each ends in `.` or `。`, a space or line end behind it.
@@ -213,7 +218,10 @@ fn paragraphs_that_are_alike() {
         }
         paragraphs.push(own);
     }
-    let texts: Vec<String> = paragraphs.chunks(4).map(|four| four.iter().map(|one| one.join(" ")).collect::<Vec<_>>().join("\n\n")).collect();
+    let texts: Vec<String> = paragraphs
+        .chunks(4)
+        .map(|four| four.iter().map(|one| one.join(" ")).collect::<Vec<_>>().join("\n\n"))
+        .collect();
     let shingles = |paragraph: &str| -> HashSet<Vec<String>> {
         owned(paragraph.split(' ').collect()).windows(5).map(<[String]>::to_vec).collect()
     };
@@ -281,7 +289,10 @@ fn what_is_left_depends_on_neither_units_nor_threads_nor_memory() {
     let documents = with_ids(&texts);
     for (name, pass) in passes() {
         let expected = left_by(pass.as_ref(), &documents, 1, MEMORY, 1, folder.path());
-        assert!(expected.iter().zip(&texts).filter(|(left, text)| **left != Left::Kept((*text).clone())).count() > 20, "{name}");
+        assert!(
+            expected.iter().zip(&texts).filter(|(left, text)| **left != Left::Kept((*text).clone())).count() > 20,
+            "{name}"
+        );
         // Ranges are cut at 120 000 bytes, and runs spilled; a filter must fit.
         let little = if ["n-grams", "bff", "dolma"].contains(&name) { 300_000 } else { 120_000 };
         for (units, memory, threads) in [(1, MEMORY, 8), (3, little, 1), (40, MEMORY, 2), (151, little, 3)] {
@@ -305,7 +316,9 @@ fn once_is_enough() {
         let kept: Vec<(u64, &str)> = documents
             .iter()
             .zip(&first)
-            .filter_map(|(&(doc_id, _), left)| if let Left::Kept(text) = left { Some((doc_id, text.as_str())) } else { None })
+            .filter_map(
+                |(&(doc_id, _), left)| if let Left::Kept(text) = left { Some((doc_id, text.as_str())) } else { None },
+            )
             .collect();
         let again = left_by(pass.as_ref(), &kept, 2, MEMORY, 2, folder.path());
         assert!(kept.iter().zip(&again).all(|((_, text), left)| *left == Left::Kept((*text).into())), "{name}");
@@ -316,7 +329,8 @@ fn once_is_enough() {
 fn a_line_that_fits_no_memory_is_followed_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let line = "A line that everybody has, at the foot of the page";
-    let texts: Vec<String> = (0..6000).map(|n| format!("Something of its own, number {}{n}\n{line}", "x".repeat(n % 40))).collect();
+    let texts: Vec<String> =
+        (0..6000).map(|n| format!("Something of its own, number {}{n}\n{line}", "x".repeat(n % 40))).collect();
     let documents = with_ids(&texts);
     for keep_first in [0, 1, 2] {
         let config = RepeatedText { keep_first, normalization: UnitNormalization::None, ..RepeatedText::default() };
@@ -333,7 +347,11 @@ fn a_line_that_fits_no_memory_is_followed_on_disk() {
 fn a_document_of_which_too_little_is_left_goes() {
     let folder = tempfile::tempdir().unwrap();
     let footer = "This is a footer that many pages of this site have in common.";
-    let texts = [format!("{footer}\nFirst page, longer than all others by far, to be kept."), format!("{footer}\nShort page."), footer.to_owned()];
+    let texts = [
+        format!("{footer}\nFirst page, longer than all others by far, to be kept."),
+        format!("{footer}\nShort page."),
+        footer.to_owned(),
+    ];
     let codes = |config: RepeatedText| -> Vec<&'static str> {
         let documents: Vec<(u64, &str)> = (0..).zip(texts.iter().map(String::as_str)).collect();
         left_by(&config, &documents, 2, MEMORY, 1, folder.path())
@@ -347,7 +365,7 @@ fn a_document_of_which_too_little_is_left_goes() {
     assert_eq!(codes(fraction), ["", "too_small_part_left", "nothing_left"]);
     let characters = RepeatedText { min_remaining_characters: 12, ..config() };
     assert_eq!(codes(characters), ["", "too_few_characters_left", "nothing_left"]);
-    let words = RepeatedText { min_remaining_words: 4, ..config() };
+    let words = RepeatedText { min_remaining_words: 3, ..config() };
     assert_eq!(codes(words), ["", "too_few_words_left", "nothing_left"]);
     let sentences = RepeatedText { min_remaining_sentences: 2, ..config() };
     assert_eq!(codes(sentences), ["", "too_few_sentences_left", "nothing_left"]);
@@ -481,7 +499,10 @@ fn settings_that_make_no_sense_are_named() {
     let text = |config: RepeatedText| config.validate().unwrap_err().to_string();
     let config = RepeatedText::default;
     assert!(config().validate().is_ok());
-    assert_eq!(text(RepeatedText { span_sentences: 0, ..config() }), "`repeated_text`: `span_sentences` is 0, it must be at least 1");
+    assert_eq!(
+        text(RepeatedText { span_sentences: 0, ..config() }),
+        "`repeated_text`: `span_sentences` is 0, it must be at least 1"
+    );
     let similar = || RepeatedText { matching: UnitMatching::Similar, ..config() };
     assert!(text(RepeatedText { unit: RepeatedUnit::Span, ..similar() }).contains("not for spans"));
     assert!(text(RepeatedText { keep_first: 0, ..similar() }).contains("`keep_first` is 0"));
@@ -489,6 +510,9 @@ fn settings_that_make_no_sense_are_named() {
     assert!(text(RepeatedText { min_remaining_fraction: 1.5, ..config() }).contains("`min_remaining_fraction` is 1.5"));
     let ngrams = |config: RepeatedNgrams| config.validate().unwrap_err().to_string();
     let config = RepeatedNgrams::default;
-    assert_eq!(ngrams(RepeatedNgrams { ngram: 0, ..config() }), "`repeated_ngrams`: `ngram` is 0, it must be at least 1");
+    assert_eq!(
+        ngrams(RepeatedNgrams { ngram: 0, ..config() }),
+        "`repeated_ngrams`: `ngram` is 0, it must be at least 1"
+    );
     assert!(ngrams(RepeatedNgrams { false_positive_rate: 0.0, ..config() }).contains("more than 0"));
 }

@@ -23,10 +23,12 @@ fn fixture(name: &str) -> String {
 fn mixtures() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/demo/corpus.jsonl.zst");
     let lines = String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap();
-    let text = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
+    let text =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
     let mut texts: Vec<String> = lines.lines().map(text).collect();
     for number in (5..texts.len()).step_by(5) {
-        let (one, other): (Vec<&str>, Vec<&str>) = (texts[number].split('\n').collect(), texts[number - 2].split('\n').collect());
+        let (one, other): (Vec<&str>, Vec<&str>) =
+            (texts[number].split('\n').collect(), texts[number - 2].split('\n').collect());
         let runs = (0..one.len().max(other.len())).step_by(9).flat_map(|at| {
             let run = |lines: &[&str]| lines.iter().skip(at).take(9).map(|line| (*line).to_owned()).collect::<Vec<_>>();
             [run(&one), run(&other)].concat()
@@ -47,7 +49,9 @@ fn rows(name: &str) -> Vec<Value> {
 /// Whether what is left hashes to what a peer's row says.
 fn agrees(left: &Left, hash: &Value) -> bool {
     match left {
-        Left::Kept(text) => hash.as_str() == Some(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes())).as_str()),
+        Left::Kept(text) => {
+            hash.as_str() == Some(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes())).as_str())
+        }
         Left::Dropped(_) => hash.is_null(),
     }
 }
@@ -86,7 +90,9 @@ fn spans_are_cut_as_datatrove_cuts_them() {
         changed_same += usize::from(is_changed && is_same);
     }
     let total = rows.len();
-    println!("of {total} documents {same} have the same text left; of {changed} that datatrove changes or drops {changed_same}");
+    println!(
+        "of {total} documents {same} have the same text left; of {changed} that datatrove changes or drops {changed_same}"
+    );
     assert!(changed > 1000);
 }
 

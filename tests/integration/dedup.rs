@@ -116,11 +116,16 @@ fn what_repeats_is_cut_out_and_told() {
     let dir = Dir::new();
     let footer = "所有权利保留，未经许可不得转载，请联系我们的编辑部。";
     let page = |id: usize, text: String| json!({ "id": id, "text": text, "site": id % 2 }).to_string() + "\n";
-    let pages: String =
-        (0..6).map(|id| page(id, format!("{}\n{footer}", words(1000 * id, 30)))).chain([page(6, footer.into())]).collect();
+    let pages: String = (0..6)
+        .map(|id| page(id, format!("{}\n{footer}", words(1000 * id, 30))))
+        .chain([page(6, footer.into())])
+        .collect();
     dir.file("pages.jsonl", pages);
     let recipe = |stage: &str| {
-        dir.file("r.toml", format!("[input]\npaths = [\"pages.jsonl\"]\n[output]\nkeep_dropped = true\n[[stage]]\n{stage}\n"));
+        dir.file(
+            "r.toml",
+            format!("[input]\npaths = [\"pages.jsonl\"]\n[output]\nkeep_dropped = true\n[[stage]]\n{stage}\n"),
+        );
     };
     recipe("repeated_text = { min_remaining_characters = 5 }");
     let told = dir.ok(&["run", "r.toml", "-o", "lines"]).stderr();
@@ -142,5 +147,6 @@ fn what_repeats_is_cut_out_and_told() {
     dir.ok(&["run", "r.toml", "-o", "ngrams"]);
     assert_eq!(dir.documents("ngrams/out").len(), 6);
     recipe("repeated_text = { unit = \"span\", matching = \"similar\" }");
-    dir.run(&["run", "r.toml", "-o", "refused"]).fails(2, &["`matching = \"similar\"` is for lines, paragraphs and sentences"]);
+    dir.run(&["run", "r.toml", "-o", "refused"])
+        .fails(2, &["`matching = \"similar\"` is for lines, paragraphs and sentences"]);
 }

@@ -167,7 +167,13 @@ impl RepeatedNgrams {
     }
 
     /// The verdict on each document of a partial file, in order.
-    fn fill(&self, noted: &mut Noted, filter: &mut BloomFilter, cuts: &mut Writer, context: &Context<'_>) -> Result<()> {
+    fn fill(
+        &self,
+        noted: &mut Noted,
+        filter: &mut BloomFilter,
+        cuts: &mut Writer,
+        context: &Context<'_>,
+    ) -> Result<()> {
         let mut grams = Grams::default();
         while let Some((doc_id, paragraphs)) = noted.next_document()? {
             context.check()?;

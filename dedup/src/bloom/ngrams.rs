@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn dolma_takes_the_first_two_and_then_strides() {
-        let config = |stride| RepeatedNgrams { ngram: 2, stride, compat: NgramCompat::Dolma, ..RepeatedNgrams::default() };
+        let config =
+            |stride| RepeatedNgrams { ngram: 2, stride, compat: NgramCompat::Dolma, ..RepeatedNgrams::default() };
         // Of n-grams 0 to 8: 0, 1, 4, 7.
         assert_eq!(grams(&config(3), "a b c d e f g h i j").hashes.len(), 4);
         assert_eq!(grams(&config(1), "a b c d e f g h i j").hashes.len(), 9);

@@ -7,6 +7,7 @@ use yuan_pipeline::{Batch, Detail, Document, Reason, Result, Stage, Verdict};
 use super::unit::Piece;
 use super::{Definition, RepeatedCompat, RepeatedText, simplified};
 use crate::cuts::Cuts;
+use crate::shingle::{Shingles, token_hashes};
 
 /// Cuts what an outcome names.
 pub(super) struct CutRepeats {
@@ -77,7 +78,15 @@ impl CutRepeats {
         let characters = left.text.chars().count() as f64;
         let fraction = characters / before.chars().count() as f64;
         let Definition { min_words, min_sentences, .. } = self.definition;
-        let words = if min_words > 0 { simplified::words(&left.text) } else { 0 };
+        let words = match self.config.compat {
+            _ if min_words == 0 => 0,
+            RepeatedCompat::Datatrove => simplified::words(&left.text),
+            _ => {
+                let mut tokens = Vec::new();
+                token_hashes(&left.text, Shingles::Auto, &mut tokens);
+                tokens.len()
+            }
+        };
         below("too_few_characters_left", characters, self.config.min_remaining_characters as f64)
             .or_else(|| below("too_small_part_left", fraction, self.config.min_remaining_fraction))
             .or_else(|| below("too_few_words_left", words as f64, min_words as f64))

@@ -45,7 +45,7 @@ pub use unit::RepeatedUnit;
 use cut::CutRepeats;
 pub(crate) use cut::rejoined;
 use scan::RepeatScan;
-use similar::{SimilarScan, Similar};
+use similar::{Similar, SimilarScan};
 
 /// Cuts lines, paragraphs, sentences or runs of sentences out of documents if earlier documents, or the same one before, have
 /// them. A document of which too little is left is dropped.
@@ -87,8 +87,8 @@ pub struct RepeatedText {
     pub min_remaining_characters: usize,
     /// Least fraction of its characters, in [0, 1], that is left of a document. Default 0.
     pub min_remaining_fraction: f64,
-    /// Least words (as datatrove counts them, marks included) of a document something was cut from. Default 0; with
-    /// `compat = "datatrove"` 0 means its 50.
+    /// Least words, characters in scripts without spaces, of a document something was cut from. Default 0; with
+    /// `compat = "datatrove"` 0 means its 50, and marks are words.
     pub min_remaining_words: usize,
     /// Least sentences of a document something was cut from. Default 0; with `compat = "datatrove"` 0 means its 3.
     pub min_remaining_sentences: usize,
@@ -186,15 +186,23 @@ impl RepeatedText {
                 return refuse("`matching = \"similar\"` is for lines, paragraphs and sentences, not for spans".into());
             }
             if self.keep_first != 1 {
-                return refuse(format!("`matching = \"similar\"` keeps the first, `keep_first` is {}", self.keep_first));
+                return refuse(format!(
+                    "`matching = \"similar\"` keeps the first, `keep_first` is {}",
+                    self.keep_first
+                ));
             }
             if self.threshold == 0.0 {
                 return refuse("`threshold` is 0, so that nothing is verified: it must be more".into());
             }
-            self.minhash().validate().map_err(|error| Error::stage(STAGE, error.to_string().replace("`minhash`: ", "")))?;
+            self.minhash()
+                .validate()
+                .map_err(|error| Error::stage(STAGE, error.to_string().replace("`minhash`: ", "")))?;
         }
         if !(0.0..=1.0).contains(&self.min_remaining_fraction) {
-            return refuse(format!("`min_remaining_fraction` is {}, it must be from 0 to 1", self.min_remaining_fraction));
+            return refuse(format!(
+                "`min_remaining_fraction` is {}, it must be from 0 to 1",
+                self.min_remaining_fraction
+            ));
         }
         Ok(())
     }

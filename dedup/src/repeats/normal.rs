@@ -61,11 +61,13 @@ const CCNET_PUNCTUATION: &str = "，。、„”“«»１」「《》´∶：�
 
 fn ccnet(unit: &str, out: &mut String) {
     // Python strips these four controls too.
-    let line = unit.trim_matches(|character: char| character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}'));
+    let line =
+        unit.trim_matches(|character: char| character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}'));
     for character in line.to_lowercase().chars() {
         if is_digit(character) {
             out.push('0');
-        } else if !matches!(character, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}') && !CCNET_PUNCTUATION.contains(character) {
+        } else if !matches!(character, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}') && !CCNET_PUNCTUATION.contains(character)
+        {
             out.push(character);
         }
     }

@@ -62,13 +62,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Hands each unit's first piece and hash to `take`; two hashes if any of them makes it a repeat.
-    pub(super) fn of_text(
-        &mut self,
-        text: &str,
-        definition: Definition,
-        affix: usize,
-        mut take: impl FnMut(u32, u64),
-    ) {
+    pub(super) fn of_text(&mut self, text: &str, definition: Definition, affix: usize, mut take: impl FnMut(u32, u64)) {
         let pieces = definition.cutting.pieces(text);
         self.normal.clear();
         self.parts.clear();

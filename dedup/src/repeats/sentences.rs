@@ -11,15 +11,37 @@ use crate::text::{Classes, Role};
 
 /// Marks that end a sentence wherever they stand.
 fn is_terminal(character: char) -> bool {
-    matches!(character,
+    matches!(
+        character,
         '。' | '！' | '？' | '｡' | '．' | '︒' | '﹒' | '﹖' | '﹗' | '‼' | '⁇' | '⁈' | '⁉' // East Asian
-        | '؟' | '۔' | '܀'..='܂' // Arabic, Syriac
+        | '؟' | '۔' | '܀'
+            ..='܂' // Arabic, Syriac
         | '।' | '॥' | '၊' | '။' | '។' | '៕' | '።' | '፧' | '፨' // India, Burma, Cambodia, Ethiopia
-        | '։' | '᠃' | '᠉' | '᙮' | '꓿' | '꘎' | '꘏')
+        | '։' | '᠃' | '᠉' | '᙮' | '꓿' | '꘎' | '꘏'
+    )
 }
 
 fn is_closing(character: char) -> bool {
-    matches!(character, '”' | '’' | '"' | '\'' | '」' | '』' | '）' | ')' | '》' | '〉' | '】' | '〕' | ']' | '］' | '｝' | '}' | '»' | '›')
+    matches!(
+        character,
+        '”' | '’'
+            | '"'
+            | '\''
+            | '」'
+            | '』'
+            | '）'
+            | ')'
+            | '》'
+            | '〉'
+            | '】'
+            | '〕'
+            | ']'
+            | '］'
+            | '｝'
+            | '}'
+            | '»'
+            | '›'
+    )
 }
 
 fn is_ascii_mark(character: char) -> bool {
@@ -102,7 +124,10 @@ mod tests {
 
     #[test]
     fn chinese_ends_at_its_marks_with_what_closes_them() {
-        assert_eq!(sentences("下雨了。“真的吗？”他问……“真的！”好"), ["下雨了。", "“真的吗？”", "他问……", "“真的！”", "好"]);
+        assert_eq!(
+            sentences("下雨了。“真的吗？”他问……“真的！”好"),
+            ["下雨了。", "“真的吗？”", "他问……", "“真的！”", "好"]
+        );
         assert_eq!(sentences("他想……算了。（完。）下一句！？"), ["他想……", "算了。", "（完。）", "下一句！？"]);
         assert_eq!(sentences("好!真的.是的3.5元"), ["好!", "真的.", "是的3.5元"]);
         assert_eq!(sentences("雨です。「本当？」はい"), ["雨です。", "「本当？」", "はい"]);

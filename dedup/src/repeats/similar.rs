@@ -161,7 +161,11 @@ pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, con
     if 4 * count as u64 > context.memory || u32::try_from(count).is_err() {
         return Err(Error::Stage {
             stage: STAGE.into(),
-            problem: format!("{count} units may be alike to others: they take {} bytes, {} are allowed", 4 * count, context.memory),
+            problem: format!(
+                "{count} units may be alike to others: they take {} bytes, {} are allowed",
+                4 * count,
+                context.memory
+            ),
             hint: Some(format!(
                 "allow more memory (`--memory {}GiB`), raise `min_tokens`, or remove copies of documents first (step `minhash`)",
                 (4 * count as u64).div_ceil(1 << 30)

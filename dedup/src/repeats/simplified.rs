@@ -11,8 +11,7 @@ use super::spacy::{Token, tokens};
 use super::unit::Piece;
 
 /// datatrove's `PUNCTUATION` but for control characters.
-const PUNCTUATION: &str =
-    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
+const PUNCTUATION: &str = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
 
 fn category(character: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(character)
@@ -30,7 +29,8 @@ pub(super) fn simplify(text: &str, out: &mut String) {
     let mut plain = String::with_capacity(lower.len());
     let mut characters = lower.chars().peekable();
     let mut push = |character: char| {
-        let is_control = matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}');
+        let is_control =
+            matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}');
         let is_space = character.is_whitespace() || is_control || PUNCTUATION.contains(character);
         if !is_space {
             plain.push(character);

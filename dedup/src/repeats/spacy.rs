@@ -114,7 +114,8 @@ fn infix(run: &str) -> Option<(usize, usize)> {
             }
             ',' if is(before, char::is_alphabetic) && is(next, char::is_alphabetic) => 1,
             '+' | '-' | '*' | '^'
-                if is(before, |before| before.is_ascii_digit()) && is(next, |next| next.is_ascii_digit() || next == '-') =>
+                if is(before, |before| before.is_ascii_digit())
+                    && is(next, |next| next.is_ascii_digit() || next == '-') =>
             {
                 1
             }
@@ -124,7 +125,8 @@ fn infix(run: &str) -> Option<(usize, usize)> {
                 if after.starts_with(char::is_alphabetic) && bytes <= 6 { bytes } else { 0 }
             }
             ':' | '<' | '>' | '=' | '/'
-                if is(before, |before| before.is_alphabetic() || before.is_ascii_digit()) && is(next, char::is_alphabetic) =>
+                if is(before, |before| before.is_alphabetic() || before.is_ascii_digit())
+                    && is(next, char::is_alphabetic) =>
             {
                 1
             }
