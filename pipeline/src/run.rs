@@ -502,7 +502,11 @@ fn reduce(engine: &Engine<'_>, step: usize, manifest: &Manifest) -> Result<Count
         tallies.extend(put_together(engine, second.as_ref(), name, &partials, &temporary)?);
         drop(second);
         settle_outcome(&temporary, &outcome)?;
-        std::fs::remove_file(&first).map_err(Error::io("remove", &first))?;
+        if first.is_dir() {
+            remove_folder(&first)?;
+        } else {
+            std::fs::remove_file(&first).map_err(Error::io("remove", &first))?;
+        }
     } else {
         settle_outcome(&temporary, &outcome)?;
     }
