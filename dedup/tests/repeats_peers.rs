@@ -93,7 +93,7 @@ fn spans_are_cut_as_datatrove_cuts_them() {
     println!(
         "of {total} documents {same} have the same text left; of {changed} that datatrove changes or drops {changed_same}"
     );
-    assert!(changed > 1000);
+    assert!(changed > 1000 && changed_same + 5 > changed && same + 5 > total);
 }
 
 #[test]

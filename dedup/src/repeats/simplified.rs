@@ -191,7 +191,7 @@ mod tests {
             missed += found.len() - common;
         }
         println!("{same} of {documents} documents cut alike; {same_ends} of {ends} ends found, {missed} others");
-        assert!(same as f64 > 0.95 * f64::from(documents), "{same} of {documents}");
-        assert!(same_ends as f64 > 0.995 * ends as f64 && f64::from(missed as u32) < 0.005 * ends as f64);
+        assert!(same as f64 > 0.99 * f64::from(documents), "{same} of {documents}");
+        assert!(same_ends as f64 > 0.999 * ends as f64 && f64::from(missed as u32) < 0.001 * ends as f64);
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens as `spacy.blank("en")` cuts them, as far as sentences and the number of words depend on them: runs between white
 //! space, from whose ends marks are cut off one by one, and which are cut at infixes. Abbreviations are known, emoticons and
-//! contractions without an apostrophe are not; an address is one token if it names its protocol.
+//! contractions without an apostrophe are not.
 
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
@@ -37,8 +37,51 @@ fn is_icon(character: char) -> bool {
     !character.is_ascii() && CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::OtherSymbol
 }
 
+/// A lower-case letter, or a character of the scripts without case that spaCy counts with them: not Thai.
 fn is_lower(character: char) -> bool {
-    character.is_lowercase() || character.is_alphabetic() && !character.is_uppercase()
+    character.is_lowercase()
+        || matches!(character,
+            '\u{591}'..='\u{5f4}' | '\u{620}'..='\u{64a}' | '\u{66e}'..='\u{6d5}' | '\u{6e5}'..='\u{6ff}' | '\u{750}'..='\u{77f}'
+            | '\u{900}'..='\u{97f}' | '\u{980}'..='\u{9ff}' | '\u{b80}'..='\u{cff}' | '\u{d80}'..='\u{dff}' | '\u{1100}'..='\u{137f}'
+            | '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{3029}' | '\u{3038}'..='\u{318f}'
+            | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{20000}'..='\u{2fa1f}')
+}
+
+/// Whether a run is an address, with a protocol or without: labels and dots, of which the last is lower-case letters alone.
+fn is_address(run: &str) -> bool {
+    let is_label = |one: char| one.is_ascii_alphanumeric() || ('\u{a1}'..='\u{ffff}').contains(&one);
+    let rest = match run.split_once("://") {
+        Some((protocol, rest))
+            if protocol.len() > 1 && protocol.chars().all(|one| one.is_alphanumeric() || "_.+-".contains(one)) =>
+        {
+            rest
+        }
+        _ => run,
+    };
+    let end = rest.find(['/', '?', '#', ':']).unwrap_or(rest.len());
+    let (host, behind) = rest.split_at(end);
+    let behind = match behind.strip_prefix(':') {
+        Some(port) => {
+            let digits = port.len() - port.trim_start_matches(|one: char| one.is_ascii_digit()).len();
+            if !(2..=5).contains(&digits) {
+                return false;
+            }
+            &port[digits..]
+        }
+        None => behind,
+    };
+    let Some((labels, last)) = host.rsplit_once('.') else { return false };
+    let is_name = |label: &str| {
+        label.chars().count() <= 64
+            && label.starts_with(is_label)
+            && label.ends_with(is_label)
+            && label.chars().all(|one| is_label(one) || matches!(one, '-' | '_'))
+    };
+    let letters = last.chars().count();
+    labels.split('.').all(is_name)
+        && (2..=63).contains(&letters)
+        && last.chars().all(|one| one.is_ascii_lowercase() || !one.is_ascii() && is_label(one))
+        && (behind.is_empty() || behind.starts_with(['/', '?', '#']))
 }
 
 /// Bytes of what is cut off the front.
@@ -188,7 +231,7 @@ fn cut(text: &str, mut start: usize, mut end: usize, suffixes: &mut Vec<(usize, 
     }
     if start < end {
         let run = &text[start..end];
-        let is_whole = is_special(run) || run.contains("://") || run.starts_with("www.");
+        let is_whole = is_special(run) || is_address(run);
         let mut from = start;
         while let Some((at, length)) = (!is_whole).then(|| infix_from(text, start, from, end)).flatten() {
             if at > from {
