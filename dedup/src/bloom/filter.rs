@@ -123,6 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::print_stdout, reason = "a measurement, for MEASUREMENTS.md")]
     fn the_rate_is_what_was_asked_for() {
         for (elements, rate) in [(1_000_u64, 0.01), (200_000, 0.01), (200_000, 0.001), (50_000, 0.1), (20_000, 0.5)] {
             let size = Size::for_rate(elements, rate);
@@ -137,6 +138,10 @@ mod tests {
             let error = 4.0 * (rate / asked as f64).sqrt() + if elements < 10_000 { rate } else { rate * 0.03 };
             assert!((measured - rate).abs() < error, "{elements} elements, {rate}: {measured}, {size:?}");
             let bits = size.bytes() as f64 * 8.0 / elements as f64;
+            println!(
+                "{elements} elements, {rate} asked for: {measured:.5}, {bits:.1} bits each, {} hashes",
+                size.hashes
+            );
             let classical = -rate.ln() / std::f64::consts::LN_2.powi(2);
             assert!(bits < classical * 1.35 + 1.5, "{bits} bits an element, {classical} for a classical filter");
         }
