@@ -78,7 +78,7 @@ def table(found):
     ]
     for step in found["steps"]:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in step["reasons"].items())
-        if step["cut"]:
+        if step.get("cut"):
             (documents, _), (units, size) = step["cut"]["documents"], step["cut"]["units"]
             reasons += f"{'; ' if reasons else ''}{units:,} places, {size / 1e6:,.2f} MB, cut out of {documents:,} documents"
         lines.append(
@@ -118,11 +118,16 @@ def main():
     for recipe in recipes:
         print(recipe.stem, flush=True)
         record["funnels"].append(funnel(options.binary, recipe, paths, options.work / recipe.stem))
+    folder = options.runs / f"{record['date']}-{platform.machine()}-{os.cpu_count()}cores"
+    if options.recipes and (folder / "funnels.json").is_file():
+        # Those of the day that were not run again stay.
+        known = json.loads((folder / "funnels.json").read_text(encoding="utf-8"))["funnels"]
+        again = {found["preset"]: found for found in record["funnels"]}
+        record["funnels"] = [again.pop(found["preset"], found) for found in known] + list(again.values())
     lines = ["# Funnels", "", __doc__.split("\n\n", 2)[2].rsplit("\n\n", 1)[0], "",
              f"{record['date']}; {version}; {record['machine']}. Documents: {', '.join(f'`{name}`' for name in named)}.", ""]
     for found in record["funnels"]:
         lines += table(found)
-    folder = options.runs / f"{record['date']}-{platform.machine()}-{os.cpu_count()}cores"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "funnels.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     (folder / "funnels.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ fn random(state: &mut u64, bound: usize) -> usize {
 pub fn corpus(documents: usize) -> Vec<String> {
     let mut state = 5;
     let sentence = |number: usize| {
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             let word = |at: usize| char::from_u32(0x4e00 + (number * 31 + at * 17) as u32 % 5000).unwrap();
             format!("{}。", (0..9 + number % 7).map(word).collect::<String>())
         } else {
