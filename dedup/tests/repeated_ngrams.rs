@@ -129,7 +129,7 @@ fn a_filter_that_does_not_fit_says_which_rate_would() {
     let error = support::passes::try_reduce(&config, &documents, 2, 600_000, folder.path()).unwrap_err();
     assert!(error.to_string().contains("a filter of 1000000 n-grams with 0.01 false positives takes"), "{error}");
     let hint = error.hint().unwrap();
-    let rate: f64 = hint.rsplit("to ").nth(0).and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
+    let rate: f64 = hint.rsplit("to ").next().and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
     assert!((0.05..0.2).contains(&rate), "{hint}");
     let achievable = RepeatedNgrams { false_positive_rate: rate, ..config };
     support::passes::try_reduce(&achievable, &documents, 2, 600_000, folder.path()).unwrap();
