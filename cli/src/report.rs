@@ -151,6 +151,9 @@ fn reasons(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
 /// What each way of linking documents that are alike would drop, and how large clusters are.
 fn copies(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
     for step in &summary.steps {
+        if let Some(cut) = crate::summary::cut(step) {
+            write!(out, "<h2>Repeats: <code>{}</code></h2><p>{}.</p>", escape(&step.name), escape(&cut))?;
+        }
         let of_kind = |wanted: &'static str| step.tallies.iter().filter(move |(kind, _, _)| kind == wanted);
         if of_kind("linkage").next().is_some() {
             write!(

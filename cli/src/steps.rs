@@ -134,6 +134,9 @@ stages! {
     built_pass "minhash_data_juicer" MinhashDataJuicer(yuan_dedup::MinhashDataJuicer), "judges, sees the whole corpus",
         "-";
     pass "simhash" Simhash(yuan_dedup::Simhash), "judges, sees the whole corpus", "-";
+    pass "repeated_text" RepeatedText(yuan_dedup::RepeatedText), "rewrites the text, judges, sees the whole corpus", "-";
+    pass "repeated_ngrams" RepeatedNgrams(yuan_dedup::RepeatedNgrams), "rewrites the text, judges, sees the whole corpus",
+        "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -159,6 +162,14 @@ impl StageConfig {
                 Work::Pass(Arc::new(pass))
             }
             Self::Simhash(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedText(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedNgrams(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }

@@ -68,7 +68,7 @@ pub fn text(summary: &Summary) -> String {
             "",
             reasons.join(", "),
         );
-        for line in linkage(step).into_iter().chain(indexed(step)) {
+        for line in [linkage(step), indexed(step), cut(step)].into_iter().flatten() {
             let _ = writeln!(out, "{:>20}   {line}", "");
         }
     }
@@ -120,6 +120,15 @@ fn indexed(step: &yuan_pipeline::StepSummary) -> Option<String> {
     Some(format!("{} for documents of earlier crawls{added}", HumanCount(known.documents)))
 }
 
+/// What a step cut out of documents that it may have kept.
+pub fn cut(step: &yuan_pipeline::StepSummary) -> Option<String> {
+    let find = |key: &str| step.tallies.iter().find(|(kind, known, _)| kind == "cut" && known == key);
+    let (_, _, documents) = find("documents")?;
+    let (_, _, units) = find("units")?;
+    let (units, bytes) = (HumanCount(units.documents), HumanBytes(units.bytes));
+    Some(format!("{units} places, {bytes}, cut out of {} documents", HumanCount(documents.documents)))
+}
+
 /// What a step that drops nothing did, in a few words.
 fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     let tokens = step.tally("tokens").bytes;
@@ -129,6 +138,9 @@ fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     let sample = step.tally("sample").bytes;
     if sample > 0 {
         return Some(format!("learnt from {}", HumanBytes(sample)));
+    }
+    if let Some(cut) = cut(step) {
+        return Some(cut);
     }
     let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
     changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))

@@ -1,7 +1,6 @@
 //! From partial files to the documents to drop, in bounded memory.
 //!
-//! Keys are hashes, so they are cut into ranges that fit in memory; each thread collects a range from all partial files
-//! (each is sorted: one read a file), sorts it, and links the documents of a key to the first of them. Links are spilled,
+//! The records of a key (`ranges.rs`) link its documents to the first of them. Links are spilled,
 //! linked documents noted in a bitmap; then union-find over these documents alone. Costs: one read of the partial files;
 //! at most half of the memory for the ranges, later about ⅛ byte for each document of the corpus and 8 bytes for each
 //! linked one. The outcome depends on nothing but the set of (key, `doc_id`) pairs.
@@ -9,7 +8,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -18,11 +16,9 @@ use yuan_pipeline::{Context, Error, Result};
 
 use crate::document_set::{DocumentSet, NumberedDocuments};
 use crate::files::{Format, Kind, Partial, Record, Writer};
-use crate::index::{Known, is_known, known_id};
+use crate::index::{Known, is_known};
+use crate::ranges::{Crowd, Keys, Ranges, SMALL, Source};
 use crate::union_find::Components;
-
-/// Records below which cutting the work does not pay.
-const SMALL: u64 = 1 << 16;
 
 /// Clusters the documents of `partials` that share a key, and writes all but the first of each cluster, with the first
 /// as keeper, to `outcome`.
@@ -49,8 +45,9 @@ pub(crate) fn candidates(
 ) -> Result<()> {
     let mut links = Links::<1>::new(partials, format, context);
     if let Some(known) = known {
+        // Those of new documents come before those of known ones.
         let source = |(path, format, crawl)| Source { path: Cow::Owned(path), format, crawl: Some(crawl) };
-        links.sources.extend(known.keys().map(source));
+        links.ranges.sources.extend(known.keys().map(source));
         links.known = Some(known);
     }
     let (link_files, documents) = links.find()?;
@@ -71,109 +68,34 @@ pub(crate) fn candidates(
 
 /// The first half: which documents share a key.
 struct Links<'a, const WORDS: usize> {
-    /// Those of new documents come before those of known ones.
-    sources: Vec<Source<'a>>,
+    ranges: Ranges<'a, WORDS>,
     known: Option<&'a Known>,
     format: Format,
-    context: &'a Context<'a>,
     /// The documents that are linked with another.
     documents: Mutex<DocumentSet>,
 }
 
-/// A sorted file of keys.
-struct Source<'a> {
-    path: Cow<'a, Path>,
-    format: Format,
-    /// The crawl of an index whose documents it speaks of.
-    crawl: Option<u32>,
-}
-
 impl<'a, const WORDS: usize> Links<'a, WORDS> {
     fn new(partials: &'a [PathBuf], format: Format, context: &'a Context<'a>) -> Self {
-        let sources = partials.iter().map(|path| Source { path: Cow::Borrowed(path), format, crawl: None }).collect();
-        Self { sources, known: None, format, context, documents: Mutex::default() }
+        Self { ranges: Ranges::new(partials, format, context), known: None, format, documents: Mutex::default() }
     }
 
     /// Files of links and the documents in them.
     fn find(self) -> Result<(Vec<PathBuf>, NumberedDocuments)> {
-        let records = self.sources.iter().try_fold(0, |sum, source| {
-            self.context.check()?;
-            Ok::<_, Error>(sum + Partial::<WORDS>::open(&source.path, source.format)?.records())
-        })?;
-        let threads = if records < SMALL { 1 } else { self.context.threads.max(1) };
-        let capacity = (self.context.memory / 2 / threads as u64 / size_of::<Record<WORDS>>() as u64).max(1024);
-        // Ranges differ in size by chance, and by copies: most should fit at the first attempt.
-        let cuts = records.div_ceil(capacity / 4 * 3).max(if threads > 1 { 2 * threads as u64 } else { 1 });
-        let boundary = |cut: u64| ((u128::from(cut) << 64) / u128::from(cuts)) as u64;
-        let range = |cut: u64| (boundary(cut), boundary(cut + 1).wrapping_sub(1));
-        let ranges: Vec<(u64, u64)> = (0..cuts).map(range).collect();
-
-        let files: Vec<PathBuf> =
-            (0..threads).map(|thread| self.context.scratch.join(format!("links-{thread}"))).collect();
-        in_parallel(files.len(), |thread, next| {
-            let mut links = Writer::create(&files[thread])?;
-            let mut buffer = Vec::new();
-            while let Some(&range) = ranges.get(next()) {
-                self.link_range(range, capacity, &mut buffer, &mut links)?;
-            }
-            links.finish(self.link_format())
-        })?;
+        let ranges = &self.ranges;
+        let file = |thread| ranges.context.scratch.join(format!("links-{thread}"));
+        let files: Vec<PathBuf> = (0..ranges.size()?.1).map(file).collect();
+        ranges.each(
+            |thread| Writer::create(&files[thread]),
+            |links, keys| match keys {
+                Keys::Sorted(records) => self.link_sorted(records, links),
+                Keys::Crowd(crowd) => self.link_crowd(&crowd, links),
+            },
+            |links| links.finish(Format { kind: Kind::Links, ..self.format }),
+        )?;
         let documents = self.documents.into_inner().expect("no holder of the documents panics");
-        check_memory(&documents, self.format, self.context)?;
+        check_memory(&documents, self.format, self.ranges.context)?;
         Ok((files, documents.numbered()))
-    }
-
-    fn link_format(&self) -> Format {
-        Format { kind: Kind::Links, ..self.format }
-    }
-
-    /// Links the documents of the keys in a range, by halves if its records do not fit.
-    fn link_range(
-        &self,
-        range: (u64, u64),
-        capacity: u64,
-        records: &mut Vec<Record<WORDS>>,
-        links: &mut Writer,
-    ) -> Result<()> {
-        let mut left = vec![range];
-        while let Some((first, last)) = left.pop() {
-            let mut slices: Vec<Range<u64>> = Vec::with_capacity(self.sources.len());
-            for source in &self.sources {
-                self.context.check()?;
-                slices.push(Partial::<WORDS>::open(&source.path, source.format)?.range(first, last)?);
-            }
-            let size: u64 = slices.iter().map(|slice| slice.end - slice.start).sum();
-            if size > capacity && first == last {
-                self.link_crowd(&slices, links)?;
-            } else if size > capacity {
-                let middle = first + (last - first) / 2;
-                left.extend([(middle + 1, last), (first, middle)]);
-            } else {
-                records.clear();
-                records.reserve_exact(size as usize);
-                self.read(&slices, |record| {
-                    records.push(record);
-                    Ok(())
-                })?;
-                records.sort_unstable();
-                self.link_sorted(records, links)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read(&self, slices: &[Range<u64>], mut take: impl FnMut(Record<WORDS>) -> Result<()>) -> Result<()> {
-        for (source, slice) in self.sources.iter().zip(slices).filter(|(_, slice)| !slice.is_empty()) {
-            self.context.check()?;
-            let mut partial = Partial::open(&source.path, source.format)?;
-            match source.crawl {
-                None => partial.read(slice.clone(), &mut take)?,
-                Some(crawl) => partial.read(slice.clone(), |record: Record<WORDS>| {
-                    take(Record { doc_id: known_id(crawl, record.doc_id), ..record })
-                })?,
-            }
-        }
-        Ok(())
     }
 
     /// Links two documents, of which the second is new. Of a known one its keeper may come along.
@@ -211,9 +133,9 @@ impl<'a, const WORDS: usize> Links<'a, WORDS> {
     }
 
     /// The same for keys too frequent to fit in memory: the first document met stands for the first.
-    fn link_crowd(&self, slices: &[Range<u64>], links: &mut Writer) -> Result<()> {
+    fn link_crowd(&self, crowd: &Crowd<'_, WORDS>, links: &mut Writer) -> Result<()> {
         let mut firsts: HashMap<[u64; WORDS], u64> = HashMap::new();
-        self.read(slices, |record| match firsts.entry(record.key) {
+        crowd.read(|record| match firsts.entry(record.key) {
             Entry::Vacant(vacant) => {
                 if !is_known(record.doc_id) {
                     vacant.insert(record.doc_id);

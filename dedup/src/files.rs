@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `yuandups` |
 //! | 4 | format version, 1 |
-//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes, 8 documents of an index, 9 ids, 10 signatures, 11 fingerprints |
+//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes, 8 documents of an index, 9 ids, 10 signatures, 11 fingerprints, 12 units, 13 places to cut, 14 n-grams |
 //! | 8 | hash of the parameters the records were made with |
 //! | 8 | number of records |
 //! | … | records of 64-bit numbers |
@@ -14,6 +14,8 @@
 //! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
 //! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`, kind 8 in `index/crawl.rs`, kind 10 in
 //! `compat/partial.rs`, kind 11 in `simhash/mod.rs`; kind 9 is a 128-bit hash of an id and a document.
+//! Kind 14 is told in `bloom/notes.rs`. A unit of a text is a record of hash, `doc_id` and place in the document (kind 12); what is cut is
+//! `doc_id` and place (kind 13).
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -40,6 +42,9 @@ pub(crate) enum Kind {
     Ids = 9,
     Signatures = 10,
     Fingerprints = 11,
+    Units = 12,
+    Cuts = 13,
+    Grams = 14,
 }
 
 /// Which files belong together.

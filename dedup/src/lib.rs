@@ -2,7 +2,9 @@
 //!
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
 //! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
-//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards.
+//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. Two more cut out of documents
+//! what other documents have: [`RepeatedText`] lines, paragraphs, sentences and runs of sentences, [`RepeatedNgrams`] lines by
+//! their n-grams.
 //!
 //! | step | files |
 //! |---|---|
@@ -20,8 +22,10 @@
 //! | what published pipelines do, bit for bit | `compat/` |
 
 mod background;
+mod bloom;
 mod cluster;
 mod compat;
+mod cuts;
 mod document_set;
 mod duplicates;
 mod exact;
@@ -32,6 +36,9 @@ mod minhash;
 mod near;
 mod numbers;
 mod parameters;
+mod ranges;
+mod repeats;
+mod runs;
 mod scope;
 mod shingle;
 mod simhash;
@@ -43,6 +50,7 @@ mod url;
 mod verify;
 
 pub use background::{Background, background};
+pub use bloom::{NgramCompat, NgramRemoval, RepeatedNgrams};
 pub use compat::data_juicer::{DataJuicerPass, DataJuicerSigner, MinhashDataJuicer, Tokenization};
 pub use compat::datatrove::{
     ClusterOptions, DatatrovePass, DatatroveSigner, DatatroveStep, MinhashDatatrove, ShingleHash, TextNorm,
@@ -56,6 +64,7 @@ pub use index::{Changed, CrawlInfo, Event, Index, Member, Place, Removal, Select
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{IndexMode, Keep, Minhash, Signer};
 pub use numbers::Digits;
+pub use repeats::{RepeatedCompat, RepeatedText, RepeatedUnit, UnitMatching, UnitNormalization};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
 pub use simhash::{Simhash, SimhashCompat, Weights, hamming_distance};
 pub use url::UrlRules;

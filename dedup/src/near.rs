@@ -319,14 +319,24 @@ impl Signer {
         Some(&self.minima)
     }
 
-    /// The shingles of the document that was last asked about, sorted, each once; behind them its numbers, if they are compared.
-    pub(crate) fn distinct_shingles(&mut self, text: &str) -> &[u32] {
-        if self.config.compares_numbers() {
-            append_numbers(text, &mut self.shingles);
-        } else {
-            self.shingles.sort_unstable();
-            self.shingles.dedup();
+    /// How many tokens the document that was last asked about has.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The shingles of the document that was last asked about, sorted, each once.
+    pub(crate) fn distinct_shingles(&mut self) -> &[u32] {
+        self.shingles.sort_unstable();
+        self.shingles.dedup();
+        &self.shingles
+    }
+
+    /// As [`Self::distinct_shingles`], and behind them the numbers of its text, if they are compared.
+    pub(crate) fn shingles_and_numbers(&mut self, text: &str) -> &[u32] {
+        if !self.config.compares_numbers() {
+            return self.distinct_shingles();
         }
+        append_numbers(text, &mut self.shingles);
         &self.shingles
     }
 

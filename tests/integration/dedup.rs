@@ -273,3 +273,43 @@ fn fingerprints_find_copies_with_a_word_changed() {
     dir.file("r.toml", recipe);
     dir.run(&["plan", "r.toml"]).fails(2, &["`max_distance` is 40"]);
 }
+
+#[test]
+fn what_repeats_is_cut_out_and_told() {
+    let dir = Dir::new();
+    let footer = "所有权利保留，未经许可不得转载，请联系我们的编辑部。";
+    let page = |id: usize, text: String| json!({ "id": id, "text": text, "site": id % 2 }).to_string() + "\n";
+    let pages: String = (0..6)
+        .map(|id| page(id, format!("{}\n{footer}", words(1000 * id, 30))))
+        .chain([page(6, footer.into())])
+        .collect();
+    dir.file("pages.jsonl", pages);
+    let recipe = |stage: &str| {
+        dir.file(
+            "r.toml",
+            format!("[input]\npaths = [\"pages.jsonl\"]\n[output]\nkeep_dropped = true\n[[stage]]\n{stage}\n"),
+        );
+    };
+    recipe("repeated_text = { min_remaining_characters = 5 }");
+    let told = dir.ok(&["run", "r.toml", "-o", "lines"]).stderr();
+    assert!(told.contains("6 places") && told.contains("cut out of 6 documents"), "{told}");
+    let documents = dir.documents("lines/out");
+    assert_eq!(documents.len(), 6);
+    let ends = |at: usize| documents[at]["text"].as_str().is_some_and(|text| text.ends_with(footer));
+    assert!(ends(0) && !(1..6).any(ends));
+    let dropped = dir.documents("lines/dropped");
+    assert_eq!((dropped.len(), &dropped[0]["drop_reason"]), (1, &json!("nothing_left")));
+    assert_eq!(dropped[0]["text"], footer, "what is dropped is whole");
+    // Once more changes nothing; paragraphs that are alike are found in a second reading.
+    dir.ok(&["run", "r.toml", "-o", "again", "--set", "input.paths=[\"lines/out\"]"]);
+    assert_eq!(dir.documents("again/out").len(), 6);
+    recipe("repeated_text = { unit = \"paragraph\", matching = \"similar\", threshold = 0.5, min_tokens = 5 }");
+    dir.ok(&["run", "r.toml", "-o", "alike"]);
+    assert_eq!(dir.documents("alike/out").len(), 7);
+    recipe("repeated_ngrams = { ngram = 8 }");
+    dir.ok(&["run", "r.toml", "-o", "ngrams"]);
+    assert_eq!(dir.documents("ngrams/out").len(), 6);
+    recipe("repeated_text = { unit = \"span\", matching = \"similar\" }");
+    dir.run(&["run", "r.toml", "-o", "refused"])
+        .fails(2, &["`matching = \"similar\"` is for lines, paragraphs and sentences"]);
+}

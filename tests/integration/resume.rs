@@ -6,7 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Dir, corpus, halves, recipe, results};
 
-const STAGES: [&str; 4] = ["normalize = {}", "gopher_repetition = {}", "exact = {}", "minhash = {}"];
+const STAGES: [&str; 6] = [
+    "normalize = {}",
+    "gopher_repetition = {}",
+    "repeated_text = { unit = \"paragraph\", matching = \"similar\" }",
+    "repeated_ngrams = {}",
+    "exact = {}",
+    "minhash = {}",
+];
 const KILLS: usize = 12;
 
 /// A small generator, so that a failure can be had again.

@@ -2,11 +2,14 @@
 
 use crate::support::{Dir, corpus, halves, recipe, results};
 
-const CHAIN: [&str; 9] = [
+const CHAIN: [&str; 12] = [
     "normalize = {}",
     "language_id = {}",
     "exact = {}",
     "minhash = {}",
+    "repeated_text = { unit = \"paragraph\", matching = \"similar\" }",
+    "repeated_text = { unit = \"sentence\" }",
+    "repeated_ngrams = {}",
     "gopher_repetition = {}",
     "gopher_quality = {}",
     "train_tokenizer = { vocab_size = 2000, reserved = 20, sample_bytes = 400000 }",
@@ -44,7 +47,7 @@ fn one_two_and_eight_threads_write_the_same_bytes() {
 fn a_small_memory_budget_changes_nothing_but_time() {
     let dir = Dir::new();
     let input = dir.file("a.jsonl", corpus(400));
-    dir.file("r.toml", recipe(&[&input], 60_000, &CHAIN[..6]));
+    dir.file("r.toml", recipe(&[&input], 60_000, &CHAIN[..9]));
     dir.ok(&["run", "r.toml", "-o", "wide", "--quiet"]);
     dir.ok(&["run", "r.toml", "-o", "narrow", "--quiet", "--memory", "64MiB", "--threads", "4"]);
     assert!(results(&dir.path("wide")) == results(&dir.path("narrow")));

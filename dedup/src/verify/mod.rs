@@ -37,7 +37,7 @@ pub(crate) use outcome::{Clusters, open_verified};
 pub(crate) use record::{Candidate, Entry, Noted, Notes};
 pub use similarity::Similarity;
 
-use record::Note;
+pub(crate) use record::Note;
 
 /// The pass of the second reading.
 pub(crate) struct Verify {
@@ -144,7 +144,7 @@ impl Scan for VerifyScan {
             self.keys.dedup();
             let rank = rank(&document, &self.config);
             let id = id_hash(&document, &self.config.id_column);
-            let shingles = self.signer.distinct_shingles(document.text());
+            let shingles = self.signer.shingles_and_numbers(document.text());
             self.notes.note(&Note { first, rank, doc_id, id, keys: &self.keys, shingles })?;
         }
         Ok(())

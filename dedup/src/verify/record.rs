@@ -66,7 +66,7 @@ impl Notes {
         Ok(Self { writer: Writer::create(path)?, words: 0, record: Vec::new() })
     }
 
-    pub(super) fn note(&mut self, note: &Note<'_>) -> Result<()> {
+    pub(crate) fn note(&mut self, note: &Note<'_>) -> Result<()> {
         let mut record = std::mem::take(&mut self.record);
         record.clear();
         [note.first, note.doc_id, note.rank].iter().for_each(|word| record.extend(word.to_le_bytes()));
