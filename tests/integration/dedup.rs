@@ -114,7 +114,8 @@ fn options_that_make_no_sense_are_refused() {
 #[test]
 fn pages_of_one_address_are_kept_once() {
     let dir = Dir::new();
-    let page = |id: usize, url: Option<&str>| json!({ "id": id, "text": format!("text {id}"), "url": url }).to_string() + "\n";
+    let page =
+        |id: usize, url: Option<&str>| json!({ "id": id, "text": format!("text {id}"), "url": url }).to_string() + "\n";
     let pages = [
         (1, Some("http://www.example.com/a/?utm_source=x#top")),
         (2, Some("https://example.com/a")),
@@ -128,7 +129,8 @@ fn pages_of_one_address_are_kept_once() {
     dir.ok(&["dedup", "pages.jsonl", "-o", "run", "--method", "url", "--keep-dropped"]);
     assert_eq!(kept(&dir, "run"), [1, 3, 4, 5, 6]);
     assert!(dir.documents("run/dropped").iter().all(|document| document["drop_reason"] == "same_url"));
-    let recipe = "[input]\npaths = [\"pages.jsonl\"]\n[[stage]]\nexact = { key = \"url\", url = { ignore_query = true } }\n";
+    let recipe =
+        "[input]\npaths = [\"pages.jsonl\"]\n[[stage]]\nexact = { key = \"url\", url = { ignore_query = true } }\n";
     dir.file("r.toml", recipe);
     dir.ok(&["run", "r.toml", "-o", "query", "--quiet"]);
     assert_eq!(kept(&dir, "query"), [1, 4, 5, 6]);
