@@ -21,11 +21,11 @@ const INDEX: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Union {
     /// That of the larger set, or the first; an index's above all (datatrove).
-    BySize,
+    Larger,
     /// The same without pairs that have a document of an index.
-    BySizeWithoutIndex,
+    LargerWithoutIndex,
     /// That of higher rank, or the first, whose rank then grows (text-dedup).
-    ByRank,
+    HigherRank,
 }
 
 /// Documents in pairs, each with its root.
@@ -34,7 +34,7 @@ pub(super) struct Clusters {
     parents: Vec<u32>,
     /// Of roots.
     sizes: Vec<u32>,
-    /// Of roots, for [`Union::ByRank`]. A rank is at most the logarithm of a size.
+    /// Of roots, for [`Union::HigherRank`]. A rank is at most the logarithm of a size.
     ranks: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Clusters {
     /// If a file cannot be read or is damaged, or clusters do not fit in memory.
     pub(super) fn of(pairs: &PairFiles, union: Union, stage: &'static str, context: &Context<'_>) -> Result<Self> {
         let mut set = DocumentSet::default();
-        let is_left_out = |first: u64| union == Union::BySizeWithoutIndex && first == INDEX;
+        let is_left_out = |first: u64| union == Union::LargerWithoutIndex && first == INDEX;
         pairs.read(context, |(first, second)| {
             if !is_left_out(first) {
                 set.insert(first);
@@ -56,7 +56,7 @@ impl Clusters {
         check_memory(&set, Format { stage, kind: Kind::Links, parameters: 0 }, context)?;
         let places = set.numbered();
         let count = places.len() as u32;
-        let ranks = if union == Union::ByRank { vec![0; count as usize] } else { Vec::new() };
+        let ranks = if union == Union::HigherRank { vec![0; count as usize] } else { Vec::new() };
         let mut clusters = Self { places, parents: (0..count).collect(), sizes: vec![1; count as usize], ranks };
         pairs.read(context, |(first, second)| {
             if !is_left_out(first) {

@@ -159,7 +159,8 @@ mod tests {
             let shingles: Vec<u64> = (1..500_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
             let mask = if width == Width::Lower32 { u64::from(u32::MAX) } else { u64::MAX };
             let definition = |(a, b): (&u64, &u64)| {
-                let permuted = shingles.iter().map(|x| x.wrapping_mul(*a).wrapping_add(*b) % MERSENNE & mask);
+                let permuted =
+                    shingles.iter().map(|x| x.wrapping_mul(*a).wrapping_add(*b) % MERSENNE).map(|x| x & mask);
                 permuted.min().expect("there are shingles")
             };
             let expected: Vec<u64> = a.iter().zip(b).map(definition).collect();

@@ -217,7 +217,7 @@ impl Pass for TextDedupPass {
         let format = self.config.format();
         let units = Units::open(partials, format, self.config.bands, ROWS, 1)?;
         let pairs = buckets(&units, context)?;
-        let clusters = Clusters::of(&pairs, Union::ByRank, STAGE, context)?;
+        let clusters = Clusters::of(&pairs, Union::HigherRank, STAGE, context)?;
         clusters.tally(format, context);
         write_outcome(&units, clusters.removed(), format, outcome, context)
     }

@@ -306,7 +306,7 @@ pub fn cluster_files(pairs: &Path, output: &Path, options: ClusterOptions, memor
     }
     let cancelled = AtomicBool::new(false);
     let context = Context::new(memory, 1, PathBuf::new(), &cancelled);
-    let union = if options.ignore_index { Union::BySizeWithoutIndex } else { Union::BySize };
+    let union = if options.ignore_index { Union::LargerWithoutIndex } else { Union::Larger };
     let clusters = Clusters::of(&PairFiles { files }, union, STAGE, &context)?;
     write_clusters(&clusters, output, options)
 }

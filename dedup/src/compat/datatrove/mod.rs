@@ -205,7 +205,7 @@ impl Pass for DatatrovePass {
                 if let Some(folder) = folder("duplicates") {
                     files::write_pairs(&pairs, &folder)?;
                 }
-                let clusters = Clusters::of(&pairs, Union::BySize, STAGE, context)?;
+                let clusters = Clusters::of(&pairs, Union::Larger, STAGE, context)?;
                 if let Some(folder) = folder("remove") {
                     files::write_clusters(
                         &clusters,
