@@ -12,7 +12,8 @@
 //! A record is a key and the `doc_id` of a document that has it (kinds 1 and 2), or the `doc_id` of a duplicate and that
 //! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted), or a document with a key in common
 //! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
-//! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`.
+//! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`, kinds 20 to 24 (minimizers,
+//! those that are repeated, their filter, their contexts, spans of documents) in `substring/`.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -35,6 +36,11 @@ pub(crate) enum Kind {
     Candidates = 5,
     Shingles = 6,
     Sizes = 7,
+    Minimizers = 20,
+    RepeatedMinimizers = 21,
+    MinimizerFilter = 22,
+    Contexts = 23,
+    Spans = 24,
 }
 
 /// Which files belong together.

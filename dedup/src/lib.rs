@@ -2,7 +2,8 @@
 //!
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
 //! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
-//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards.
+//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. A third,
+//! [`RepeatedSubstrings`], cuts out of documents what the corpus says more than once.
 //!
 //! | step | files |
 //! |---|---|
@@ -12,6 +13,7 @@
 //! | partial files → clusters → duplicates | `cluster.rs`, `document_set.rs`, `union_find.rs` |
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
+//! | text → what the corpus has more than once → cut documents | `substring/` |
 
 mod cluster;
 mod document_set;
@@ -24,6 +26,7 @@ mod near;
 mod parameters;
 mod scope;
 mod shingle;
+mod substring;
 mod text;
 mod union_find;
 mod verify;
@@ -33,4 +36,5 @@ pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};
 pub use near::{Keep, Minhash, Signer};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
+pub use substring::{CutAt, Remove, RepeatedSubstrings, SubstringUnit};
 pub use verify::{Linkage, Similarity};
