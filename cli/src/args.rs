@@ -287,6 +287,12 @@ pub struct DedupArgs {
     /// minhash: add a column with the number of documents that a kept one stands for
     #[arg(long, value_name = "COLUMN")]
     pub cluster_size: Option<String>,
+    /// substring: shortest passage that is cut, in bytes [default: 100]
+    #[arg(long, value_name = "BYTES")]
+    pub min_length: Option<usize>,
+    /// substring: which occurrences of a passage go, all but the first (repeats) or all of them [default: repeats]
+    #[arg(long, value_name = "WHICH", value_parser = ["repeats", "all"])]
+    pub remove: Option<String>,
 }
 
 /// How copies are found.
@@ -296,6 +302,8 @@ pub enum DedupMethod {
     Exact,
     /// Nearly the same text: candidates by MinHash (14 bands of 8 rows over 5-grams), then compared
     Minhash,
+    /// Passages that occur again, letter for letter: they are cut out, and documents with too little left go
+    Substring,
 }
 
 #[derive(Debug, Args)]

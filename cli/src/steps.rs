@@ -124,6 +124,8 @@ stages! {
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    pass "repeated_substrings" RepeatedSubstrings(yuan_dedup::RepeatedSubstrings),
+        "rewrites the text, judges, sees the whole corpus", "reads `tokens` if these are cut";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -145,6 +147,10 @@ impl StageConfig {
         let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
             Self::Minhash(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedSubstrings(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }

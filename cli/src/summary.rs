@@ -68,6 +68,9 @@ pub fn text(summary: &Summary) -> String {
         if let Some(linkage) = linkage(step) {
             let _ = writeln!(out, "{:>20}   {linkage}", "");
         }
+        if let Some((_, unit, cut)) = step.tallies.iter().find(|(kind, _, _)| kind == "cut") {
+            let _ = writeln!(out, "{:>20}   {}", "", cut_note(unit, cut));
+        }
     }
     let _ = writeln!(
         out,
@@ -114,8 +117,18 @@ fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     if sample > 0 {
         return Some(format!("learnt from {}", HumanBytes(sample)));
     }
+    if let Some((_, unit, cut)) = step.tallies.iter().find(|(kind, _, _)| kind == "cut") {
+        return Some(cut_note(unit, cut));
+    }
     let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
     changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))
+}
+
+/// What was cut out of documents.
+fn cut_note(unit: &str, cut: &Tally) -> String {
+    let much =
+        if unit == "tokens" { format!("{} tokens", HumanCount(cut.bytes)) } else { HumanBytes(cut.bytes).to_string() };
+    format!("{much} cut out of {} documents", HumanCount(cut.documents))
 }
 
 fn tally(tally: &Tally) -> Value {

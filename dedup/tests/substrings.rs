@@ -1,10 +1,11 @@
 //! Repeated substrings, against a map of all windows.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 mod support;
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -335,4 +336,62 @@ fn settings_that_make_no_sense_are_named() {
     assert!(message(RepeatedSubstrings { min_left_fraction: 2.0, ..default() }).contains("`min_left_fraction` is 2"));
     let tokens = RepeatedSubstrings { unit: SubstringUnit::Tokens, cut_at: CutAt::Line, ..default() };
     assert!(message(tokens).contains("`cut_at` is for text"));
+}
+
+/// Texts from the front of a file, up to so many megabytes.
+fn texts(path: &Path, megabytes: f64) -> Vec<String> {
+    let file = std::fs::File::open(path).unwrap();
+    let lines: Box<dyn BufRead> = if path.extension().is_some_and(|suffix| suffix == "zst") {
+        let mut decoder = zstd::Decoder::new(file).unwrap();
+        decoder.window_log_max(27).unwrap();
+        Box::new(BufReader::new(decoder))
+    } else {
+        Box::new(BufReader::new(file))
+    };
+    let mut left = (megabytes * 1e6) as usize;
+    let texts = lines.lines().map(|line| {
+        let row: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        row["text"].as_str().unwrap().to_owned()
+    });
+    let fits = |text: &String| {
+        let fits = text.len() <= left;
+        left = left.saturating_sub(text.len());
+        fits
+    };
+    texts.take_while(fits).collect()
+}
+
+#[test]
+fn a_suffix_array_finds_the_same_spans() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let golden = std::fs::read_to_string(root.join("tests/fixtures/dedup/repeated_substrings.txt")).unwrap();
+    let mut compared = 0;
+    for line in golden.lines() {
+        let [file, megabytes, length, remove, spans, bytes, hash] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let path = root.join(file);
+        if !path.exists() {
+            eprintln!("skipped: no {file}");
+            continue;
+        }
+        let remove = if remove == "all" { Remove::All } else { Remove::Repeats };
+        let texts = texts(&path, megabytes.parse().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let pass = plain(length.parse().unwrap(), SubstringUnit::Bytes, remove);
+        let (_, outcome) = stage(&pass, &|| batches(&texts, 200), MEMORY, 2, folder.path());
+        // After a header: document, start, end.
+        let found = &outcome[32..];
+        let size: u64 = found
+            .chunks_exact(24)
+            .map(|span| {
+                let word = |at: usize| u64::from_le_bytes(span[at..at + 8].try_into().unwrap());
+                word(16) - word(8)
+            })
+            .sum();
+        let found = (found.len() / 24, size, format!("{:016x}", xxhash_rust::xxh3::xxh3_64(found)));
+        assert_eq!(found, (spans.parse().unwrap(), bytes.parse().unwrap(), hash.to_owned()), "{line}");
+        compared += 1;
+    }
+    assert!(compared >= 6);
 }

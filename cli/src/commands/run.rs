@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, Keep, Linkage, Minhash};
+use yuan_dedup::{Exact, Keep, Linkage, Minhash, Remove, RepeatedSubstrings};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
@@ -69,12 +69,20 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
     {
         return Err(usage(format!("`{flag}` is for near-duplicates"), "add `--method minhash`".to_owned()));
     }
+    let given = [("--min-length", args.min_length.is_some()), ("--remove", args.remove.is_some())];
+    if let Some((flag, _)) = given.iter().find(|(_, given)| *given)
+        && !methods.contains(&DedupMethod::Substring)
+    {
+        return Err(usage(format!("`{flag}` is for repeated passages"), "add `--method substring`".to_owned()));
+    }
+    let substrings = repeated_substrings(args)?;
     let minhash = near_duplicates(args)?;
     let stages = methods
         .iter()
         .map(|method| match method {
             DedupMethod::Exact => StageConfig::Exact(Exact { within: args.within.clone(), ..Exact::default() }),
             DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
+            DedupMethod::Substring => StageConfig::RepeatedSubstrings(substrings.clone()),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
@@ -102,6 +110,19 @@ fn near_duplicates(args: &DedupArgs) -> anyhow::Result<Minhash> {
     minhash.cluster_size_column = args.cluster_size.clone().unwrap_or_default();
     minhash.validate().map_err(|error| usage(error.to_string(), None))?;
     Ok(minhash)
+}
+
+/// The settings of `repeated_substrings` that the options ask for.
+fn repeated_substrings(args: &DedupArgs) -> anyhow::Result<RepeatedSubstrings> {
+    let default = RepeatedSubstrings::default();
+    let substrings = RepeatedSubstrings {
+        min_length: args.min_length.unwrap_or(default.min_length),
+        remove: if args.remove.as_deref() == Some("all") { Remove::All } else { Remove::Repeats },
+        within: args.within.clone(),
+        ..default
+    };
+    substrings.validate().map_err(|error| usage(error.to_string(), None))?;
+    Ok(substrings)
 }
 
 /// Runs a recipe in a folder, then prints the summary and writes the report.
