@@ -72,6 +72,11 @@ pub enum Command {
     Clean(CleanArgs),
     /// Remove documents that were seen before
     Dedup(DedupArgs),
+    /// Find documents that hold text of evaluation sets; drop or cut them, or only tell
+    ///
+    /// What was found where is in `outcomes/00-decontaminate` of the run folder: matches.parquet, a row for each document and
+    /// item, and items.parquet, a row for each item that was found.
+    Decontaminate(DecontaminateArgs),
     /// Train a byte-level BPE tokenizer
     TrainTokenizer(TrainTokenizerArgs),
     /// Turn documents into Megatron .bin/.idx
@@ -293,6 +298,35 @@ pub struct DedupArgs {
     /// substring: which occurrences of a passage go, all but the first (repeats) or all of them [default: repeats]
     #[arg(long, value_name = "WHICH", value_parser = ["repeats", "all"])]
     pub remove: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DecontaminateArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Evaluation sets, files or folders: .jsonl .json .csv .tsv .parquet .txt (also .gz, .zst); may be repeated
+    #[arg(long, value_name = "PATH", required = true)]
+    pub evals: Vec<PathBuf>,
+    /// Fields of an item that hold its texts [default: question, choices, answer and what else published sets call them]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// Words in an n-gram [default: 13]
+    #[arg(long, value_name = "N")]
+    pub ngram: Option<usize>,
+    /// Characters in an n-gram, in scripts without spaces between words [default: 20]
+    #[arg(long, value_name = "N")]
+    pub characters: Option<usize>,
+    /// An n-gram that more documents have is a set phrase and says nothing by itself [default: 10]
+    #[arg(long, value_name = "N")]
+    pub max_documents: Option<u32>,
+    /// Least fraction of an item's n-grams that a contaminated document has [default: 0, one is enough]
+    #[arg(long, value_name = "FRACTION")]
+    pub min_overlap: Option<f64>,
+    /// What is done with contaminated documents: drop them, cut the sentences with text of items out, or report
+    #[arg(long, value_name = "WHAT", default_value = "drop", value_parser = ["drop", "cut", "report"])]
+    pub action: String,
 }
 
 /// How copies are found.

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::demo::demo(&args, &cli.global),
         Command::Clean(args) => commands::run::clean(&args, &cli.global),
         Command::Dedup(args) => commands::run::dedup(&args, &cli.global),
+        Command::Decontaminate(args) => commands::run::decontaminate(&args, &cli.global),
         Command::TrainTokenizer(args) => commands::tokens::train_tokenizer(&args, &cli.global),
         Command::Score(args) => commands::learn::score(&args, &cli.global),
         Command::TrainFastText(args) => commands::learn::train_fasttext(&args, &cli.global),

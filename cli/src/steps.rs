@@ -126,6 +126,8 @@ stages! {
     pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
     pass "repeated_substrings" RepeatedSubstrings(yuan_dedup::RepeatedSubstrings),
         "rewrites the text, judges, sees the whole corpus", "reads `tokens` if these are cut";
+    built_pass "decontaminate" Decontaminate(yuan_dedup::DecontaminateConfig),
+        "judges or rewrites the text, sees the whole corpus", "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),

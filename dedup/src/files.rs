@@ -13,7 +13,8 @@
 //! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted), or a document with a key in common
 //! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
 //! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`, kinds 20 to 24 (minimizers,
-//! those that are repeated, their filter, their contexts, spans of documents) in `substring/`.
+//! those that are repeated, their filter, their contexts, spans of documents) in `substring/`, 30 and 31 (what
+//! documents have of evaluation sets, which of them are contaminated) in `decontaminate/`.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
     MinimizerFilter = 22,
     Contexts = 23,
     Spans = 24,
+    EvalHits = 30,
+    Contaminated = 31,
 }
 
 /// Which files belong together.

@@ -3,7 +3,8 @@
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
 //! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
 //! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. A third,
-//! [`RepeatedSubstrings`], cuts out of documents what the corpus says more than once.
+//! [`RepeatedSubstrings`], cuts out of documents what the corpus says more than once; a fourth, [`Decontaminate`], finds text of
+//! evaluation sets.
 //!
 //! | step | files |
 //! |---|---|
@@ -14,8 +15,10 @@
 //! | candidates → the documents that are as alike as they must be | `verify/`: a second reading |
 //! | duplicates → marked documents | `duplicates.rs` |
 //! | text → what the corpus has more than once → cut documents | `substring/` |
+//! | evaluation sets, text → contaminated documents | `decontaminate/` |
 
 mod cluster;
+mod decontaminate;
 mod document_set;
 mod duplicates;
 mod exact;
@@ -31,6 +34,7 @@ mod text;
 mod union_find;
 mod verify;
 
+pub use decontaminate::{Action, Decontaminate, DecontaminateConfig};
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use minhash::{Permutations, band_keys, candidate_probability, estimated_similarity};

@@ -42,12 +42,41 @@ impl CutAt {
             Self::Grapheme => between(text.grapheme_indices(true).map(|(at, _)| at), text.len(), spans),
             Self::Word => between(text.split_word_bound_indices().map(|(at, _)| at), text.len(), spans),
             Self::Sentence => between(text.split_sentence_bound_indices().map(|(at, _)| at), text.len(), spans),
-            Self::Line => {
-                let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-                between(std::iter::once(0).chain(starts), text.len(), spans)
-            }
+            Self::Line => between(std::iter::once(0).chain(line_starts(text)), text.len(), spans),
         }
     }
+}
+
+impl CutAt {
+    /// Each span of bytes with all that is between its borders, joined where they meet. O(text), if there is any span.
+    pub(crate) fn around(self, text: &str, spans: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
+        let mut spans = spans.peekable();
+        if spans.peek().is_none() {
+            return Vec::new();
+        }
+        let mut borders: Vec<usize> = match self {
+            Self::Character => text.char_indices().map(|(at, _)| at).collect(),
+            Self::Grapheme => text.grapheme_indices(true).map(|(at, _)| at).collect(),
+            Self::Word => text.split_word_bound_indices().map(|(at, _)| at).collect(),
+            Self::Sentence => text.split_sentence_bound_indices().map(|(at, _)| at).collect(),
+            Self::Line => std::iter::once(0).chain(line_starts(text)).collect(),
+        };
+        borders.push(text.len());
+        let mut wide: Vec<Range<usize>> = Vec::new();
+        for span in spans {
+            let start = borders[borders.partition_point(|border| *border <= span.start).saturating_sub(1)];
+            let end = borders[borders.partition_point(|border| *border < span.end).min(borders.len() - 1)];
+            match wide.last_mut() {
+                Some(last) if start <= last.end => last.end = last.end.max(end),
+                _ => wide.push(start..end.max(start)),
+            }
+        }
+        wide
+    }
+}
+
+fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)
 }
 
 /// For each span, from the first to the last of the borders (and the text's end) in it. Both are in order.
@@ -94,5 +123,20 @@ mod tests {
         assert_eq!(cut(CutAt::Line, text, 5..text.len()), "se\u{301}ven eight.");
         assert_eq!(cut(CutAt::Character, text, 0..text.len()), text);
         assert_eq!(cut(CutAt::Character, "三", 1..2), "");
+    }
+
+    #[test]
+    fn what_is_touched_goes_whole() {
+        let text = "One two. Three four. Five\nsix 七八。九";
+        let around = |at: CutAt, words: &[&str]| {
+            let spans = words.iter().map(|word| text.find(word).unwrap()..text.find(word).unwrap() + word.len());
+            at.around(text, spans).into_iter().map(|span| &text[span]).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(around(CutAt::Sentence, &["two. Th", "six"]), "One two. Three four. |six 七八。");
+        assert_eq!(around(CutAt::Line, &["four"]), "One two. Three four. Five\n");
+        assert_eq!(around(CutAt::Word, &["wo", "ou"]), "two|four");
+        assert_eq!(around(CutAt::Character, &["八"]), "八");
+        assert_eq!(around(CutAt::Sentence, &["wo", "hree"]), "One two. Three four. ");
+        assert_eq!(around(CutAt::Sentence, &["九"]), "九");
     }
 }

@@ -42,11 +42,13 @@ use crate::scope::scope;
 pub use borders::CutAt;
 pub use symbols::SubstringUnit;
 
+pub(crate) use cut::without;
+pub(crate) use spans::SpansOf;
+
 use contexts::Notes;
 use cut::CutSpans;
 use filter::{Filter, Seen, at_most_twice, seen};
 use minimizers::{Shape, minimizers};
-use spans::SpansOf;
 use symbols::{Sequence, Symbol};
 
 /// The pass's name in a recipe.

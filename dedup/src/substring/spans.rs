@@ -210,12 +210,12 @@ impl Told {
 }
 
 /// The outcome, mapped into memory.
-pub(super) struct SpansOf {
+pub(crate) struct SpansOf {
     file: Mmap,
 }
 
 impl SpansOf {
-    pub(super) fn open(outcome: &Path, format: Format) -> Result<Self> {
+    pub(crate) fn open(outcome: &Path, format: Format) -> Result<Self> {
         let file = File::open(outcome).map_err(Error::io("read", outcome))?;
         // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
         let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", outcome))?;
@@ -233,7 +233,7 @@ impl SpansOf {
     }
 
     /// The spans of a document, in order. O(log spans) and one step for each.
-    pub(super) fn of(&self, doc_id: u64) -> impl Iterator<Item = Range<usize>> {
+    pub(crate) fn of(&self, doc_id: u64) -> impl Iterator<Item = Range<usize>> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
