@@ -315,7 +315,7 @@ pub struct DecontaminateArgs {
     /// Words in an n-gram [default: 13]
     #[arg(long, value_name = "N")]
     pub ngram: Option<usize>,
-    /// Characters in an n-gram, in scripts without spaces between words [default: 20]
+    /// Characters in an n-gram, in scripts without spaces between words [default: 25]
     #[arg(long, value_name = "N")]
     pub characters: Option<usize>,
     /// An n-gram that more documents have is a set phrase and says nothing by itself [default: 10]

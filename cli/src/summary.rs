@@ -6,6 +6,8 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use yuan_pipeline::{Summary, Tally};
 
+use crate::evaluation;
+
 /// The funnel as text: what came in, what each step took out and why, what is left.
 pub fn text(summary: &Summary) -> String {
     let mut out = String::new();
@@ -72,7 +74,7 @@ pub fn text(summary: &Summary) -> String {
             let _ = writeln!(out, "{:>20}   {}", "", cut_note(unit, cut));
         }
     }
-    evaluation_sets(summary, &mut out);
+    out.push_str(&evaluation::text(summary));
     let _ = writeln!(
         out,
         "{:<20} {:>10} documents {:>11}  {:.1} % of the text",
@@ -123,31 +125,6 @@ fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     }
     let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
     changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))
-}
-
-/// How many items of each evaluation set the corpus has.
-fn evaluation_sets(summary: &Summary, out: &mut String) {
-    for step in &summary.steps {
-        let of_set = |kind: &str| kind == "contaminated_items";
-        let sets: Vec<_> = step.tallies.iter().filter(|(kind, _, _)| of_set(kind)).collect();
-        if sets.is_empty() {
-            continue;
-        }
-        let documents =
-            step.tallies.iter().find(|(kind, _, _)| kind == "contaminated").map_or(0, |found| found.2.documents);
-        let (found, all) = sets.iter().fold((0, 0), |sum, (_, _, set)| (sum.0 + set.documents, sum.1 + set.bytes));
-        let _ = writeln!(
-            out,
-            "{:>20}   {} documents have text of {} of {} items",
-            "",
-            HumanCount(documents),
-            HumanCount(found),
-            HumanCount(all)
-        );
-        for (_, set, items) in sets.iter().filter(|(_, _, items)| items.documents > 0) {
-            let _ = writeln!(out, "{:>20}   {set}: {} of {}", "", HumanCount(items.documents), HumanCount(items.bytes));
-        }
-    }
 }
 
 /// What was cut out of documents.

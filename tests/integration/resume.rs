@@ -5,7 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Dir, corpus, recipe, results};
 
-const STAGES: [&str; 4] = ["normalize = {}", "gopher_repetition = {}", "exact = {}", "minhash = {}"];
+const STAGES: [&str; 5] = [
+    "normalize = {}",
+    "gopher_repetition = {}",
+    "exact = {}",
+    "minhash = {}",
+    "repeated_substrings = { min_length = 30 }",
+];
 const KILLS: usize = 12;
 
 /// A small generator, so that a failure can be had again.

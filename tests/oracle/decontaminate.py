@@ -8,7 +8,7 @@ FIXTURES/decontaminate_matches.jsonl: {"doc", "set", "item", "found", "ngrams"} 
 tuples of tokens. Needs Python 3 and zstandard. The same files give the same output.
 
 Definition: tokens are single CJK, kana, Hangul characters, or runs of other letters, digits and marks, in form C and lower case. The
-n-grams of a text (question, choices, answer) are its runs of 13 tokens, or of 20 if at least half of the tokens are such
+n-grams of a text (question, choices, answer) are its runs of 13 tokens, or of 25 if at least half of the tokens are such
 characters; a shorter text of at least 8 (14) tokens is one n-gram; one without a letter is none. In more than 10 documents an n-gram
 is common. A document is contaminated by an item if it has one of its n-grams that is not common, or half of them where the item has 13 or
 more.
@@ -26,7 +26,7 @@ import zstandard
 
 SINGLE = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 TOKEN = re.compile(f"[{SINGLE}]|(?:(?![{SINGLE}_])\\w)+")
-WORDS, CHARACTERS, MIN_WORDS, MIN_CHARACTERS, MAX_DOCUMENTS, HALF = 13, 20, 8, 14, 10, 0.5
+WORDS, CHARACTERS, MIN_WORDS, MIN_CHARACTERS, MAX_DOCUMENTS, HALF = 13, 25, 8, 14, 10, 0.5
 
 
 def rows(path, limit=None):
@@ -85,8 +85,8 @@ def main():
         answers[4],
         chinese[0],
         chinese[1].replace("，", "、").replace("。", "\n"),
-        "".join(tokens(chinese[2]))[:26],
-        "".join(tokens(chinese[3]))[2:21],
+        "".join(tokens(chinese[2]))[:31],
+        "".join(tokens(chinese[3]))[2:26],
         chinese[4] + english[5],
         unicodedata.normalize("NFD", english[6] + " caf\u00e9"),
     ]

@@ -170,7 +170,7 @@ fn objects(path: &Path, text: &str, is_one_value: bool) -> Result<Vec<Value>> {
             Value::Object(map) if !map.is_empty() && map.values().all(Value::is_object) => {
                 map.into_iter().map(|(_, item)| item).collect()
             }
-            Value::Object(map) if !map.is_empty() && map.values().all(|value| is_list_of_objects(value)) => {
+            Value::Object(map) if !map.is_empty() && map.values().all(is_list_of_objects) => {
                 map.into_iter().flat_map(|(_, items)| items.as_array().cloned().unwrap_or_default()).collect()
             }
             value => vec![value],

@@ -39,16 +39,8 @@ pub(super) struct Entry {
     pub number: u64,
     /// Its n-grams, each once.
     pub ngrams: u32,
-    /// Its texts.
-    pub texts: Vec<IndexedText>,
-}
-
-/// A text of an item.
-pub(super) struct IndexedText {
-    /// In form C.
-    pub text: String,
-    /// For each n-gram, in order: its number, and where it is in the text.
-    pub ngrams: Vec<(u32, u32, u32)>,
+    /// Its texts, in form C.
+    pub texts: Vec<String>,
 }
 
 /// All n-grams of all items.
@@ -73,45 +65,42 @@ pub(super) struct Hit {
 }
 
 impl Index {
-    pub(super) fn new(files: &[EvalFile], config: &DecontaminateConfig) -> Self {
-        let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
-        let mut lookup = Lookup { first: config.first_tokens(), ..Lookup::default() };
+    pub(super) fn new(files: Vec<EvalFile>, config: &DecontaminateConfig) -> Self {
         let mut entries = Vec::new();
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        let mut pairs: Vec<(u64, u32)> = Vec::new();
+        let mut lookup = Lookup { first: config.first_tokens(), ..Lookup::default() };
         for (file, of_file) in (0_u32..).zip(files) {
-            for item in &of_file.items {
+            for item in of_file.items {
                 let of_item = entries.len() as u32;
-                let mut texts = Vec::new();
-                let mut distinct = Vec::new();
-                for text in &item.texts {
-                    let text = composed(text).into_owned();
-                    let mut ngrams = Vec::new();
-                    for ngram in ngrams_of(&text, config) {
-                        let next = numbers.len() as u32;
-                        let number = *numbers.entry(ngram.hash).or_insert(next);
-                        lookup.add(&ngram, number);
-                        ngrams.push((number, ngram.at.0, ngram.at.1));
-                        distinct.push(number);
-                    }
-                    texts.push(IndexedText { text, ngrams });
+                let known = pairs.len();
+                let texts: Vec<String> = item.texts.iter().map(|text| composed(text).into_owned()).collect();
+                for ngram in texts.iter().flat_map(|text| ngrams_of(text, config)) {
+                    lookup.know(&ngram);
+                    pairs.push((ngram.hash, of_item));
                 }
-                distinct.sort_unstable();
-                distinct.dedup();
-                if !distinct.is_empty() {
-                    pairs.extend(distinct.iter().map(|number| (*number, of_item)));
-                    entries.push(Entry { file, number: item.number, ngrams: distinct.len() as u32, texts });
+                if pairs.len() > known {
+                    entries.push(Entry { file, number: item.number, ngrams: 0, texts });
                 }
             }
         }
+        // n-grams are numbered in the order of their hashes.
         pairs.sort_unstable();
-        let mut starts = vec![0_u32; numbers.len() + 1];
-        pairs.iter().for_each(|(number, _)| starts[*number as usize + 1] += 1);
-        (1..starts.len()).for_each(|at| starts[at] += starts[at - 1]);
-        let items = pairs.into_iter().map(|(_, item)| item).collect();
-        let fingerprint = numbers
+        pairs.dedup();
+        let mut starts = vec![0];
+        let mut items = Vec::with_capacity(pairs.len());
+        for of_ngram in pairs.chunk_by(|one, other| one.0 == other.0) {
+            items.extend(of_ngram.iter().map(|(_, item)| *item));
+            starts.push(items.len() as u32);
+            lookup.hashes.push(of_ngram[0].0);
+        }
+        drop(pairs);
+        items.iter().for_each(|item| entries[*item as usize].ngrams += 1);
+        lookup.finish();
+        let fingerprint = items
             .iter()
-            .fold(entries.len() as u64, |sum, (hash, number)| mixed(sum.wrapping_mul(ROLL) ^ hash, *number as usize));
-        lookup.finish(numbers.len());
+            .zip(0_u64..)
+            .fold(0, |sum: u64, (item, at)| mixed(sum.wrapping_mul(ROLL) ^ u64::from(*item), at as usize));
+        let fingerprint = lookup.hashes.iter().fold(fingerprint, |sum, hash| sum.wrapping_mul(ROLL) ^ hash);
         Self { entries, starts, items, lookup, fingerprint }
     }
 
@@ -124,6 +113,28 @@ impl Index {
     pub(super) fn items_of(&self, ngram: u32) -> &[u32] {
         let range = self.starts[ngram as usize] as usize..self.starts[ngram as usize + 1] as usize;
         &self.items[range]
+    }
+
+    /// The longest piece of an item that is covered by these n-grams, which are sorted.
+    pub(super) fn longest(&self, item: u32, found: &[u32], config: &DecontaminateConfig) -> &str {
+        let mut longest = "";
+        for text in &self.entries[item as usize].texts {
+            let mut open: Option<(u32, u32)> = None;
+            for ngram in ngrams_of(text, config) {
+                if self.lookup.get(ngram.hash).is_none_or(|number| found.binary_search(&number).is_err()) {
+                    continue;
+                }
+                open = match open {
+                    Some((from, to)) if ngram.at.0 <= to => Some((from, ngram.at.1)),
+                    _ => Some(ngram.at),
+                };
+                let piece = open.map_or("", |(from, to)| &text[from as usize..to as usize]);
+                if piece.len() > longest.len() {
+                    longest = piece;
+                }
+            }
+        }
+        longest
     }
 
     /// Appends all n-grams that these tokens have.
@@ -167,7 +178,7 @@ fn ngrams_of(text: &str, config: &DecontaminateConfig) -> Vec<Ngram> {
     (0..=hashes.len() - length).filter_map(ngram).collect()
 }
 
-/// Hash → n-gram, behind a filter of two bits a key in one word.
+/// Hash → number of an n-gram, behind a filter of two bits a key in one word.
 #[derive(Default)]
 struct Lookup {
     /// Lengths that are looked for at each place.
@@ -175,44 +186,41 @@ struct Lookup {
     /// How many tokens the firsts of shorter texts are, and, for the hash of such, how long they are.
     first: usize,
     shorter: BTreeMap<u64, Vec<usize>>,
-    keys: Vec<(u64, u32)>,
+    /// Of all n-grams, in order.
+    hashes: Vec<u64>,
     filter: Vec<u64>,
-    table: Vec<(u64, u32)>,
+    /// Numbers of n-grams, by hash, with linear probing.
+    table: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
 
 impl Lookup {
-    fn add(&mut self, ngram: &Ngram, number: u32) {
-        self.keys.push((ngram.hash, number));
+    fn know(&mut self, ngram: &Ngram) {
         let lengths = match ngram.first {
             None => &mut self.lengths,
-            Some(first) => {
-                self.keys.push((first, NONE));
-                self.shorter.entry(first).or_default()
-            }
+            Some(first) => self.shorter.entry(first).or_default(),
         };
         if !lengths.contains(&ngram.length) {
             lengths.push(ngram.length);
         }
     }
 
-    fn finish(&mut self, ngrams: usize) {
-        let keys = std::mem::take(&mut self.keys);
-        self.filter = vec![0; (keys.len() / 4).next_power_of_two().max(64)];
-        self.table = vec![(0, NONE); (2 * ngrams).next_power_of_two().max(64)];
-        for (hash, number) in keys {
-            let (word, bits) = self.bits(hash);
+    fn finish(&mut self) {
+        let keys = self.hashes.len() + self.shorter.len();
+        self.filter = vec![0; (keys / 4).next_power_of_two().max(64)];
+        self.table = vec![NONE; (3 * self.hashes.len() / 2).next_power_of_two().max(64)];
+        for hash in self.hashes.iter().chain(self.shorter.keys()) {
+            let (word, bits) = self.bits(*hash);
             self.filter[word] |= bits;
-            if number == NONE {
-                continue;
-            }
-            let mask = self.table.len() - 1;
+        }
+        let mask = self.table.len() - 1;
+        for (hash, number) in self.hashes.iter().zip(0_u32..) {
             let mut at = (hash >> 20) as usize & mask;
-            while self.table[at].1 != NONE && self.table[at].0 != hash {
+            while self.table[at] != NONE {
                 at = (at + 1) & mask;
             }
-            self.table[at] = (hash, number);
+            self.table[at] = number;
         }
     }
 
@@ -230,9 +238,9 @@ impl Lookup {
     fn get(&self, hash: u64) -> Option<u32> {
         let mask = self.table.len() - 1;
         let mut at = (hash >> 20) as usize & mask;
-        while self.table[at].1 != NONE {
-            if self.table[at].0 == hash {
-                return Some(self.table[at].1);
+        while self.table[at] != NONE {
+            if self.hashes[self.table[at] as usize] == hash {
+                return Some(self.table[at]);
             }
             at = (at + 1) & mask;
         }

@@ -2,7 +2,7 @@
 //!
 //! The n-grams of all items are indexed; the corpus is read once, and what it has of them noted with its place. Then it is known
 //! in how many documents each n-gram is, so that set phrases can be told from items, and for each document how much it has of
-//! each item. Costs: memory for the sets alone, some 100 bytes a token of theirs; on disk 16 bytes for each n-gram found.
+//! each item. Costs: memory for the sets alone, some 40 bytes a token of theirs; on disk 16 bytes for each n-gram found.
 //!
 //! | step | file |
 //! |---|---|
@@ -71,7 +71,8 @@ pub struct DecontaminateConfig {
     pub fields: Vec<String>,
     /// Words in an n-gram, for texts in scripts with spaces. Default 13 (GPT-3, Brown et al. 2020).
     pub words: usize,
-    /// Characters in an n-gram, for texts in scripts without: Han, kana, Thai… Default 20.
+    /// Characters in an n-gram, for texts in scripts without: Han, kana, Thai… Default 25, as many as 13
+    /// Chinese words have (`tests/fixtures/dedup/MEASUREMENTS.md`).
     pub characters: usize,
     /// Fewest words of a text that is shorter than an n-gram and is looked for as a whole; shorter ones say nothing. Default 8
     /// (GPT-3).
@@ -98,7 +99,7 @@ impl Default for DecontaminateConfig {
             eval_files: Vec::new(),
             fields: Vec::new(),
             words: 13,
-            characters: 20,
+            characters: 25,
             min_words: 8,
             min_characters: 14,
             max_documents: 10,
@@ -131,15 +132,15 @@ impl DecontaminateConfig {
             }
         }
         let files = evals::read(&self.eval_files, &Fields::new(&self.fields))?;
-        let index = Index::new(&files, self);
+        let sets = files.iter().map(EvalSet::of).collect();
+        let index = Index::new(files, self);
         if index.len() == 0 {
             return Err(evals::refused(
                 "no item of the evaluation sets is long enough to be looked for",
                 "lower `min_words` and `min_characters`, or name the fields that hold the texts in `fields`",
             ));
         }
-        let sets = files.iter().map(EvalSet::of).collect();
-        Ok(Decontaminate { config: self.clone(), found: Arc::new(Evals { index, sets }) })
+        Ok(Decontaminate { found: Arc::new(Evals { config: self.clone(), index, sets }) })
     }
 
     /// Tokens by which texts that are shorter than an n-gram are looked up.
@@ -163,6 +164,7 @@ impl EvalSet {
 
 /// What was read of the evaluation sets.
 struct Evals {
+    config: DecontaminateConfig,
     index: Index,
     sets: Vec<EvalSet>,
 }
@@ -177,13 +179,12 @@ impl Evals {
 
 /// The pass.
 pub struct Decontaminate {
-    config: DecontaminateConfig,
     found: Arc<Evals>,
 }
 
 impl Decontaminate {
     fn format(&self) -> Format {
-        let parameters = hash_of(&self.config) ^ self.found.index.fingerprint;
+        let parameters = hash_of(&self.found.config) ^ self.found.index.fingerprint;
         Format { stage: STAGE, kind: Kind::EvalHits, parameters }
     }
 }
@@ -194,16 +195,16 @@ impl Pass for Decontaminate {
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
-        reduce::reduce(&self.config, &self.found, partials, self.format(), outcome, context)
+        reduce::reduce(&self.found, partials, self.format(), outcome, context)
     }
 
     fn ends_in_stage(&self) -> bool {
-        self.config.action != Action::Report
+        self.found.config.action != Action::Report
     }
 
     fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
         let (documents, spans) = outcome::open(outcome, self.format())?;
-        let (action, cut_at) = (self.config.action, self.config.cut_at);
+        let (action, cut_at) = (self.found.config.action, self.found.config.cut_at);
         Ok(Some(Box::new(Act { evals: self.found.clone(), action, cut_at, documents, spans })))
     }
 }

@@ -105,8 +105,8 @@ impl<'a> Outcome<'a> {
             let (documents, overlap) = &mut self.items[of_item.item as usize];
             *documents += 1;
             *overlap = overlap.max(of_item.overlap());
-            let text = longest(&self.evals.index.entries[of_item.item as usize], found);
-            self.rows.push((doc_id, *of_item, text));
+            let text = self.evals.index.longest(of_item.item, found, &self.evals.config);
+            self.rows.push((doc_id, *of_item, shown(text)));
         }
         self.documents.pair(doc_id, u64::from(most.item) | u64::from(most.overlap().to_bits()) << 32)?;
         spans.sort_unstable();
@@ -166,7 +166,7 @@ impl<'a> Outcome<'a> {
         let mut table = Table::create(&self.items_path, fields)?;
         let set = |entry: &Entry| &evals.sets[entry.file as usize];
         for rows in found.chunks(ROWS) {
-            let begin = |entry: &Entry| shown(entry.texts.first().map_or("", |text| &text.text));
+            let begin = |entry: &Entry| shown(entry.texts.first().map_or("", String::as_str));
             table.write(vec![
                 Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &set(row.0).name))),
                 Arc::new(StringArray::from_iter_values(rows.iter().map(|row| set(row.0).path.to_string_lossy()))),
@@ -186,26 +186,6 @@ impl<'a> Outcome<'a> {
         }
         Ok(())
     }
-}
-
-/// The longest piece of an item that is covered by these n-grams, which are sorted.
-fn longest(entry: &Entry, found: &[u32]) -> String {
-    let mut longest = "";
-    for text in &entry.texts {
-        let has = |ngram: &&(u32, u32, u32)| found.binary_search(&ngram.0).is_ok();
-        let mut open: Option<(u32, u32)> = None;
-        for &(_, start, end) in text.ngrams.iter().filter(has) {
-            open = match open {
-                Some((from, to)) if start <= to => Some((from, end)),
-                _ => Some((start, end)),
-            };
-            let piece = open.map_or("", |(from, to)| &text.text[from as usize..to as usize]);
-            if piece.len() > longest.len() {
-                longest = piece;
-            }
-        }
-    }
-    shown(longest)
 }
 
 /// The text, or its beginning.

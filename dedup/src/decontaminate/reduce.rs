@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 
 use yuan_pipeline::{Context, Result};
 
+use super::Evals;
 use super::outcome::{Match, Outcome};
 use super::scan::{Noted, NotedFile};
-use super::{DecontaminateConfig, Evals};
 use crate::files::Format;
 
 pub(super) fn reduce(
-    config: &DecontaminateConfig,
     evals: &Evals,
     partials: &[PathBuf],
     format: Format,
     outcome: &Path,
     context: &Context<'_>,
 ) -> Result<()> {
-    let ngrams = evals.index.len();
+    let (config, ngrams) = (&evals.config, evals.index.len());
     let walk = |take: &mut dyn FnMut(&Noted<'_>, &[u32]) -> Result<()>| -> Result<()> {
         let mut distinct = Vec::new();
         for path in partials {

@@ -155,23 +155,22 @@ impl Job<'_> {
 /// Goes through a group in as many parts as it needs to fit; what is told twice on the way is told of the same windows.
 fn in_parts(group: &mut Group, mut walk: impl FnMut(&mut Group) -> Result<bool>) -> Result<()> {
     let mut parts = 1;
-    'again: loop {
-        for part in 0..parts {
+    while parts <= 1 << 32 {
+        let all = (0..parts).try_fold(true, |all, part| {
             group.clear((part, parts));
-            if !walk(group)? {
-                parts *= 2;
-                if parts > 1 << 32 {
-                    return Err(Error::Stage {
-                        stage: STAGE.into(),
-                        problem: "the windows of one minimizer do not fit in memory".into(),
-                        hint: Some("allow more memory (`--memory`)".into()),
-                    });
-                }
-                continue 'again;
-            }
+            // What does not fit is not gone on with.
+            Ok::<_, Error>(all && walk(group)?)
+        })?;
+        if all {
+            return Ok(());
         }
-        return Ok(());
+        parts *= 2;
     }
+    Err(Error::Stage {
+        stage: STAGE.into(),
+        problem: "the windows of one minimizer do not fit in memory".into(),
+        hint: Some("allow more memory (`--memory`)".into()),
+    })
 }
 
 const _: () = assert!(LEAST as usize / 4 > 64 * RECORD_BYTES, "a share holds some records");
