@@ -33,13 +33,15 @@ fn config() -> DecontaminateConfig {
     DecontaminateConfig { eval_files: vec![fixtures().join("decontaminate_evals")], ..DecontaminateConfig::default() }
 }
 
+type Tallies = BTreeMap<(&'static str, String), (u64, u64)>;
+
 /// Scans in so many units and reduces; the outcome folder and the counts.
 fn run(
     pass: &dyn Pass,
     texts: &[String],
     units: usize,
     folder: &Path,
-) -> (PathBuf, BTreeMap<(&'static str, String), (u64, u64)>) {
+) -> (PathBuf, Tallies) {
     let ids: Vec<(u64, &str)> = texts.iter().zip(0..).map(|(text, id)| (id, text.as_str())).collect();
     let partials: Vec<_> = ids
         .chunks(texts.len().div_ceil(units))
