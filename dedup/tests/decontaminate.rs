@@ -36,12 +36,7 @@ fn config() -> DecontaminateConfig {
 type Tallies = BTreeMap<(&'static str, String), (u64, u64)>;
 
 /// Scans in so many units and reduces; the outcome folder and the counts.
-fn run(
-    pass: &dyn Pass,
-    texts: &[String],
-    units: usize,
-    folder: &Path,
-) -> (PathBuf, Tallies) {
+fn run(pass: &dyn Pass, texts: &[String], units: usize, folder: &Path) -> (PathBuf, Tallies) {
     let ids: Vec<(u64, &str)> = texts.iter().zip(0..).map(|(text, id)| (id, text.as_str())).collect();
     let partials: Vec<_> = ids
         .chunks(texts.len().div_ceil(units))

@@ -101,7 +101,7 @@ fn text_of_an_evaluation_set_is_found_and_dropped_cut_or_told() {
     dir.file("evals/LICENSE.txt", words(0, 100));
     let pages = [
         words(0, 50),
-        format!("Before. {} Behind.", items[1].to_uppercase().replace(' ', "\n")),
+        format!("Before. {}. Behind.", items[1].to_uppercase().replace(' ', "\n")),
         format!("A piece: {}", words(10_005, 13)),
         format!("Too short a piece: {}", words(10_005, 12)),
     ];
