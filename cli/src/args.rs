@@ -76,6 +76,11 @@ pub enum Command {
     /// Do one step of datatrove's MinHash: its files in, its files out
     #[command(subcommand)]
     DatatroveMinhash(DatatroveMinhashCommand),
+    /// Find documents that hold text of evaluation sets; drop or cut them, or only tell
+    ///
+    /// What was found where is in `outcomes/00-decontaminate` of the run folder: matches.parquet, a row for each document and
+    /// item, and items.parquet, a row for each item that was found.
+    Decontaminate(DecontaminateArgs),
     /// Train a byte-level BPE tokenizer
     TrainTokenizer(TrainTokenizerArgs),
     /// Turn documents into Megatron .bin/.idx
@@ -312,6 +317,12 @@ pub struct DedupArgs {
     /// With `--compat datatrove`: the language whose words are compared, en or zh [default: en]
     #[arg(long, value_name = "LANGUAGE", value_parser = parse_word_language, requires = "compat")]
     pub language: Option<WordLanguage>,
+    /// substring: shortest passage that is cut, in bytes [default: 100]
+    #[arg(long, value_name = "BYTES")]
+    pub min_length: Option<usize>,
+    /// substring: which occurrences of a passage go, all but the first (repeats) or all of them [default: repeats]
+    #[arg(long, value_name = "WHICH", value_parser = ["repeats", "all"])]
+    pub remove: Option<String>,
 }
 
 /// A step of datatrove's MinHash.
@@ -409,6 +420,35 @@ pub struct SignatureArgs {
     pub precision: u32,
 }
 
+#[derive(Debug, Args)]
+pub struct DecontaminateArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Evaluation sets, files or folders: .jsonl .json .csv .tsv .parquet .txt (also .gz, .zst); may be repeated
+    #[arg(long, value_name = "PATH", required = true)]
+    pub evals: Vec<PathBuf>,
+    /// Fields of an item that hold its texts [default: question, choices, answer and what else published sets call them]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// Words in an n-gram [default: 13]
+    #[arg(long, value_name = "N")]
+    pub ngram: Option<usize>,
+    /// Characters in an n-gram, in scripts without spaces between words [default: 25]
+    #[arg(long, value_name = "N")]
+    pub characters: Option<usize>,
+    /// An n-gram that more documents have is a set phrase and says nothing by itself [default: 10]
+    #[arg(long, value_name = "N")]
+    pub max_documents: Option<u32>,
+    /// Least fraction of an item's n-grams that a contaminated document has [default: 0, one is enough]
+    #[arg(long, value_name = "FRACTION")]
+    pub min_overlap: Option<f64>,
+    /// What is done with contaminated documents: drop them, cut the sentences with text of items out, or report
+    #[arg(long, value_name = "WHAT", default_value = "drop", value_parser = ["drop", "cut", "report"])]
+    pub action: String,
+}
+
 /// How copies are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DedupMethod {
@@ -420,6 +460,8 @@ pub enum DedupMethod {
     Minhash,
     /// Nearly the same text: fingerprints by SimHash that differ in at most 3 of 64 bits
     Simhash,
+    /// Passages that occur again, letter for letter: they are cut out, and documents with too little left go
+    Substring,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod evaluation;
 mod hints;
 mod presets;
 mod progress;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::run::clean(&args, &cli.global),
         Command::DatatroveMinhash(command) => commands::datatrove::datatrove(&command, &cli.global),
         Command::Dedup(args) => commands::run::dedup(&args, &cli.global),
+        Command::Decontaminate(args) => commands::run::decontaminate(&args, &cli.global),
         Command::TrainTokenizer(args) => commands::tokens::train_tokenizer(&args, &cli.global),
         Command::Score(args) => commands::learn::score(&args, &cli.global),
         Command::TrainFastText(args) => commands::learn::train_fasttext(&args, &cli.global),

@@ -7,6 +7,8 @@ use indicatif::{HumanBytes, HumanCount};
 use plotters::prelude::*;
 use yuan_pipeline::{Error, SampleSummary, Summary, Tally};
 
+use crate::evaluation;
+
 const INK: RGBColor = RGBColor(38, 50, 56);
 const KEPT: RGBColor = RGBColor(38, 120, 110);
 const READ: RGBColor = RGBColor(178, 197, 194);
@@ -67,6 +69,7 @@ fn page(summary: &Summary) -> anyhow::Result<String> {
     funnel(&mut out, summary)?;
     reasons(&mut out, summary)?;
     copies(&mut out, summary)?;
+    evaluation::html(&mut out, summary)?;
     languages(&mut out, summary)?;
     lengths(&mut out, summary)?;
     times(&mut out, summary)?;
@@ -77,11 +80,11 @@ fn page(summary: &Summary) -> anyhow::Result<String> {
     Ok(out)
 }
 
-fn percent(part: u64, whole: u64) -> f64 {
+pub fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -137,6 +137,10 @@ stages! {
     pass "repeated_text" RepeatedText(yuan_dedup::RepeatedText), "rewrites the text, judges, sees the whole corpus", "-";
     pass "repeated_ngrams" RepeatedNgrams(yuan_dedup::RepeatedNgrams), "rewrites the text, judges, sees the whole corpus",
         "-";
+    pass "repeated_substrings" RepeatedSubstrings(yuan_dedup::RepeatedSubstrings),
+        "rewrites the text, judges, sees the whole corpus", "reads `tokens` if these are cut";
+    built_pass "decontaminate" Decontaminate(yuan_dedup::DecontaminateConfig),
+        "judges or rewrites the text, sees the whole corpus", "-";
     built_pass "train_fasttext" TrainFastText(yuan_filters::TrainFastTextConfig),
         "sees the whole corpus, writes a classifier", "reads the label's field";
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
@@ -170,6 +174,10 @@ impl StageConfig {
                 Work::Pass(Arc::new(pass))
             }
             Self::RepeatedNgrams(pass) => {
+                pass.validate()?;
+                Work::Pass(Arc::new(pass))
+            }
+            Self::RepeatedSubstrings(pass) => {
                 pass.validate()?;
                 Work::Pass(Arc::new(pass))
             }

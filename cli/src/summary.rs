@@ -6,6 +6,8 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use yuan_pipeline::{Summary, Tally};
 
+use crate::evaluation;
+
 /// The funnel as text: what came in, what each step took out and why, what is left.
 pub fn text(summary: &Summary) -> String {
     let mut out = String::new();
@@ -71,7 +73,11 @@ pub fn text(summary: &Summary) -> String {
         for line in [linkage(step), indexed(step), cut(step)].into_iter().flatten() {
             let _ = writeln!(out, "{:>20}   {line}", "");
         }
+        if let Some((_, unit, cut)) = step.tallies.iter().find(|(kind, _, _)| kind == "cut_out") {
+            let _ = writeln!(out, "{:>20}   {}", "", cut_note(unit, cut));
+        }
     }
+    out.push_str(&evaluation::text(summary));
     let _ = writeln!(
         out,
         "{:<20} {:>10} documents {:>11}  {:.1} % of the text",
@@ -142,8 +148,18 @@ fn note(step: &yuan_pipeline::StepSummary) -> Option<String> {
     if let Some(cut) = cut(step) {
         return Some(cut);
     }
+    if let Some((_, unit, cut)) = step.tallies.iter().find(|(kind, _, _)| kind == "cut_out") {
+        return Some(cut_note(unit, cut));
+    }
     let changed = step.tallies.iter().find(|(kind, key, _)| kind == "normalize" && key == "normalized");
     changed.map(|(_, _, count)| format!("{} texts changed", HumanCount(count.documents)))
+}
+
+/// What was cut out of documents.
+fn cut_note(unit: &str, cut: &Tally) -> String {
+    let much =
+        if unit == "tokens" { format!("{} tokens", HumanCount(cut.bytes)) } else { HumanBytes(cut.bytes).to_string() };
+    format!("{much} cut out of {} documents", HumanCount(cut.documents))
 }
 
 fn tally(tally: &Tally) -> Value {

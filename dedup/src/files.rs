@@ -16,6 +16,8 @@
 //! `compat/partial.rs`, kind 11 in `simhash/mod.rs`; kind 9 is a 128-bit hash of an id and a document.
 //! Kind 14 is told in `bloom/notes.rs`. A unit of a text is a record of hash, `doc_id` and place in the document (kind 12); what is cut is
 //! `doc_id` and place (kind 13).
+//! Kinds 20 to 24 (minimizers, those that are repeated, their filter, their contexts, spans of documents) are told in `substring/`, 30 and 31 (what
+//! documents have of evaluation sets, which of them are contaminated) in `decontaminate/`.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -45,6 +47,13 @@ pub(crate) enum Kind {
     Units = 12,
     Cuts = 13,
     Grams = 14,
+    Minimizers = 20,
+    RepeatedMinimizers = 21,
+    MinimizerFilter = 22,
+    Contexts = 23,
+    Spans = 24,
+    EvalHits = 30,
+    Contaminated = 31,
 }
 
 /// Which files belong together.

@@ -2,9 +2,9 @@
 //!
 //! Two passes, each of which ends in a stage that drops all but the first of the documents that are alike: [`Exact`]
 //! compares whole texts, [`Minhash`] finds near-duplicates and verifies them. The stages name the document that is kept instead
-//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. Two more cut out of documents
-//! what other documents have: [`RepeatedText`] lines, paragraphs, sentences and runs of sentences, [`RepeatedNgrams`] lines by
-//! their n-grams.
+//! ([`Detail::Document`](yuan_pipeline::Detail::Document)); [`keeper_of`] looks it up afterwards. Others cut out of documents
+//! what the corpus has elsewhere: [`RepeatedText`] lines, paragraphs, sentences and runs of sentences, [`RepeatedNgrams`] lines by
+//! their n-grams, [`RepeatedSubstrings`] any text that is long enough; [`Decontaminate`] finds text of evaluation sets.
 //!
 //! | step | files |
 //! |---|---|
@@ -20,12 +20,15 @@
 //! | documents of earlier runs | `index/` |
 //! | how alike unrelated documents look | `background.rs` |
 //! | what published pipelines do, bit for bit | `compat/` |
+//! | text → what the corpus has more than once → cut documents | `substring/` |
+//! | evaluation sets, text → contaminated documents | `decontaminate/` |
 
 mod background;
 mod bloom;
 mod cluster;
 mod compat;
 mod cuts;
+mod decontaminate;
 mod document_set;
 mod duplicates;
 mod exact;
@@ -44,6 +47,7 @@ mod shingle;
 mod simhash;
 mod sorted;
 mod sorter;
+mod substring;
 mod text;
 mod union_find;
 mod url;
@@ -58,6 +62,7 @@ pub use compat::datatrove::{
 };
 pub use compat::text_dedup::{MinhashTextDedup, TextDedupHash, TextDedupPass, TextDedupSigner};
 pub use compat::{WordCutter, WordLanguage};
+pub use decontaminate::{Action, Decontaminate, DecontaminateConfig};
 pub use duplicates::{Duplicates, keeper_of};
 pub use exact::{Exact, ExactKey};
 pub use index::{Changed, CrawlInfo, Event, Index, Member, Place, Removal, Selection};
@@ -67,5 +72,6 @@ pub use numbers::Digits;
 pub use repeats::{RepeatedCompat, RepeatedText, RepeatedUnit, UnitMatching, UnitNormalization};
 pub use shingle::{Shingles, shingle_hashes, token_hashes};
 pub use simhash::{Simhash, SimhashCompat, Weights, hamming_distance};
+pub use substring::{CutAt, Remove, RepeatedSubstrings, SubstringUnit};
 pub use url::UrlRules;
 pub use verify::{Linkage, Similarity};

@@ -95,7 +95,7 @@ fn datatroves_files_and_documents_are_the_same() {
     for golden in goldens("datatrove") {
         let dir = Dir::new();
         if inputs(&dir, &golden.corpus).is_none() {
-            println!("skipped: no ../shared/corpora/neardup");
+            eprintln!("skipped: no ../shared/corpora/neardup");
             continue;
         }
         let setting = |name: &str| golden.settings[name].as_str();

@@ -10,5 +10,6 @@ mod formats;
 mod resume;
 mod retune;
 mod scores;
+mod substrings;
 mod support;
 mod threads;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Dir, corpus, halves, recipe, results};
 
-const STAGES: [&str; 6] = [
+const STAGES: [&str; 7] = [
     "normalize = {}",
     "gopher_repetition = {}",
     "repeated_text = { unit = \"paragraph\", matching = \"similar\" }",
     "repeated_ngrams = {}",
     "exact = {}",
     "minhash = {}",
+    "repeated_substrings = { min_length = 30 }",
 ];
 const KILLS: usize = 12;
 

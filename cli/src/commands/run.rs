@@ -1,4 +1,4 @@
-//! `run`, `clean`, `dedup`: a recipe, written down or put together from flags.
+//! `run`, `clean`, `dedup`, `decontaminate`: a recipe, written down or put together from flags.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,12 +7,15 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::HumanDuration;
-use yuan_dedup::{Exact, ExactKey, IndexMode, Keep, Linkage, Minhash, MinhashDatatrove, Simhash};
+use yuan_dedup::{
+    Action, DecontaminateConfig, Exact, ExactKey, IndexMode, Keep, Linkage, Minhash, MinhashDatatrove, Remove,
+    RepeatedSubstrings, Simhash,
+};
 use yuan_pipeline::{Error, Plan, Progress, RunOptions, Summary};
 
 use super::{memory, say, threads};
 use crate::Done;
-use crate::args::{CleanArgs, DedupArgs, DedupMethod, Global, ResumeArgs, RunArgs};
+use crate::args::{CleanArgs, DecontaminateArgs, DedupArgs, DedupMethod, Global, ResumeArgs, RunArgs};
 use crate::hints::usage;
 use crate::presets::{Preset, with_compat};
 use crate::progress::shown;
@@ -79,6 +82,13 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
     {
         return Err(usage(format!("`{flag}` is for near-duplicates"), "add `--method minhash`".to_owned()));
     }
+    let given = [("--min-length", args.min_length.is_some()), ("--remove", args.remove.is_some())];
+    if let Some((flag, _)) = given.iter().find(|(_, given)| *given)
+        && !methods.contains(&DedupMethod::Substring)
+    {
+        return Err(usage(format!("`{flag}` is for repeated passages"), "add `--method substring`".to_owned()));
+    }
+    let substrings = repeated_substrings(args)?;
     let minhash = near_duplicates(args)?;
     let stages = methods
         .iter()
@@ -90,6 +100,7 @@ pub fn dedup(args: &DedupArgs, global: &Global) -> anyhow::Result<Done> {
             }
             DedupMethod::Minhash => StageConfig::Minhash(minhash.clone()),
             DedupMethod::Simhash => StageConfig::Simhash(Simhash { within: args.within.clone(), ..Simhash::default() }),
+            DedupMethod::Substring => StageConfig::RepeatedSubstrings(substrings.clone()),
         })
         .collect();
     let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
@@ -144,6 +155,45 @@ fn near_duplicates(args: &DedupArgs) -> anyhow::Result<Minhash> {
     }
     minhash.validate().map_err(|error| usage(error.to_string(), None))?;
     Ok(minhash)
+}
+
+/// The settings of `repeated_substrings` that the options ask for.
+fn repeated_substrings(args: &DedupArgs) -> anyhow::Result<RepeatedSubstrings> {
+    let default = RepeatedSubstrings::default();
+    let substrings = RepeatedSubstrings {
+        min_length: args.min_length.unwrap_or(default.min_length),
+        remove: if args.remove.as_deref() == Some("all") { Remove::All } else { Remove::Repeats },
+        within: args.within.clone(),
+        ..default
+    };
+    substrings.validate().map_err(|error| usage(error.to_string(), None))?;
+    Ok(substrings)
+}
+
+pub fn decontaminate(args: &DecontaminateArgs, global: &Global) -> anyhow::Result<Done> {
+    let default = DecontaminateConfig::default();
+    let words = args.ngram.unwrap_or(default.words);
+    let characters = args.characters.unwrap_or(default.characters);
+    let config = DecontaminateConfig {
+        eval_files: args.evals.clone(),
+        fields: args.fields.clone(),
+        words,
+        characters,
+        // A shorter n-gram is the shortest text, too.
+        min_words: default.min_words.min(words),
+        min_characters: default.min_characters.min(characters),
+        max_documents: args.max_documents.unwrap_or(default.max_documents),
+        min_overlap: args.min_overlap.unwrap_or(default.min_overlap),
+        action: match args.action.as_str() {
+            "cut" => Action::Cut,
+            "report" => Action::Report,
+            _ => Action::Drop,
+        },
+        ..default
+    };
+    let stages = vec![StageConfig::Decontaminate(config)];
+    let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
+    execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
 }
 
 /// Runs a recipe in a folder, then prints the summary and writes the report.
