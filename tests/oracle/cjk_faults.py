@@ -163,7 +163,7 @@ def text_dedup():
     source = (PEERS / "text_dedup/minhash.py").read_text()
     pattern = re.search(r'^NON_ALPHA = re.compile\(r"(.+?)", re.UNICODE\)', source, re.M).group(1)
     tokens = [token for token in re.split(pattern, PROSE.lower()) if token]
-    fault("text_dedup_tokens", "text-dedup (250 permutations, SHA-1 by default).0", PROSE, "tokens; the longest", [len(tokens), max(tokens, key=len)],
+    fault("text_dedup_tokens", "text-dedup 0.4.0", PROSE, "tokens; the longest", [len(tokens), max(tokens, key=len)],
           None, "tokens are what lies between marks: a whole clause is one, and one changed character makes it another")
 
 
