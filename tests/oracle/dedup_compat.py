@@ -5,7 +5,7 @@
     python tests/oracle/dedup_compat.py sets > tests/fixtures/dedup/python_sets.txt                  (CPython 3.11)
     python tests/oracle/dedup_compat.py parameters                                                   (scipy 1.17.1)
     python tests/oracle/dedup_compat.py datatrove LANGUAGE HASH PRECISION FILE...                    (datatrove 0.10.1, xxhash < 4)
-    python tests/oracle/dedup_compat.py text-dedup HASH BITS SOURCES FILE...                         (text-dedup 0.4 in the folder SOURCES)
+    python tests/oracle/dedup_compat.py text-dedup HASH BITS SOURCES FILE...                         (text-dedup with 250 permutations and SHA-1 by default, in the folder SOURCES)
     python tests/oracle/dedup_compat.py data-juicer TOKENIZATION FILE...                             (Data-Juicer 1.6.1)
 
 FILE is JSON lines, plain or .zst; each is a rank of datatrove. What is printed: a line for each kind of result, its name and the

@@ -6,7 +6,7 @@
 //! | stage | whose | file |
 //! |---|---|---|
 //! | `minhash_datatrove` | datatrove 0.10.1 (FineWeb, FineWeb-2) | `datatrove/` |
-//! | `minhash_text_dedup` | text-dedup 0.4 | `text_dedup.rs` |
+//! | `minhash_text_dedup` | text-dedup (250 permutations, SHA-1 by default) | `text_dedup.rs` |
 //! | `minhash_data_juicer` | Data-Juicer 1.6.1 | `data_juicer.rs` |
 //!
 //! What they share: numpy's generator (`mt19937.rs`), permutations modulo 2⁶¹ − 1 (`permutations.rs`), Python's character

@@ -1,6 +1,6 @@
 //! text-dedup's MinHash, bit for bit.
 //!
-//! Source: text-dedup 0.4 (Chenghao Mou), `text_dedup/minhash.py`. Tokens are what lies between characters that are no `\w`,
+//! Source: text-dedup (Chenghao Mou; the source whose defaults are 250 permutations and SHA-1), `text_dedup/minhash.py`. Tokens are what lies between characters that are no `\w`,
 //! empty ones included; documents of fewer than `min_length` tokens are dropped. Bands are compared in turn, the members of a
 //! bucket are united with its first in the order of a Python set, by rank: the root of that is kept, often the last.
 //! Costs: 24 bytes a band for each document on disk, one sort of them.
