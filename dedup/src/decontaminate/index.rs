@@ -4,9 +4,10 @@
 //! runs of `words` or `characters` tokens. A shorter text is one n-gram of all its tokens. An n-gram without a letter is none
 //! (Brown et al. 2020, "Language models are few-shot learners", appendix C: n-grams of 13 words; Marin: with a letter).
 //!
-//! Documents are looked through by the polynomial hashes of their token hashes: one look into a small filter for each place and
-//! length, and for the shorter texts one for their first tokens. n-grams are told apart by 64 bits: of 10⁶ n-grams, one is found by
-//! mistake in 10¹³ tokens.
+//! Of the runs of `seed` tokens in an n-gram the one of least hash is its seed (winnowing, Schleimer et al. 2003): n-grams that overlap
+//! mostly share theirs. Documents are looked through for seeds, one look into a small filter for each token; only around one are
+//! n-grams looked up. They are told apart by 64 bits of a polynomial hash of token hashes: of 10⁶ n-grams, one is found by mistake in
+//! 10¹³ tokens.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,7 @@ impl Index {
     pub(super) fn new(files: Vec<EvalFile>, config: &DecontaminateConfig) -> Self {
         let mut entries = Vec::new();
         let mut pairs: Vec<(u64, u32)> = Vec::new();
-        let mut lookup = Lookup { first: config.first_tokens(), ..Lookup::default() };
+        let mut lookup = Lookup { seed: config.seed_tokens(), ..Lookup::default() };
         for (file, of_file) in (0_u32..).zip(files) {
             for item in of_file.items {
                 let of_item = entries.len() as u32;
@@ -147,8 +148,10 @@ impl Index {
 struct Ngram {
     hash: u64,
     length: usize,
-    /// The hash of its first tokens, if it is a whole text shorter than an n-gram.
-    first: Option<u64>,
+    /// The hash of its seed.
+    seed: u64,
+    /// Where its seed begins, if it is a whole text shorter than an n-gram.
+    short: Option<usize>,
     /// Its bytes.
     at: (u32, u32),
 }
@@ -168,24 +171,30 @@ fn ngrams_of(text: &str, config: &DecontaminateConfig) -> Vec<Ngram> {
     if length < least {
         return Vec::new();
     }
+    let mut seeds = Vec::new();
+    runs(&hashes, config.seed_tokens(), |_, hash| seeds.push(hash));
     let ngram = |start: usize| {
         let covered = places[start].at.start..places[start + length - 1].at.end;
         let hash = hash_of(&hashes[start..start + length]);
-        let first = is_short.then(|| hash_of(&hashes[start..start + config.first_tokens()]));
         let at = (covered.start as u32, covered.end as u32);
-        text[covered].chars().any(char::is_alphabetic).then_some(Ngram { hash, length, first, at })
+        let runs = &seeds[start..=start + length - config.seed_tokens()];
+        let (offset, seed) = runs.iter().enumerate().min_by_key(|(_, hash)| **hash).expect("a run of tokens");
+        let short = is_short.then_some(offset);
+        text[covered].chars().any(char::is_alphabetic).then_some(Ngram { hash, length, seed: *seed, short, at })
     };
     (0..=hashes.len() - length).filter_map(ngram).collect()
 }
 
-/// Hash → number of an n-gram, behind a filter of two bits a key in one word.
+/// Hash → number of an n-gram, behind a filter of seeds, two bits for each in one word.
 #[derive(Default)]
 struct Lookup {
-    /// Lengths that are looked for at each place.
+    /// Lengths of n-grams that are not whole texts.
     lengths: Vec<usize>,
-    /// How many tokens the firsts of shorter texts are, and, for the hash of such, how long they are.
-    first: usize,
-    shorter: BTreeMap<u64, Vec<usize>>,
+    /// Tokens in a seed.
+    seed: usize,
+    seeds: Vec<u64>,
+    /// For the seed of a shorter text: where in it the seed begins, and how long it is.
+    shorter: BTreeMap<u64, Vec<(usize, usize)>>,
     /// Of all n-grams, in order.
     hashes: Vec<u64>,
     filter: Vec<u64>,
@@ -197,21 +206,29 @@ const NONE: u32 = u32::MAX;
 
 impl Lookup {
     fn know(&mut self, ngram: &Ngram) {
-        let lengths = match ngram.first {
-            None => &mut self.lengths,
-            Some(first) => self.shorter.entry(first).or_default(),
-        };
-        if !lengths.contains(&ngram.length) {
-            lengths.push(ngram.length);
+        if self.seeds.last() != Some(&ngram.seed) {
+            self.seeds.push(ngram.seed);
+        }
+        match ngram.short {
+            None if !self.lengths.contains(&ngram.length) => self.lengths.push(ngram.length),
+            None => {}
+            Some(offset) => {
+                let places = self.shorter.entry(ngram.seed).or_default();
+                if !places.contains(&(offset, ngram.length)) {
+                    places.push((offset, ngram.length));
+                }
+            }
         }
     }
 
     fn finish(&mut self) {
-        let keys = self.hashes.len() + self.shorter.len();
-        self.filter = vec![0; (keys / 4).next_power_of_two().max(64)];
+        let mut seeds = std::mem::take(&mut self.seeds);
+        seeds.sort_unstable();
+        seeds.dedup();
+        self.filter = vec![0; (seeds.len() / 4).next_power_of_two().max(64)];
         self.table = vec![NONE; (3 * self.hashes.len() / 2).next_power_of_two().max(64)];
-        for hash in self.hashes.iter().chain(self.shorter.keys()) {
-            let (word, bits) = self.bits(*hash);
+        for seed in seeds {
+            let (word, bits) = self.bits(seed);
             self.filter[word] |= bits;
         }
         let mask = self.table.len() - 1;
@@ -248,29 +265,35 @@ impl Lookup {
     }
 
     fn hits(&self, tokens: &[u64], hits: &mut Vec<Hit>) {
-        for &length in &self.lengths {
-            runs(tokens, length, |start, hash| {
-                if self.may_have(hash)
-                    && let Some(ngram) = self.get(hash)
-                {
-                    hits.push(Hit { ngram, start: start as u32, length: length as u32 });
-                }
-            });
-        }
-        if self.shorter.is_empty() {
-            return;
-        }
-        runs(tokens, self.first, |start, hash| {
-            if !self.may_have(hash) {
-                return;
-            }
-            for &length in self.shorter.get(&hash).into_iter().flatten() {
-                let whole = tokens.get(start..start + length).map(hash_of);
-                if let Some(ngram) = whole.and_then(|hash| self.get(hash)) {
-                    hits.push(Hit { ngram, start: start as u32, length: length as u32 });
-                }
+        // For each length, the first place that was not looked at yet.
+        let mut next: Vec<usize> = vec![0; self.lengths.len()];
+        runs(tokens, self.seed, |at, seed| {
+            if self.may_have(seed) {
+                self.around(tokens, at, seed, &mut next, hits);
             }
         });
+    }
+
+    /// Looks up the n-grams that have what begins at `at` in them.
+    #[cold]
+    fn around(&self, tokens: &[u64], at: usize, seed: u64, next: &mut [usize], hits: &mut Vec<Hit>) {
+        let mut look_up = |start: usize, length: usize, hash: u64| {
+            hits.extend(self.get(hash).map(|ngram| Hit { ngram, start: start as u32, length: length as u32 }));
+        };
+        for (&length, next) in self.lengths.iter().zip(next) {
+            let first = (at + self.seed).saturating_sub(length).max(*next);
+            let end = (at + length).min(tokens.len());
+            if first + length <= end {
+                runs(&tokens[first..end], length, |start, hash| look_up(first + start, length, hash));
+                *next = end - length + 1;
+            }
+        }
+        for &(offset, length) in self.shorter.get(&seed).into_iter().flatten() {
+            let whole = at.checked_sub(offset).and_then(|start| Some((start, tokens.get(start..start + length)?)));
+            if let Some((start, whole)) = whole {
+                look_up(start, length, hash_of(whole));
+            }
+        }
     }
 }
 

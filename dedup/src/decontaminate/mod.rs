@@ -143,8 +143,8 @@ impl DecontaminateConfig {
         Ok(Decontaminate { found: Arc::new(Evals { config: self.clone(), index, sets }) })
     }
 
-    /// Tokens by which texts that are shorter than an n-gram are looked up.
-    fn first_tokens(&self) -> usize {
+    /// Tokens in a seed: no n-gram has fewer.
+    fn seed_tokens(&self) -> usize {
         self.min_words.min(self.min_characters)
     }
 }
