@@ -30,6 +30,11 @@ macro_rules! work {
     (pass, $config:expr) => {
         Ok(Work::Pass(Arc::new($config)))
     };
+    (checked_pass, $config:expr) => {{
+        let pass = $config;
+        pass.validate()?;
+        Ok(Work::Pass(Arc::new(pass)))
+    }};
     (built_pass, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build()?)))
     };
@@ -128,16 +133,16 @@ stages! {
     built "keep_where" KeepWhere(yuan_filters::KeepWhereConfig), "judges", "reads the columns of its expression";
     "Copies":
     pass "exact" Exact(yuan_dedup::Exact), "judges, sees the whole corpus", "-";
-    pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
+    checked_pass "minhash" Minhash(yuan_dedup::Minhash), "judges, sees the whole corpus", "-";
     pass_with_words "minhash_datatrove" MinhashDatatrove(yuan_dedup::MinhashDatatrove), "judges, sees the whole corpus", "-";
     built_pass "minhash_text_dedup" MinhashTextDedup(yuan_dedup::MinhashTextDedup), "judges, sees the whole corpus", "-";
     built_pass "minhash_data_juicer" MinhashDataJuicer(yuan_dedup::MinhashDataJuicer), "judges, sees the whole corpus",
         "-";
-    pass "simhash" Simhash(yuan_dedup::Simhash), "judges, sees the whole corpus", "-";
-    pass "repeated_text" RepeatedText(yuan_dedup::RepeatedText), "rewrites the text, judges, sees the whole corpus", "-";
-    pass "repeated_ngrams" RepeatedNgrams(yuan_dedup::RepeatedNgrams), "rewrites the text, judges, sees the whole corpus",
+    checked_pass "simhash" Simhash(yuan_dedup::Simhash), "judges, sees the whole corpus", "-";
+    checked_pass "repeated_text" RepeatedText(yuan_dedup::RepeatedText), "rewrites the text, judges, sees the whole corpus", "-";
+    checked_pass "repeated_ngrams" RepeatedNgrams(yuan_dedup::RepeatedNgrams), "rewrites the text, judges, sees the whole corpus",
         "-";
-    pass "repeated_substrings" RepeatedSubstrings(yuan_dedup::RepeatedSubstrings),
+    checked_pass "repeated_substrings" RepeatedSubstrings(yuan_dedup::RepeatedSubstrings),
         "rewrites the text, judges, sees the whole corpus", "reads `tokens` if these are cut";
     built_pass "decontaminate" Decontaminate(yuan_dedup::DecontaminateConfig),
         "judges or rewrites the text, sees the whole corpus", "-";
@@ -161,26 +166,6 @@ impl StageConfig {
         let settings = serde_json::to_value(self).expect("settings are plain values");
         let later = self.model().is_some_and(|model| made.iter().any(|made| made == model));
         let work = match config {
-            Self::Minhash(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
-            Self::Simhash(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
-            Self::RepeatedText(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
-            Self::RepeatedNgrams(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
-            Self::RepeatedSubstrings(pass) => {
-                pass.validate()?;
-                Work::Pass(Arc::new(pass))
-            }
             Self::Tokenize(config) if later => {
                 let columns = Columns::default().adding("tokens", tokens_type());
                 deferred(columns, move || Ok(Arc::new(config.build()?)))

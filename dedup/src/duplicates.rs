@@ -1,12 +1,11 @@
 //! The outcome of a deduplication pass, and the stage that acts on it.
 
-use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
 use yuan_pipeline::{Batch, Detail, Document, Error, Reason, Result, Stage, Verdict};
 
-use crate::files::{Format, HEADER_BYTES, Kind, number};
+use crate::files::{Format, HEADER_BYTES, Kind, mapped_as, number};
 use crate::index::{Places, is_known};
 
 const RECORD_BYTES: usize = 16;
@@ -28,11 +27,7 @@ pub(crate) struct Pairs {
 impl Pairs {
     /// Opens a file whose format is what `format` makes of its header.
     pub(crate) fn open(path: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        format(header).check(path, header, file.len() as u64, RECORD_BYTES)?;
+        let file = mapped_as(path, format, RECORD_BYTES)?;
         Ok(Self { file })
     }
 

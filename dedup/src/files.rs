@@ -23,6 +23,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use memmap2::Mmap;
 use yuan_pipeline::{Error, Result};
 
 const MAGIC: [u8; 8] = *b"yuandups";
@@ -110,6 +111,25 @@ impl Format {
         }
         Ok(records)
     }
+}
+
+/// Maps a file of this format, with records of so many bytes, into memory.
+///
+/// # Errors
+/// As [`Format::check`], and if it cannot be read.
+pub(crate) fn mapped(path: &Path, format: Format, record_bytes: usize) -> Result<Mmap> {
+    mapped_as(path, |_| format, record_bytes)
+}
+
+/// As [`mapped`], of the format that is made of its header.
+pub(crate) fn mapped_as(path: &Path, format: impl Fn(&[u8]) -> Format, record_bytes: usize) -> Result<Mmap> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    // SAFETY: the engine gives partial files and outcomes their names once they are whole, an index tells of a crawl's files then;
+    // nothing writes to them afterwards.
+    let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
+    let header = &file[..file.len().min(HEADER_BYTES)];
+    format(header).check(path, header, file.len() as u64, record_bytes)?;
+    Ok(file)
 }
 
 /// The first number of these bytes.

@@ -48,6 +48,7 @@ mod simhash;
 mod sorted;
 mod sorter;
 mod substring;
+mod table;
 mod text;
 mod union_find;
 mod url;

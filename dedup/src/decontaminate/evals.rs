@@ -105,6 +105,7 @@ fn suffix(name: &str) -> Option<&'static str> {
 
 fn read_file(path: PathBuf, fields: &Fields) -> Result<EvalFile> {
     let name = name(&path);
+    std::fs::metadata(&path).map_err(Error::io("read", &path))?;
     let Some(kind) = suffix(&name.to_lowercase()) else {
         return Err(refused(
             format!("`{}` is of no kind that is read", path.display()),
@@ -276,6 +277,8 @@ mod tests {
         };
         assert!(message("a.jsonl", "{\"question\": \"q\"}\n{oops\n").contains("line 2 of"));
         assert!(message("a.docx", "x").contains("is of no kind that is read"));
+        let missing = read(&[folder.path().join("none")], &Fields::new(&[])).unwrap_err().to_string();
+        assert!(missing.contains("no such file or folder"), "{missing}");
         assert!(message("a.jsonl", "{\"id\": 1}").contains("no item has a text"));
         assert!(read(&[], &Fields::new(&[])).unwrap_err().to_string().contains("no evaluation set is named"));
         assert!(

@@ -7,15 +7,11 @@
 //! | `matches.parquet` | a row for each document and item: `doc_id`, `set`, `file`, `item`, `overlap` (in [0, 1]), `ngrams_found`, `ngrams`, `text` (the longest piece found, as the item spells it) |
 //! | `items.parquet` | a row for each item that was found: `set`, `file`, `item`, `documents`, `max_overlap`, `text` (its beginning) |
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use arrow_array::{ArrayRef, Float32Array, StringArray, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field};
 use yuan_pipeline::{Context, Error, Result};
 
 use super::evals::refused;
@@ -23,6 +19,7 @@ use super::{Evals, index::Entry};
 use crate::duplicates::Pairs;
 use crate::files::{Format, Kind, Writer};
 use crate::substring::SpansOf;
+use crate::table::Table;
 
 const DOCUMENTS: &str = "documents";
 const SPANS: &str = "spans";
@@ -80,7 +77,7 @@ impl<'a> Outcome<'a> {
             documents: Writer::create(&folder.join(DOCUMENTS))?,
             spans: Writer::create(&folder.join(SPANS))?,
             span_count: 0,
-            matches: Table::create(&folder.join("matches.parquet"), fields)?,
+            matches: Table::create("decontaminate", &folder.join("matches.parquet"), fields)?,
             rows: Vec::new(),
             items_path: folder.join("items.parquet"),
             items: vec![(0, 0.0); evals.index.entries.len()],
@@ -163,7 +160,7 @@ impl<'a> Outcome<'a> {
             Field::new("max_overlap", DataType::Float32, false),
             Field::new("text", DataType::Utf8, false),
         ];
-        let mut table = Table::create(&self.items_path, fields)?;
+        let mut table = Table::create("decontaminate", &self.items_path, fields)?;
         let set = |entry: &Entry| &evals.sets[entry.file as usize];
         for rows in found.chunks(ROWS) {
             let begin = |entry: &Entry| shown(entry.texts.first().map_or("", String::as_str));
@@ -200,38 +197,4 @@ fn shown(text: &str) -> String {
 pub(super) fn open(folder: &Path, format: Format) -> Result<(Pairs, SpansOf)> {
     let documents = Pairs::open(&folder.join(DOCUMENTS), |_| Format { kind: Kind::Contaminated, ..format })?;
     Ok((documents, SpansOf::open(&folder.join(SPANS), format)?))
-}
-
-/// A Parquet file being written.
-struct Table {
-    path: PathBuf,
-    schema: Arc<Schema>,
-    writer: ArrowWriter<File>,
-}
-
-impl Table {
-    fn create(path: &Path, fields: Vec<Field>) -> Result<Self> {
-        let schema = Arc::new(Schema::new(fields));
-        let file = File::create(path).map_err(Error::io("create", path))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_created_by("yuan-data".into())
-            .build();
-        let writer =
-            ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|error| failed(path, &error))?;
-        Ok(Self { path: path.into(), schema, writer })
-    }
-
-    fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
-        self.writer.write(&batch).map_err(|error| failed(&self.path, &error))
-    }
-
-    fn finish(self) -> Result<()> {
-        self.writer.close().map(drop).map_err(|error| failed(&self.path, &error))
-    }
-}
-
-fn failed(path: &Path, error: &dyn std::error::Error) -> Error {
-    refused(format!("cannot write `{}`: {error}", path.display()), "free some space and run the step again")
 }

@@ -2,7 +2,6 @@
 //! something: its `doc_id`, the number of n-grams found, and for each of these two words: its number, and the bytes it covers
 //! (first and last, u32 each) in the text in Unicode form C.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use super::Evals;
 use super::evals::refused;
 use super::index::Hit;
 use super::tokens::tokens;
-use crate::files::{Format, HEADER_BYTES, Writer, number};
+use crate::files::{Format, HEADER_BYTES, Writer, mapped, number};
 use crate::text::composed;
 use crate::{Shingles, token_hashes};
 
@@ -98,11 +97,7 @@ pub(super) struct NotedFile {
 
 impl NotedFile {
     pub(super) fn open(path: &Path, format: Format) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the engine gives a partial file its name once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        format.check(path, header, file.len() as u64, 8)?;
+        let file = mapped(path, format, 8)?;
         Ok(Self { path: path.into(), file })
     }
 

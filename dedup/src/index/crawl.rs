@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 use yuan_pipeline::{Error, Result};
 
 use super::catalogue::{CrawlRow, FileRow, InputRow};
-use crate::files::{Format, HEADER_BYTES, Kind, number};
+use crate::files::{Format, HEADER_BYTES, Kind, mapped, number};
 use crate::verify::Noted;
 
 pub(super) const KEYS: &str = "keys";
@@ -58,12 +58,7 @@ impl Crawl {
     pub(super) fn open(root: &Path, row: CrawlRow, inputs: Vec<InputRow>, format: Format) -> Result<Self> {
         let folder = root.join("crawls").join(&row.folder);
         let path = folder.join(DOCUMENTS);
-        let file = File::open(&path).map_err(Error::io("read", &path))?;
-        // SAFETY: a crawl's files are written before the catalogue speaks of them, and never again.
-        let documents = unsafe { Mmap::map(&file) }.map_err(Error::io("read", &path))?;
-        let header = &documents[..documents.len().min(HEADER_BYTES)];
-        let format = Format { kind: Kind::Indexed, ..format };
-        format.check(&path, header, documents.len() as u64, DOCUMENT_BYTES)?;
+        let documents = mapped(&path, Format { kind: Kind::Indexed, ..format }, DOCUMENT_BYTES)?;
         let notes = Noted::open(&folder.join(NOTES), format)?;
         Ok(Self { row, inputs, folder, documents, notes })
     }

@@ -11,7 +11,6 @@
 //! A record stands for `windows` windows that begin one unit apart, from `start` on, and its text is what they cover. In
 //! text with a period, the same comes again right behind: it is noted once, with the number of `times`.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,7 @@ use yuan_pipeline::{Error, Result};
 
 use super::minimizers::{Minimizer, Shape};
 use super::symbols::Symbol;
-use crate::files::{Format, HEADER_BYTES, Kind, Writer, number};
+use crate::files::{Format, HEADER_BYTES, Kind, Writer, mapped, number};
 
 pub(super) const RECORD_BYTES: usize = 40;
 const FIRST_RECORD: usize = HEADER_BYTES + 8;
@@ -153,11 +152,7 @@ pub(super) struct Noted {
 
 impl Noted {
     pub(super) fn open(path: &Path, format: Format) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the engine gives a partial file its name once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        Format { kind: Kind::Contexts, ..format }.check(path, header, file.len() as u64, 8)?;
+        let file = mapped(path, Format { kind: Kind::Contexts, ..format }, 8)?;
         let records = file.get(HEADER_BYTES..FIRST_RECORD).map_or(0, number) as usize;
         let noted = Self { path: path.into(), file, records };
         let texts = noted.texts_at().filter(|at| *at <= noted.file.len());

@@ -4,7 +4,6 @@
 //! space-efficient Bloom filters"), 12 bits a key: about one in two hundred of the other minimizers passes too, which
 //! costs a record in the second reading and changes nothing. The file is mapped.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +12,7 @@ use yuan_pipeline::{Context, Error, Result};
 
 use super::symbols::mixed;
 use crate::cluster::in_parallel;
-use crate::files::{Format, HEADER_BYTES, Kind, Partial, Record, Writer, number};
+use crate::files::{Format, HEADER_BYTES, Kind, Partial, Record, Writer, mapped, number};
 
 const BITS_A_KEY: u64 = 12;
 /// Bits set for a key.
@@ -137,11 +136,8 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn open(path: &Path, format: Format) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the engine hands the outcome on once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        let words = Format { kind: Kind::MinimizerFilter, ..format }.check(path, header, file.len() as u64, 8)?;
+        let file = mapped(path, Format { kind: Kind::MinimizerFilter, ..format }, 8)?;
+        let words = ((file.len() - HEADER_BYTES) / 8) as u64;
         let blocks = words / BLOCK_WORDS as u64;
         if blocks == 0 {
             return Err(Error::Stage {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use yuan_pipeline::{Context, Error, Result};
 
-use crate::files::{Format, HEADER_BYTES, Kind, Writer, number};
+use crate::files::{Format, HEADER_BYTES, Kind, Writer, mapped, number};
 
 /// `doc_id`, start, end.
 pub(super) type Span = [u64; 3];
@@ -216,11 +216,7 @@ pub(crate) struct SpansOf {
 
 impl SpansOf {
     pub(crate) fn open(outcome: &Path, format: Format) -> Result<Self> {
-        let file = File::open(outcome).map_err(Error::io("read", outcome))?;
-        // SAFETY: the engine gives an outcome its name once it is whole, and nothing writes to it afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", outcome))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        Format { kind: Kind::Spans, ..format }.check(outcome, header, file.len() as u64, BYTES)?;
+        let file = mapped(outcome, Format { kind: Kind::Spans, ..format }, BYTES)?;
         Ok(Self { file })
     }
 

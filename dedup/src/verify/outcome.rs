@@ -7,22 +7,19 @@
 //! | `clusters.parquet` | a row for each document of a cluster: `cluster` (the `doc_id` of its keeper), `doc_id`, `kept`, `similarity` (to the keeper, in [0, 1]), `size`; with an index `crawl`, the earlier crawl that a keeper is of |
 //! | `known`, `known.json` | where keepers of an index were read, if there is one |
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, StringArray, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field};
 use yuan_pipeline::{Batch, Context, Error, Result, Stage};
 
 use crate::cluster::tally_clusters;
 use crate::duplicates::{DUPLICATES, DropDuplicates, Duplicates, Pairs};
 use crate::files::{Format, Kind, Writer};
 use crate::index::{Known, Places, is_known};
+use crate::table::Table;
 
 const SIZES: &str = "sizes";
 const CLUSTERS: &str = "clusters.parquet";
@@ -106,7 +103,7 @@ pub(super) fn write(
         .chain(numbers.clone().filter(|number| verified.keeper(*number) != *number))
         .collect();
     members.sort_by_key(|number| (verified.keeper(*number), *number));
-    let mut table = Table::create(&outcome.join(CLUSTERS), known.is_some())?;
+    let mut table = Table::create(format.stage, &outcome.join(CLUSTERS), columns(known.is_some()))?;
     for members in members.chunks(ROWS) {
         context.check()?;
         let keepers = || members.iter().map(|number| verified.keeper(*number));
@@ -133,49 +130,20 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `clusters.parquet` being written.
-struct Table {
-    path: std::path::PathBuf,
-    schema: Arc<Schema>,
-    writer: ArrowWriter<File>,
-}
-
-impl Table {
-    fn create(path: &Path, names_crawls: bool) -> Result<Self> {
-        let field = |name: &str, data_type| Field::new(name, data_type, false);
-        let mut fields = vec![
-            field("cluster", DataType::UInt64),
-            field("doc_id", DataType::UInt64),
-            field("kept", DataType::Boolean),
-            field("similarity", DataType::Float32),
-            field("size", DataType::UInt32),
-        ];
-        if names_crawls {
-            fields.push(Field::new("crawl", DataType::Utf8, true));
-        }
-        let schema = Arc::new(Schema::new(fields));
-        let file = File::create(path).map_err(Error::io("create", path))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_created_by("yuan-data".into())
-            .build();
-        let writer =
-            ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|error| refused(path, &error))?;
-        Ok(Self { path: path.into(), schema, writer })
+/// The columns of `clusters.parquet`.
+fn columns(names_crawls: bool) -> Vec<Field> {
+    let field = |name: &str, data_type| Field::new(name, data_type, false);
+    let mut fields = vec![
+        field("cluster", DataType::UInt64),
+        field("doc_id", DataType::UInt64),
+        field("kept", DataType::Boolean),
+        field("similarity", DataType::Float32),
+        field("size", DataType::UInt32),
+    ];
+    if names_crawls {
+        fields.push(Field::new("crawl", DataType::Utf8, true));
     }
-
-    fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("columns as the schema says");
-        self.writer.write(&batch).map_err(|error| refused(&self.path, &error))
-    }
-
-    fn finish(self) -> Result<()> {
-        self.writer.close().map(drop).map_err(|error| refused(&self.path, &error))
-    }
-}
-
-fn refused(path: &Path, error: &dyn std::error::Error) -> Error {
-    Error::Stage { stage: "minhash".into(), problem: format!("cannot write `{}`: {error}", path.display()), hint: None }
+    fields
 }
 
 /// Drops the documents that an outcome names, and tells the sizes of clusters.

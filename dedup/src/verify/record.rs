@@ -12,13 +12,12 @@
 //!
 //! The header counts words of 8 bytes.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use yuan_pipeline::{Error, Result};
 
-use crate::files::{Format, HEADER_BYTES, Kind, Writer, number};
+use crate::files::{Format, HEADER_BYTES, Kind, Writer, mapped, number};
 
 const FIXED_BYTES: usize = 48;
 
@@ -111,12 +110,7 @@ pub(crate) struct Noted {
 
 impl Noted {
     pub(crate) fn open(path: &Path, format: Format) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the engine gives a partial file its name once it is whole, an index its files; nothing writes to them
-        // afterwards.
-        let file = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let header = &file[..file.len().min(HEADER_BYTES)];
-        Format { kind: Kind::Shingles, ..format }.check(path, header, file.len() as u64, 8)?;
+        let file = mapped(path, Format { kind: Kind::Shingles, ..format }, 8)?;
         Ok(Self { path: path.into(), file })
     }
 
