@@ -185,7 +185,7 @@ fn ngrams_of(text: &str, config: &DecontaminateConfig) -> Vec<Ngram> {
     (0..=hashes.len() - length).filter_map(ngram).collect()
 }
 
-/// Hash → number of an n-gram, behind a filter of seeds, two bits for each in one word.
+/// Hash → number of an n-gram, behind a filter of seeds, four bits for each in one word.
 #[derive(Default)]
 struct Lookup {
     /// Lengths of n-grams that are not whole texts.
@@ -243,7 +243,8 @@ impl Lookup {
 
     #[inline(always)]
     fn bits(&self, hash: u64) -> (usize, u64) {
-        ((hash >> 12) as usize & (self.filter.len() - 1), 1 << (hash & 63) | 1 << (hash >> 6 & 63))
+        let bits = (0..4).fold(0, |bits, probe| bits | 1 << (hash >> (6 * probe) & 63));
+        ((hash >> 24) as usize & (self.filter.len() - 1), bits)
     }
 
     #[inline(always)]
