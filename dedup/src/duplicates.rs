@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use memmap2::Mmap;
-use yuan_pipeline::{Batch, Detail, Document, Error, Reason, Result, Stage, Verdict};
+use yuan_pipeline::{Batch, Detail, Document, Reason, Result, Stage, Verdict};
 
 use crate::files::{Format, HEADER_BYTES, Kind, mapped_as, number};
 use crate::index::{Places, is_known};

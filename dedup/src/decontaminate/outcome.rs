@@ -10,11 +10,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, StringArray, UInt32Array, UInt64Array};
+use arrow_array::{Float32Array, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field};
 use yuan_pipeline::{Context, Error, Result};
 
-use super::evals::refused;
 use super::{Evals, index::Entry};
 use crate::duplicates::Pairs;
 use crate::files::{Format, Kind, Writer};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
-use yuan_pipeline::{Batch, Error, Result, Scan};
+use yuan_pipeline::{Batch, Result, Scan};
 
 use super::Evals;
 use super::evals::refused;
