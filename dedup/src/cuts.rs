@@ -1,12 +1,14 @@
 //! Places to cut out of documents: a file of (`doc_id`, unit) pairs, sorted, mapped into memory by the stage that cuts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use yuan_pipeline::Result;
+use yuan_pipeline::{Batch, Context, Result};
 
 use crate::duplicates::Pairs;
 use crate::files::{Format, Writer};
-use crate::runs::Runs;
+use crate::ranges::SMALL;
+use crate::sorter::Sorted;
 
 /// An outcome.
 pub(crate) struct Cuts {
@@ -44,9 +46,32 @@ impl Cuts {
     }
 }
 
-/// Writes all pairs of the runs.
-pub(crate) fn write_cuts(runs: Runs<'_>, outcome: &Path, format: Format) -> Result<()> {
+/// Gives rows of a batch the texts that are left of them, and counts what was cut: documents, units, bytes.
+pub(crate) fn rewrite_cut(
+    mut batch: Batch,
+    mut left: BTreeMap<usize, String>,
+    (documents, units, bytes): (u64, u64, u64),
+) -> Result<Batch> {
+    if documents > 0 {
+        batch.tally("cut", "documents", documents, bytes);
+        batch.tally("cut", "units", units, bytes);
+    }
+    batch.rewrite(|document| left.remove(&document.row()))
+}
+
+/// Writes the pairs, each once.
+pub(crate) fn write_cuts(mut pairs: Sorted, outcome: &Path, format: Format, context: &Context<'_>) -> Result<()> {
     let mut file = Writer::create(outcome)?;
-    runs.merge(|(doc_id, unit)| file.pair(doc_id, unit))?;
+    let (mut last, mut count) = (None, 0_u64);
+    while let Some(pair) = pairs.next()? {
+        let pair = (pair[0], pair[1]);
+        if last.replace(pair) != Some(pair) {
+            file.pair(pair.0, pair.1)?;
+        }
+        count += 1;
+        if count.is_multiple_of(SMALL) {
+            context.check()?;
+        }
+    }
     file.finish(format)
 }

@@ -41,7 +41,6 @@ mod numbers;
 mod parameters;
 mod ranges;
 mod repeats;
-mod runs;
 mod scope;
 mod shingle;
 mod simhash;

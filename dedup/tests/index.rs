@@ -294,6 +294,7 @@ fn documents_are_taken_out_and_the_next_best_are_kept() {
             gone.iter().map(Place::to_string).chain(["c0: file-9:4".into(), "no such".into()]).collect();
         let selection = Selection::Documents { ids, crawl: None };
         let removal = Index::open(&index).unwrap().remove(&selection, &context(folder.path(), &cancelled)).unwrap();
+        assert_eq!(removal.documents, gone.len() as u64);
         assert_eq!(removal.removed.iter().cloned().collect::<BTreeSet<Place>>(), gone);
         assert_eq!(removal.missing, ["c0: file-9:4", "no such"]);
         let expected = naive_removal(&by_place, &before, &gone, &config(&index, "any"));
@@ -340,7 +341,7 @@ fn a_whole_crawl_is_taken_out() {
     assert!(error.to_string().contains("has no crawl `c7`"), "{error}");
     assert_eq!(error.hint().unwrap(), "its crawls are `c0`, `c1`, `c2`");
     let removal = open.remove(&Selection::Crawl("c0".into()), &context).unwrap();
-    assert_eq!(removal.removed.len(), 100);
+    assert_eq!((removal.documents, removal.removed.len()), (100, 0));
     let names: Vec<String> = open.crawls().unwrap().into_iter().map(|crawl| crawl.name).collect();
     assert_eq!(names, ["c1", "c2"]);
     assert!(members(&index).iter().all(|member| member.document.crawl != "c0" && member.keeper.crawl != "c0"));
@@ -373,7 +374,16 @@ fn merged_indexes_are_as_if_one_had_seen_it_all() {
             members(&other).into_iter().map(|member| (member.document, member.kept)).collect();
         let cancelled = AtomicBool::new(false);
         let mut index = Index::open(&one).unwrap();
-        let changed = index.merge(&Index::open(&other).unwrap(), &context(folder.path(), &cancelled)).unwrap();
+        let merge = |index: &mut Index| {
+            let mut changed = Vec::new();
+            let take = |change| {
+                changed.push(change);
+                Ok(())
+            };
+            index.merge(&Index::open(&other).unwrap(), &context(folder.path(), &cancelled), take).unwrap();
+            changed
+        };
+        let changed = merge(&mut index);
         let expected = members(&all);
         assert_eq!(members(&one), expected);
         let now = expected.iter().filter(|member| before.contains_key(&member.document));
@@ -381,8 +391,12 @@ fn merged_indexes_are_as_if_one_had_seen_it_all() {
             now.filter(|member| before[&member.document] != member.kept).map(|member| &member.document).collect();
         assert!(differs.len() > 10, "{}", differs.len());
         assert_eq!(changed.iter().map(|changed| &changed.document).collect::<BTreeSet<&Place>>(), differs);
+        for change in &changed {
+            let now = expected.iter().find(|member| member.document == change.document).unwrap();
+            assert_eq!(change.keeper.as_ref(), (!now.kept).then_some(&now.keeper));
+        }
         // Once more, nothing is new.
-        let again = index.merge(&Index::open(&other).unwrap(), &context(folder.path(), &cancelled)).unwrap();
+        let again = merge(&mut index);
         assert_eq!((again, members(&one)), (Vec::new(), expected));
         assert!(index.verify().unwrap().is_empty());
     }

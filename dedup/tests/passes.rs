@@ -275,6 +275,33 @@ fn a_key_that_fits_no_memory_is_followed_on_disk() {
 }
 
 #[test]
+fn what_is_kept_does_not_depend_on_the_order_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each text once, so that no two are as long and alike.
+    let texts: Vec<String> = families(500).into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let config = Minhash { keep: Keep::Longest, bands: 30, rows_per_band: 4, ..Minhash::default() };
+    let kept = |texts: &[&String]| -> BTreeSet<String> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).clone()).collect();
+        let documents = with_ids(&texts);
+        let dropped = run(&config, &documents, 4, MEMORY, 2, folder.path()).dropped;
+        assert!(dropped.len() > 20, "the texts have duplicates: {}", dropped.len());
+        documents.iter().filter(|(doc_id, _)| !dropped.contains_key(doc_id)).map(|(_, text)| (*text).into()).collect()
+    };
+    let lengths: Vec<usize> = texts.iter().map(|text| text.chars().count()).collect();
+    // Of two that are alike and equally long the first is kept, whatever that is: such texts are left out.
+    let is_alone = |place: &usize| {
+        let same = |other: &usize| lengths[*other] == lengths[*place] && other != place;
+        !(0..texts.len()).any(|other| same(&other) && jaccard(&texts[other], &texts[*place]) > 0.0)
+    };
+    let texts: Vec<&String> = (0..texts.len()).filter(is_alone).map(|place| &texts[place]).collect();
+    let expected = kept(&texts);
+    let turned: Vec<&String> = texts.iter().rev().copied().collect();
+    let mixed: Vec<&String> = (0..texts.len()).map(|n| texts[(n * 7919 + 13) % texts.len()]).collect();
+    assert_eq!(mixed.iter().collect::<BTreeSet<_>>().len(), texts.len());
+    assert!(kept(&turned) == expected && kept(&mixed) == expected);
+}
+
+#[test]
 fn deduplicating_twice_is_deduplicating_once() {
     let folder = tempfile::tempdir().unwrap();
     let texts = families(800);

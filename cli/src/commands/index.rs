@@ -116,12 +116,12 @@ fn remove(path: &Path, ids: Option<&Path>, crawl: Option<&str>, global: &Global)
     let lines = lines.chain(removal.promoted.iter().map(|place| change("promoted", place)));
     let lines = lines.chain(removal.moved.iter().map(moved));
     let lines = lines.chain(removal.missing.iter().map(|id| json!({ "change": "missing", "id": id })));
-    lines.map(|line: Value| line.to_string()).try_for_each(|line| print(&line))?;
+    lines.map(|line: Value| tell(&line)).collect::<Result<(), Error>>()?;
     say(
         global,
         &format!(
             "{} documents taken out, {} promoted, {} moved, {} not found",
-            HumanCount(removal.removed.len() as u64),
+            HumanCount(removal.documents),
             HumanCount(removal.promoted.len() as u64),
             HumanCount(removal.moved.len() as u64),
             HumanCount(removal.missing.len() as u64)
@@ -132,20 +132,32 @@ fn remove(path: &Path, ids: Option<&Path>, crawl: Option<&str>, global: &Global)
 
 fn merge(path: &Path, other: &Path, global: &Global) -> anyhow::Result<Done> {
     let other = Index::open(other)?;
-    let changed = in_scratch(path, global, |index, context| index.merge(&other, context))?;
-    for change in &changed {
-        let line = match &change.keeper {
-            Some(keeper) => {
-                json!({ "change": "dropped", "document": change.document, "keeper": keeper, "similarity": change.similarity })
-            }
-            None => json!({ "change": "promoted", "document": change.document }),
-        };
-        print(&line.to_string())?;
-    }
-    let promoted = changed.iter().filter(|change| change.keeper.is_none()).count() as u64;
-    let dropped = changed.len() as u64 - promoted;
+    let (mut dropped, mut promoted) = (0, 0);
+    in_scratch(path, global, |index, context| {
+        index.merge(&other, context, |change| {
+            let line = match &change.keeper {
+                Some(keeper) => {
+                    dropped += 1;
+                    json!({ "change": "dropped", "document": change.document, "keeper": keeper, "similarity": change.similarity })
+                }
+                None => {
+                    promoted += 1;
+                    json!({ "change": "promoted", "document": change.document })
+                }
+            };
+            tell(&line)
+        })
+    })?;
     say(global, &format!("{} documents dropped now, {} promoted", HumanCount(dropped), HumanCount(promoted)));
     Ok(Done::All)
+}
+
+/// A line on stdout; a reader that left early is no reason to stop half-way.
+fn tell(line: &Value) -> Result<(), Error> {
+    match print(&line.to_string()).map_err(|error| error.downcast::<std::io::Error>()) {
+        Err(Ok(source)) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("write", "stdout")(source)),
+        _ => Ok(()),
+    }
 }
 
 /// Works on an index with a folder for what does not fit in memory; Ctrl-C leaves the index as it was.

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Batch, Context, Error, Pass, Reason, Result, Scan, Stage, Verdict};
 
-use crate::cuts::Cuts;
+use crate::cuts::{Cuts, rewrite_cut};
 use crate::files::{Format, Kind, Writer};
 use crate::parameters::hash_of;
 use crate::repeats::{Cutting, rejoined};
@@ -326,7 +326,7 @@ impl Stage for CutNgrams {
     fn process(&self, batch: Batch) -> Result<Batch> {
         let mut texts: BTreeMap<usize, String> = BTreeMap::new();
         let (mut documents, mut units, mut bytes) = (0, 0, 0);
-        let mut batch = batch.judge(|document| {
+        let batch = batch.judge(|document| {
             let places: Vec<u64> = self.cuts.of(document.doc_id()).map(|(_, place)| place).collect();
             match places.as_slice() {
                 [] => return Verdict::Keep,
@@ -346,11 +346,7 @@ impl Stage for CutNgrams {
             texts.insert(document.row(), left);
             Verdict::Keep
         })?;
-        if documents > 0 {
-            batch.tally("cut", "documents", documents, bytes);
-            batch.tally("cut", "units", units, bytes);
-        }
-        batch.rewrite(|document| texts.remove(&document.row()))
+        rewrite_cut(batch, texts, (documents, units, bytes))
     }
 
     fn is_expected_to_drop(&self) -> bool {

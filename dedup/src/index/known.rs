@@ -39,9 +39,23 @@ pub(crate) struct Known {
     /// In the order of their numbers.
     pub crawls: Vec<Crawl>,
     pub linkage: Linkage,
-    /// Documents that are as if they were not there, sorted.
-    pub hidden: Vec<u64>,
+    pub hidden: Hidden,
     format: Format,
+}
+
+/// Documents that are as if they were not there.
+#[derive(Default)]
+pub(crate) struct Hidden {
+    /// All of a crawl.
+    pub crawl: Option<u32>,
+    /// Sorted.
+    pub documents: Vec<u64>,
+}
+
+impl Hidden {
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.crawl == Some(crawl_and_ordinal(id).0) || self.documents.binary_search(&id).is_ok()
+    }
 }
 
 impl Known {
@@ -74,7 +88,7 @@ impl Known {
     }
 
     fn of(index: &Index, rows: Vec<CrawlRow>, linkage: Linkage) -> Result<Self> {
-        Ok(Self { crawls: index.open_crawls(rows)?, linkage, hidden: Vec::new(), format: index.format() })
+        Ok(Self { crawls: index.open_crawls(rows)?, linkage, hidden: Hidden::default(), format: index.format() })
     }
 
     /// The sorted keys of each crawl.
@@ -90,7 +104,7 @@ impl Known {
 
     /// What the index says of one of its documents; `None` if it was taken out or is hidden.
     pub(crate) fn get(&self, id: u64) -> Option<Indexed> {
-        if self.hidden.binary_search(&id).is_ok() { None } else { self.find(id) }
+        if self.hidden.contains(id) { None } else { self.find(id) }
     }
 
     fn find(&self, id: u64) -> Option<Indexed> {

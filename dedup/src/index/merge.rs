@@ -28,11 +28,16 @@ pub struct Changed {
 impl Index {
     /// Adds the crawls of `other`, one after the other, behind those of this index: as if their documents had been added to it
     /// in the first place. Crawls that are in it already stay as they are. The documents of which another thing holds now are
-    /// told: their text is in the outputs of the runs that made `other`, or should be.
+    /// handed to `take` when their crawl is in: their text is in the outputs of the runs that made `other`, or should be.
     ///
     /// # Errors
     /// If the two were made with other parameters, or have different crawls of the same name. What was added before stays.
-    pub fn merge(&mut self, other: &Self, context: &Context<'_>) -> Result<Vec<Changed>> {
+    pub fn merge(
+        &mut self,
+        other: &Self,
+        context: &Context<'_>,
+        mut take: impl FnMut(Changed) -> Result<()>,
+    ) -> Result<()> {
         if self.parameters != other.parameters {
             return Err(refuse(
                 format!(
@@ -48,7 +53,6 @@ impl Index {
         let _lock = self.lock()?;
         self.sweep_up()?;
         let config = self.config()?;
-        let mut changed = Vec::new();
         for crawl in other.open_crawls(other.catalogue.crawls()?)? {
             let rows = self.catalogue.crawls()?;
             match rows.iter().find(|row| row.name == crawl.row.name) {
@@ -65,12 +69,13 @@ impl Index {
             if number >= MAX_CRAWLS {
                 return Err(refuse(format!("an index cannot have more than {MAX_CRAWLS} crawls"), "keep them apart"));
             }
-            changed.extend(self.take_in(&config, &crawl, number, context)?);
+            self.take_in(&config, &crawl, number, context)?;
+            self.tell(&crawl, number, &config, &mut take)?;
         }
-        Ok(changed)
+        Ok(())
     }
 
-    fn take_in(&mut self, config: &Minhash, crawl: &Crawl, number: u32, context: &Context<'_>) -> Result<Vec<Changed>> {
+    fn take_in(&mut self, config: &Minhash, crawl: &Crawl, number: u32, context: &Context<'_>) -> Result<()> {
         let format = self.format();
         let known = Known::all(self, config.linkage)?;
         let outcome = context.scratch.join(format!("candidates-{number}"));
@@ -91,7 +96,6 @@ impl Index {
         let (name, folder) = self.new_folder(number)?;
         let mut row = CrawlRow { number, folder: name, documents: 0, kept: 0, ..crawl.row.clone() };
         let mut documents = Writer::create(&folder.join(DOCUMENTS))?;
-        let mut changed = Vec::new();
         for ordinal in 0..crawl.len() {
             if ordinal.is_multiple_of(1 << 16) {
                 context.check()?;
@@ -106,22 +110,8 @@ impl Index {
                 let keeper = candidates.get(keeper as usize).0;
                 (if is_known(keeper) { keeper } else { known_id(number, keeper) }, similarity)
             });
-            let (is_kept, was_kept) = (keeper == itself.0, document.keeper == known_id(crawl.row.number, ordinal));
             row.documents += 1;
-            row.kept += u64::from(is_kept);
-            if is_kept != was_kept {
-                let (file, record) = crawl.place(ordinal);
-                let of_crawl = |file: &str, record| Place { crawl: row.name.clone(), file: file.into(), record };
-                let keeper_place = || match known.get(keeper) {
-                    Some(_) => known.place(keeper),
-                    None => {
-                        let (file, record) = crawl.place(keeper - known_id(number, 0));
-                        of_crawl(file, record)
-                    }
-                };
-                let keeper = (!is_kept).then(keeper_place);
-                changed.push(Changed { document: of_crawl(file, record), keeper, similarity });
-            }
+            row.kept += u64::from(keeper == itself.0);
             documents.record(&Indexed { at: document.at, keeper, similarity }.numbers())?;
         }
         documents.finish(Format { kind: Kind::Indexed, ..format })?;
@@ -132,7 +122,27 @@ impl Index {
         let history = vec![("merge", row.name.clone(), row.documents)];
         let change = Change { crawls: vec![(row, files, Some(&crawl.inputs))], history, ..Change::default() };
         self.catalogue.change(&change)?;
-        std::fs::remove_file(&outcome).map_err(Error::io("remove", &outcome))?;
-        Ok(changed)
+        std::fs::remove_file(&outcome).map_err(Error::io("remove", &outcome))
+    }
+
+    /// Of which documents of a crawl that went in another thing holds here.
+    fn tell(
+        &self,
+        before: &Crawl,
+        number: u32,
+        config: &Minhash,
+        take: &mut impl FnMut(Changed) -> Result<()>,
+    ) -> Result<()> {
+        let known = Known::all(self, config.linkage)?;
+        for (ordinal, old) in before.documents() {
+            let id = known_id(number, ordinal);
+            let Some(new) = known.get(id) else { continue };
+            let is_kept = new.keeper == id;
+            if is_kept != (old.keeper == known_id(before.row.number, ordinal)) {
+                let keeper = (!is_kept).then(|| known.place(new.keeper));
+                take(Changed { document: known.place(id), keeper, similarity: new.similarity })?;
+            }
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! A document whose keeper goes is decided on anew, as if it came with a new crawl, but before all that is kept none goes: it is
 //! held against the documents that stay kept and against the others in its place, by the rules that the index was made with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ use yuan_pipeline::{Context, Error, Result};
 use super::Index;
 use super::catalogue::{Change, CrawlRow, FileRow, refuse};
 use super::crawl::{Crawl, DOCUMENTS, IDS, Indexed, KEYS, NOTES, sealed};
-use super::known::{Known, Place, crawl_and_ordinal, known_id};
+use super::known::{Hidden, Known, Place, known_id};
 use crate::cluster;
 use crate::duplicates::Pairs;
 use crate::files::{Format, Kind, Partial, Record, Writer, write_partial};
@@ -38,7 +38,9 @@ pub enum Selection {
 /// What taking documents out has done.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Removal {
-    /// Documents that the index knows no longer.
+    /// How many documents the index knows no longer.
+    pub documents: u64,
+    /// Those of them that were named one by one.
     pub removed: Vec<Place>,
     /// What nothing was found for.
     pub missing: Vec<String>,
@@ -60,46 +62,43 @@ impl Index {
         let config = self.config()?;
         let mut known = Known::all(self, config.linkage)?;
         let (gone, missing) = self.selected(selection, &known)?;
-        let mut removal = Removal { missing, ..Removal::default() };
-        removal.removed = gone.iter().map(|id| known.place(*id)).collect();
         let orphans = orphans(&known, &gone, context)?;
-        let mut hidden: Vec<u64> = orphans.iter().copied().chain(gone.iter().copied()).collect();
-        hidden.sort_unstable();
-        known.hidden = hidden;
+        let documents = gone.documents.iter().chain(&orphans).copied().collect::<BTreeSet<u64>>().into_iter().collect();
+        known.hidden = Hidden { crawl: gone.crawl, documents };
         let decided = self.decide_again(&config, &known, &orphans, context)?;
-        known.hidden = Vec::new();
-        for id in &orphans {
-            match decided[id] {
-                (keeper, _) if keeper == *id => removal.promoted.push(known.place(*id)),
-                (keeper, similarity) => removal.moved.push((known.place(*id), known.place(keeper), similarity)),
+        known.hidden = Hidden::default();
+
+        let mut removal = Removal { missing, ..Removal::default() };
+        removal.removed = gone.documents.iter().map(|id| known.place(*id)).collect();
+        for Decided { id, keeper, similarity } in &decided {
+            match keeper {
+                keeper if keeper == id => removal.promoted.push(known.place(*id)),
+                keeper => removal.moved.push((known.place(*id), known.place(*keeper), *similarity)),
             }
         }
-        let whole = match selection {
-            Selection::Crawl(name) => known.crawls.iter().find(|crawl| crawl.row.name == *name),
-            Selection::Documents { .. } => None,
-        };
-        let whole = whole.map(|crawl| crawl.row.number);
-        let mut change = Change { gone: whole.into_iter().collect(), ..Change::default() };
-        let touched: BTreeSet<u32> = hidden_crawls(gone.iter().chain(&orphans));
+        let mut change = Change { gone: gone.crawl.into_iter().collect(), ..Change::default() };
         let mut old = Vec::new();
         for crawl in &known.crawls {
-            let is_whole = whole == Some(crawl.row.number);
-            if is_whole || touched.contains(&crawl.row.number) {
-                old.push(crawl.folder.clone());
-            }
-            if !is_whole && touched.contains(&crawl.row.number) {
-                let (row, files) = self.rewrite(crawl, &gone, &decided, context)?;
-                change.crawls.push((row, files, None));
-            }
-        }
-        for crawl in &known.crawls {
-            let of_crawl = |id: &&u64| crawl_and_ordinal(**id).0 == crawl.row.number;
-            let removed = gone.iter().filter(of_crawl).count() as u64;
-            let promoted = orphans.iter().filter(of_crawl).filter(|id| decided[*id].0 == **id).count() as u64;
+            let of_crawl = known_id(crawl.row.number, 0)..known_id(crawl.row.number + 1, 0);
+            let removed = match gone.crawl == Some(crawl.row.number) {
+                true => crawl.row.documents,
+                false => gone.documents.iter().filter(|id| of_crawl.contains(id)).count() as u64,
+            };
+            removal.documents += removed;
+            let of_crawl: Vec<&Decided> = decided.iter().filter(|decided| of_crawl.contains(&decided.id)).collect();
+            let promoted = of_crawl.iter().filter(|decided| decided.keeper == decided.id).count() as u64;
             for (action, count) in [("remove", removed), ("promote", promoted)] {
                 if count > 0 {
                     change.history.push((action, crawl.row.name.clone(), count));
                 }
+            }
+            if removed == 0 && of_crawl.is_empty() {
+                continue;
+            }
+            old.push(crawl.folder.clone());
+            if gone.crawl != Some(crawl.row.number) {
+                let (row, files) = self.rewrite(crawl, &gone, removed > 0, &decided, context)?;
+                change.crawls.push((row, files, None));
             }
         }
         if change.crawls.is_empty() && change.gone.is_empty() {
@@ -114,7 +113,7 @@ impl Index {
     }
 
     /// The documents that a selection means, and what it names that there is not.
-    fn selected(&self, selection: &Selection, known: &Known) -> Result<(BTreeSet<u64>, Vec<String>)> {
+    fn selected(&self, selection: &Selection, known: &Known) -> Result<(Hidden, Vec<String>)> {
         let named = |name: &str| {
             known.crawls.iter().find(|crawl| crawl.row.name == name).ok_or_else(|| {
                 let names: Vec<String> = known.crawls.iter().map(|crawl| format!("`{}`", crawl.row.name)).collect();
@@ -124,11 +123,11 @@ impl Index {
                 )
             })
         };
-        let all = |crawl: &Crawl| {
-            crawl.documents().map(|(ordinal, _)| known_id(crawl.row.number, ordinal)).collect::<BTreeSet<u64>>()
-        };
         let (ids, crawls) = match selection {
-            Selection::Crawl(name) => return Ok((all(named(name)?), Vec::new())),
+            Selection::Crawl(name) => {
+                let crawl = Some(named(name)?.row.number);
+                return Ok((Hidden { crawl, documents: Vec::new() }, Vec::new()));
+            }
             Selection::Documents { ids, crawl: Some(name) } => (ids, vec![named(name)?]),
             Selection::Documents { ids, crawl: None } => (ids, known.crawls.iter().collect()),
         };
@@ -158,6 +157,7 @@ impl Index {
             found.extend(crawls.iter().filter_map(|crawl| at_place(crawl, place)));
             found.len() == before
         });
+        let found = Hidden { crawl: None, documents: found.into_iter().collect() };
         Ok((found, left.into_iter().map(str::to_owned).collect()))
     }
 
@@ -168,7 +168,7 @@ impl Index {
         known: &Known,
         orphans: &[u64],
         context: &Context<'_>,
-    ) -> Result<BTreeMap<u64, (u64, f32)>> {
+    ) -> Result<Vec<Decided>> {
         let format = self.format();
         // In the order in which they are kept, each has the number of its place.
         let (mut keys, mut runs) = (Vec::new(), Vec::new());
@@ -197,13 +197,16 @@ impl Index {
             Ok(())
         };
         let verified = deciding.decide(&new_entries, context)?;
-        let mut decided: BTreeMap<u64, (u64, f32)> = orphans.iter().map(|id| (*id, (*id, 1.0))).collect();
+        let itself = |id: &u64| Decided { id: *id, keeper: *id, similarity: 1.0 };
+        let mut decided: Vec<Decided> = orphans.iter().map(itself).collect();
         for (number, (place, _)) in candidates.iter().enumerate() {
-            let Some(id) = orphans.get(place as usize) else { break };
+            let Some(decided) = decided.get_mut(place as usize) else { break };
             let (keeper, similarity) = verified.verdict(number as u32);
             let keeper = candidates.get(keeper as usize).0;
-            decided.insert(*id, (orphans.get(keeper as usize).copied().unwrap_or(keeper), similarity));
+            decided.keeper = orphans.get(keeper as usize).copied().unwrap_or(keeper);
+            decided.similarity = similarity;
         }
+        decided.sort_unstable_by_key(|decided| decided.id);
         Ok(decided)
     }
 
@@ -211,14 +214,13 @@ impl Index {
     fn rewrite(
         &self,
         crawl: &Crawl,
-        gone: &BTreeSet<u64>,
-        decided: &BTreeMap<u64, (u64, f32)>,
+        gone: &Hidden,
+        loses: bool,
+        decided: &[Decided],
         context: &Context<'_>,
     ) -> Result<(CrawlRow, Vec<FileRow>)> {
         let format = self.format();
         let id = |ordinal| known_id(crawl.row.number, ordinal);
-        let of_crawl = id(0)..id(crawl.len());
-        let loses = gone.range(of_crawl).next().is_some();
         let (name, folder) = self.new_folder(crawl.row.number)?;
         let mut row = CrawlRow { folder: name, documents: 0, kept: 0, ..crawl.row.clone() };
         let mut notes = if loses { Some(Notes::create(&folder.join(NOTES))?) } else { None };
@@ -227,7 +229,7 @@ impl Index {
             if ordinal.is_multiple_of(1 << 16) {
                 context.check()?;
             }
-            let left = crawl.document(ordinal).filter(|_| !gone.contains(&id(ordinal)));
+            let left = crawl.document(ordinal).filter(|_| !gone.contains(id(ordinal)));
             row.removed += u64::from(crawl.document(ordinal).is_some() && left.is_none());
             let Some(document) = left else {
                 documents.record(&[0; 3])?;
@@ -237,8 +239,10 @@ impl Index {
                 Some(notes) => notes.copy(crawl.notes.record(document.at)?.bytes)?,
                 None => document.at,
             };
-            let (keeper, similarity) =
-                decided.get(&id(ordinal)).copied().unwrap_or((document.keeper, document.similarity));
+            let (keeper, similarity) = match decided.binary_search_by_key(&id(ordinal), |decided| decided.id) {
+                Ok(place) => (decided[place].keeper, decided[place].similarity),
+                Err(_) => (document.keeper, document.similarity),
+            };
             row.documents += 1;
             row.kept += u64::from(keeper == id(ordinal));
             documents.record(&Indexed { at, keeper, similarity }.numbers())?;
@@ -246,7 +250,7 @@ impl Index {
         documents.finish(Format { kind: Kind::Indexed, ..format })?;
         if let Some(notes) = notes {
             notes.finish(format)?;
-            let left = |ordinal| (!gone.contains(&id(ordinal))).then_some(ordinal);
+            let left = |ordinal| (!gone.contains(id(ordinal))).then_some(ordinal);
             merge::<1>(&[crawl.path(KEYS)], format, left, (&folder.join(KEYS), format), context)?;
             if crawl.path(IDS).is_file() {
                 let format = Format { kind: Kind::Ids, ..format };
@@ -279,24 +283,44 @@ pub(super) fn take_over(from: &Path, to: &Path) -> Result<()> {
     std::fs::copy(from, to).map(drop).map_err(Error::io("write", to))
 }
 
+/// What is decided anew of a document whose keeper goes.
+struct Decided {
+    id: u64,
+    keeper: u64,
+    similarity: f32,
+}
+
+/// What a document whose keeper goes takes in memory, with the words that tell of it.
+const ORPHAN_BYTES: u64 = 400;
+
 /// The documents that are dropped for ones that go, in the order in which they are kept.
-fn orphans(known: &Known, gone: &BTreeSet<u64>, context: &Context<'_>) -> Result<Vec<u64>> {
+///
+/// # Errors
+/// If there are more than memory can hold.
+fn orphans(known: &Known, gone: &Hidden, context: &Context<'_>) -> Result<Vec<u64>> {
     let mut orphans = Vec::new();
-    for crawl in &known.crawls {
+    for crawl in known.crawls.iter().filter(|crawl| gone.crawl != Some(crawl.row.number)) {
         context.check()?;
         for (ordinal, document) in crawl.documents() {
             let id = known_id(crawl.row.number, ordinal);
-            if document.keeper != id && gone.contains(&document.keeper) && !gone.contains(&id) {
+            if document.keeper != id && gone.contains(document.keeper) && !gone.contains(id) {
                 orphans.push((crawl.row.number, crawl.notes.record(document.at)?.rank, ordinal));
             }
         }
     }
+    let needed = ORPHAN_BYTES * orphans.len() as u64;
+    if needed > context.memory {
+        return Err(refuse(
+            format!(
+                "{} documents were dropped for those that go: deciding on them takes {needed} bytes, {} are allowed",
+                orphans.len(),
+                context.memory
+            ),
+            &format!("allow more memory (`--memory {}GiB`), or take fewer out at a time", needed.div_ceil(1 << 30)),
+        ));
+    }
     orphans.sort_unstable();
     Ok(orphans.into_iter().map(|(crawl, _, ordinal)| known_id(crawl, ordinal)).collect())
-}
-
-fn hidden_crawls<'a>(ids: impl Iterator<Item = &'a u64>) -> BTreeSet<u32> {
-    ids.map(|id| crawl_and_ordinal(*id).0).collect()
 }
 
 /// The document that `FILE:RECORD` or `CRAWL: FILE:RECORD` names.

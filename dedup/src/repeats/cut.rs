@@ -6,7 +6,7 @@ use yuan_pipeline::{Batch, Detail, Document, Reason, Result, Stage, Verdict};
 
 use super::unit::Piece;
 use super::{Definition, RepeatedCompat, RepeatedText, simplified};
-use crate::cuts::Cuts;
+use crate::cuts::{Cuts, rewrite_cut};
 use crate::shingle::{Shingles, token_hashes};
 
 /// Cuts what an outcome names.
@@ -99,7 +99,7 @@ impl Stage for CutRepeats {
     fn process(&self, batch: Batch) -> Result<Batch> {
         let mut texts: BTreeMap<usize, String> = BTreeMap::new();
         let (mut documents, mut units, mut bytes) = (0, 0, 0);
-        let mut batch = batch.judge(|document| {
+        let batch = batch.judge(|document| {
             let Some(left) = self.left(&document) else { return Verdict::Keep };
             documents += 1;
             units += left.units_cut;
@@ -110,11 +110,7 @@ impl Stage for CutRepeats {
             }
             verdict
         })?;
-        if documents > 0 {
-            batch.tally("cut", "documents", documents, bytes);
-            batch.tally("cut", "units", units, bytes);
-        }
-        batch.rewrite(|document| texts.remove(&document.row()))
+        rewrite_cut(batch, texts, (documents, units, bytes))
     }
 
     fn is_expected_to_drop(&self) -> bool {

@@ -6,7 +6,7 @@
 //!
 //! Units are compared by 64-bit hashes (XXH3) of what normalising leaves of them. Among n distinct units one is cut for another's
 //! sake with a probability of n/2⁶⁴: 5·10⁻⁹ for a hundred thousand million. Scan: one walk over the text, 24 bytes for
-//! each unit, sorted. Reduction: `ranges.rs`, then the places to cut, sorted (`runs.rs`), 16 bytes each: time is linear in the
+//! each unit, sorted. Reduction: `ranges.rs`, then the places to cut, sorted (`sorter.rs`), 16 bytes each: time is linear in the
 //! units, memory is the budget's.
 //!
 //! | file | what |

@@ -1,6 +1,7 @@
 //! Partial files → the places to cut: all occurrences of a unit but those that are kept.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use yuan_pipeline::{Context, Result};
@@ -9,7 +10,7 @@ use super::RepeatedText;
 use crate::cuts::write_cuts;
 use crate::files::{Format, Kind, Record};
 use crate::ranges::{Keys, Ranges};
-use crate::runs::{Run, Runs};
+use crate::sorter::{Sorted, Sorter};
 
 /// Writes the (document, unit) pairs to cut to `outcome`, sorted.
 pub(super) fn reduce(
@@ -20,10 +21,11 @@ pub(super) fn reduce(
     context: &Context<'_>,
 ) -> Result<()> {
     let ranges = Ranges::<2>::new(partials, format, context);
-    let runs = Runs::new(context, "cuts", context.memory / 4, ranges.size()?.1);
+    let memory = context.memory / 4 / ranges.size()?.1 as u64;
+    let sorters = Mutex::new(Vec::new());
     let (repeated, occurrences) = (AtomicU64::new(0), AtomicU64::new(0));
     let keep = config.keep_first as u64;
-    let group = |run: &mut Run, places: &[Record<2>]| {
+    let group = |sorter: &mut Sorter, places: &[Record<2>]| {
         let [_, first] = places[0].key;
         let spans_documents = places[places.len() - 1].key[1] != first;
         let kept = if keep == 0 && !spans_documents { 1 } else { keep };
@@ -32,13 +34,13 @@ pub(super) fn reduce(
             occurrences.fetch_add(places.len() as u64, Ordering::Relaxed);
         }
         let cut = places.iter().skip(kept as usize);
-        cut.copied().try_for_each(|place| runs.push(run, (place.key[1], place.doc_id)))
+        cut.copied().try_for_each(|place| sorter.push(&[place.key[1], place.doc_id]))
     };
     ranges.each(
-        |_| Ok(Run::default()),
-        |run, keys| match keys {
+        |thread| Ok(Sorter::new(2, memory, context.scratch.join(format!("cuts-{thread}")))),
+        |sorter, keys| match keys {
             Keys::Sorted(records) => {
-                records.chunk_by(|one, other| one.key[0] == other.key[0]).try_for_each(|places| group(run, places))
+                records.chunk_by(|one, other| one.key[0] == other.key[0]).try_for_each(|places| group(sorter, places))
             }
             Keys::Crowd(crowd) => {
                 // One hash; its places come in the order of the corpus. With none to keep, look first whether two documents
@@ -61,13 +63,17 @@ pub(super) fn reduce(
                         kept -= 1;
                         return Ok(());
                     }
-                    runs.push(run, (doc_id, unit))
+                    sorter.push(&[doc_id, unit])
                 })
             }
         },
-        |run| runs.finish(run),
+        |sorter| {
+            sorters.lock().expect("no holder of the sorters panics").push(sorter);
+            Ok(())
+        },
     )?;
     context.tally("repeats", "distinct", repeated.into_inner(), 0);
     context.tally("repeats", "occurrences", occurrences.into_inner(), 0);
-    write_cuts(runs, outcome, Format { kind: Kind::Cuts, ..format })
+    let sorters = sorters.into_inner().expect("no holder of the sorters panics");
+    write_cuts(Sorted::of(sorters)?, outcome, Format { kind: Kind::Cuts, ..format }, context)
 }

@@ -11,13 +11,13 @@ use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
 
 use super::{RepeatedText, STAGE};
 use crate::cluster::in_parallel;
-use crate::cuts::Cuts;
+use crate::cuts::{Cuts, write_cuts};
 use crate::duplicates::{DUPLICATES, Duplicates};
 use crate::files::{Format, Kind, Partial, Record, Writer, write_partial};
 use crate::near::Signer;
 use crate::ranges::{Keys, Ranges, SMALL};
-use crate::runs::{Run, Runs};
 use crate::scope::scope;
+use crate::sorter::{Sorted, Sorter};
 use crate::union_find::Components;
 use crate::verify::{Note, Notes, Verify};
 
@@ -110,8 +110,8 @@ impl Scan for SimilarScan {
 pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, context: &Context<'_>) -> Result<()> {
     std::fs::create_dir_all(outcome).map_err(Error::io("create", outcome))?;
     let ranges = Ranges::<2>::new(partials, format, context);
-    let threads = ranges.size()?.1;
-    let runs = Runs::new(context, "candidates", context.memory / 4, threads);
+    let memory = context.memory / 4 / ranges.size()?.1 as u64;
+    let sorters = Mutex::new(Vec::new());
     let link_format = Format { kind: Kind::Links, ..format };
     let files = Mutex::new(Vec::new());
     ranges.each(
@@ -119,13 +119,13 @@ pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, con
             let path = context.scratch.join(format!("links-{thread}"));
             let links = Writer::create(&path)?;
             files.lock().expect("no holder of the files panics").push(path);
-            Ok((Run::default(), links))
+            Ok((Sorter::new(2, memory, context.scratch.join(format!("candidates-{thread}"))), links))
         },
-        |(run, links), keys| {
+        |(sorter, links), keys| {
             // Each link is two pairs: a unit, and the first that has its key.
             let mut link = |member: (u64, u64), first: (u64, u64)| {
-                runs.push(run, member)?;
-                runs.push(run, first)?;
+                sorter.push(&[member.0, member.1])?;
+                sorter.push(&[first.0, first.1])?;
                 links.pair(member.0, member.1)?;
                 links.pair(first.0, first.1)
             };
@@ -149,13 +149,14 @@ pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, con
                 }
             }
         },
-        |(run, links)| {
-            runs.finish(run)?;
+        |(sorter, links)| {
+            sorters.lock().expect("no holder of the sorters panics").push(sorter);
             links.finish(link_format)
         },
     )?;
     let candidates_format = Format { kind: Kind::Cuts, ..format };
-    crate::cuts::write_cuts(runs, &outcome.join(CANDIDATES), candidates_format)?;
+    let sorters = sorters.into_inner().expect("no holder of the sorters panics");
+    write_cuts(Sorted::of(sorters)?, &outcome.join(CANDIDATES), candidates_format, context)?;
     let candidates = Cuts::open(&outcome.join(CANDIDATES), candidates_format)?;
     let count = candidates.len();
     if 4 * count as u64 > context.memory || u32::try_from(count).is_err() {

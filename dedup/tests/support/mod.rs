@@ -6,10 +6,10 @@ pub mod passes;
 pub mod texts;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use yuan_pipeline::{Batch, Context, Detail, Pass, Riders};
+use yuan_pipeline::{Batch, Context, Detail, Pass, Result, Riders};
 
 /// What a run of a pass gives.
 pub struct Outcome {
@@ -31,6 +31,58 @@ pub fn batch(documents: &[(u64, &str)]) -> Batch {
     Batch::new(ids.into(), texts.into(), Riders::None).unwrap()
 }
 
+/// Scans `documents` in `units` of about the same size and reduces with so much memory and threads to `outcome`.
+pub fn reduce(
+    pass: &dyn Pass,
+    documents: &[(u64, &str)],
+    units: usize,
+    memory: u64,
+    threads: usize,
+    folder: &Path,
+    outcome: &Path,
+) -> Result<()> {
+    let reading = outcome.file_name().unwrap().to_string_lossy();
+    let partials: Vec<_> = documents
+        .chunks(documents.len().div_ceil(units).max(1))
+        .enumerate()
+        .map(|(unit, documents)| {
+            let partial = folder.join(format!("partial-{reading}-{units}-{unit}"));
+            let mut scan = pass.scan(&partial).unwrap();
+            documents.chunks(100).for_each(|documents| scan.batch(&batch(documents)).unwrap());
+            scan.finish().unwrap();
+            partial
+        })
+        .collect();
+    // The engine gives an outcome its name when it is whole, and leaves none from before.
+    let _ = std::fs::remove_dir_all(outcome);
+    let _ = std::fs::remove_file(outcome);
+    let scratch = tempfile::tempdir_in(folder).unwrap();
+    let cancelled = AtomicBool::new(false);
+    let mut context = Context::new(memory, threads, scratch.path().into(), &cancelled);
+    context.inputs = (0..100).map(|file| format!("file-{file}")).collect();
+    pass.reduce(&partials, outcome, &context)
+}
+
+/// The outcome of the pass, after a second reading if it wants one.
+pub fn reduced(
+    pass: &dyn Pass,
+    documents: &[(u64, &str)],
+    units: usize,
+    memory: u64,
+    threads: usize,
+    folder: &Path,
+) -> PathBuf {
+    let (first, last) = (folder.join("first"), folder.join("outcome"));
+    reduce(pass, documents, units, memory, threads, folder, &first).unwrap();
+    match pass.second(&first).unwrap() {
+        Some(second) => {
+            reduce(second.as_ref(), documents, units, memory, threads, folder, &last).unwrap();
+            last
+        }
+        None => first,
+    }
+}
+
 /// Scans `documents` in `units` of about the same size, reduces with so much memory and threads, reads once more if the
 /// pass wants it, and drops.
 pub fn run(
@@ -41,39 +93,7 @@ pub fn run(
     threads: usize,
     folder: &Path,
 ) -> Outcome {
-    let cancelled = AtomicBool::new(false);
-    let put_together = |pass: &dyn Pass, reading: &str, outcome: &Path| {
-        let partials: Vec<_> = documents
-            .chunks(documents.len().div_ceil(units).max(1))
-            .enumerate()
-            .map(|(unit, documents)| {
-                let partial = folder.join(format!("partial-{reading}-{units}-{unit}"));
-                let mut scan = pass.scan(&partial).unwrap();
-                documents.chunks(100).for_each(|documents| scan.batch(&batch(documents)).unwrap());
-                scan.finish().unwrap();
-                partial
-            })
-            .collect();
-        let scratch = tempfile::tempdir_in(folder).unwrap();
-        let mut context = Context::new(memory, threads, scratch.path().into(), &cancelled);
-        context.inputs = (0..100).map(|file| format!("file-{file}")).collect();
-        pass.reduce(&partials, outcome, &context).unwrap();
-    };
-    let (first, last) = (folder.join("first"), folder.join("outcome"));
-    // The engine gives an outcome its name when it is whole, and leaves none from before.
-    for outcome in [&first, &last] {
-        let _ = std::fs::remove_dir_all(outcome);
-        let _ = std::fs::remove_file(outcome);
-    }
-    put_together(pass, "first", &first);
-    let outcome = match pass.second(&first).unwrap() {
-        Some(second) => {
-            put_together(second.as_ref(), "second", &last);
-            last
-        }
-        None => first,
-    };
-
+    let outcome = reduced(pass, documents, units, memory, threads, folder);
     let stage = pass.stage(&outcome).unwrap().expect("a deduplication ends in a stage");
     let mut codes = Vec::new();
     let (mut dropped, mut known) = (BTreeMap::new(), BTreeMap::new());
