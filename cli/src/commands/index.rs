@@ -115,8 +115,8 @@ fn remove(path: &Path, ids: Option<&Path>, crawl: Option<&str>, global: &Global)
     let lines = removal.removed.iter().map(|place| change("removed", place));
     let lines = lines.chain(removal.promoted.iter().map(|place| change("promoted", place)));
     let lines = lines.chain(removal.moved.iter().map(moved));
-    let lines = lines.chain(removal.missing.iter().map(|id| json!({ "change": "missing", "id": id })));
-    lines.map(|line: Value| tell(&line)).collect::<Result<(), Error>>()?;
+    let mut lines = lines.chain(removal.missing.iter().map(|id| json!({ "change": "missing", "id": id })));
+    lines.try_for_each(|line: Value| tell(&line))?;
     say(
         global,
         &format!(
