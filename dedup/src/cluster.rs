@@ -3,7 +3,7 @@
 //! The records of a key (`ranges.rs`) link its documents to the first of them. Links are spilled,
 //! linked documents noted in a bitmap; then union-find over these documents alone. Costs: one read of the partial files;
 //! at most half of the memory for the ranges, later about ⅛ byte for each document of the corpus and 8 bytes for each
-//! linked one. The outcome depends on nothing but the set of (key, `doc_id`) pairs.
+//! linked one, 13 if it is to be verified. The outcome depends on nothing but the set of (key, `doc_id`) pairs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,9 +14,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use yuan_pipeline::{Context, Error, Result};
 
+use crate::candidates::{CandidateText, Texts};
 use crate::document_set::{DocumentSet, NumberedDocuments};
 use crate::files::{Format, Kind, Partial, Record, Writer};
 use crate::index::{Known, is_known};
+use crate::near::TEXT_KEY;
 use crate::ranges::{Crowd, Keys, Ranges, SMALL, Source};
 use crate::union_find::Components;
 
@@ -30,12 +32,12 @@ pub(crate) fn reduce<const WORDS: usize>(
 ) -> Result<()> {
     let links = Links::<WORDS>::new(partials, format, context);
     let (link_files, documents) = links.find()?;
-    let components = connect(&link_files, &documents, format, context)?;
+    let components = connect(&link_files, &documents, None, format, context)?;
     write_duplicates(&documents, &components, format, outcome, context)
 }
 
 /// As [`reduce`], but writes every document that shares a key with another, with the first of its cluster: what is to be
-/// verified. With documents that are `known` already, those of them that a new one shares a key with are among the others.
+/// verified, as `candidates.rs` tells. With documents that are `known` already, those of them that a new one shares a key with are among the others.
 pub(crate) fn candidates(
     partials: &[PathBuf],
     known: Option<&Known>,
@@ -51,7 +53,9 @@ pub(crate) fn candidates(
         links.known = Some(known);
     }
     let (link_files, documents) = links.find()?;
-    let components = connect(&link_files, &documents, format, context)?;
+    let texts = (format.kind == Kind::BandAndTextKeys).then(|| Texts::new(documents.len() as u32));
+    let components = connect(&link_files, &documents, texts.as_ref(), format, context)?;
+    let texts = texts.map(|texts| texts.counted(&components));
     let mut file = Writer::create(outcome)?;
     let mut new = 0;
     for (doc_id, number) in documents.iter().zip(0_u32..) {
@@ -59,12 +63,17 @@ pub(crate) fn candidates(
             context.check()?;
         }
         new += u64::from(!is_known(doc_id));
-        file.pair(doc_id, documents.doc_id(components.root(number).into()))?;
+        let root = components.root(number);
+        let text = texts.as_ref().map_or(CandidateText::own(number), |texts| texts.needed(number, root));
+        file.record(&[doc_id, documents.doc_id(root.into()), text.word()])?;
     }
     file.finish(Format { kind: Kind::Candidates, ..format })?;
     context.tally("candidates", format.stage, new, 0);
     Ok(())
 }
+
+/// On the first document of a link: the two have the same text. Other documents than known ones leave this bit free.
+const SAME_TEXT: u64 = 1 << 63;
 
 /// The first half: which documents share a key.
 struct Links<'a, const WORDS: usize> {
@@ -98,15 +107,20 @@ impl<'a, const WORDS: usize> Links<'a, WORDS> {
         Ok((files, documents.numbered()))
     }
 
-    /// Links two documents, of which the second is new. Of a known one its keeper may come along.
-    fn link(&self, member: u64, first: u64, links: &mut Writer) -> Result<()> {
+    /// What a link of two documents with this key tells beside them.
+    fn mark(&self, key: u64) -> u64 {
+        if self.format.kind == Kind::BandAndTextKeys && key & TEXT_KEY != 0 { SAME_TEXT } else { 0 }
+    }
+
+    /// Links two documents with a key in common, of which the second is new. Of a known one its keeper may come along.
+    fn link(&self, key: u64, member: u64, first: u64, links: &mut Writer) -> Result<()> {
         let known = self.known.filter(|_| is_known(member));
         let linked = known.map_or([Some(member), None], |known| known.linked(member));
         for linked in linked.into_iter().flatten() {
             let mut documents = self.documents();
             documents.insert(linked);
             documents.insert(first);
-            links.pair(linked, first)?;
+            links.pair(linked, first | self.mark(key))?;
         }
         Ok(())
     }
@@ -120,12 +134,14 @@ impl<'a, const WORDS: usize> Links<'a, WORDS> {
         if self.known.is_some() {
             // What is known sorts behind what is new, and is of interest only to that.
             for group in groups().filter(|group| members(group) && !is_known(group[0].doc_id)) {
-                group[1..].iter().try_for_each(|member| self.link(member.doc_id, group[0].doc_id, links))?;
+                let [first, members @ ..] = group else { continue };
+                members.iter().try_for_each(|it| self.link(it.key[0], it.doc_id, first.doc_id, links))?;
             }
             return Ok(());
         }
         for group in groups().filter(|group| members(group)) {
-            group[1..].iter().try_for_each(|member| links.pair(member.doc_id, group[0].doc_id))?;
+            let first = group[0].doc_id | self.mark(group[0].key[0]);
+            group[1..].iter().try_for_each(|member| links.pair(member.doc_id, first))?;
         }
         let mut documents = self.documents();
         groups().filter(|group| members(group)).flatten().for_each(|record| documents.insert(record.doc_id));
@@ -142,7 +158,7 @@ impl<'a, const WORDS: usize> Links<'a, WORDS> {
                 }
                 Ok(())
             }
-            Entry::Occupied(first) => self.link(record.doc_id, *first.get(), links),
+            Entry::Occupied(first) => self.link(record.key[0], record.doc_id, *first.get(), links),
         })
     }
 
@@ -177,7 +193,9 @@ pub(crate) fn in_parallel(threads: usize, work: impl Fn(usize, &dyn Fn() -> usiz
 /// If finding the components of these documents takes more memory than there is.
 pub(crate) fn check_memory(documents: &DocumentSet, format: Format, context: &Context<'_>) -> Result<()> {
     let members = documents.len();
-    let needed = documents.bytes() + 8 * members;
+    // A number each for components and texts, and a count.
+    let each = if format.kind == Kind::BandAndTextKeys { 13 } else { 8 };
+    let needed = documents.bytes() + each * members;
     let problem = if u32::try_from(members).is_err() {
         format!("{members} documents have a duplicate, more than {} cannot be clustered at once", u32::MAX)
     } else if needed > context.memory {
@@ -194,10 +212,11 @@ pub(crate) fn check_memory(documents: &DocumentSet, format: Format, context: &Co
     Err(Error::Stage { stage: format.stage.into(), problem, hint: Some(hint) })
 }
 
-/// The second half: which documents are connected by links.
+/// The second half: which documents are connected by links, and which of them have the same text.
 fn connect(
     link_files: &[PathBuf],
     documents: &NumberedDocuments,
+    texts: Option<&Texts>,
     format: Format,
     context: &Context<'_>,
 ) -> Result<Components> {
@@ -209,7 +228,11 @@ fn connect(
             let all = 0..links.records();
             let mut count = 0_u64;
             links.read(all, |Record { key: [member], doc_id: first }| {
-                components.unite(number(member), number(first));
+                let (member, of) = (number(member), number(first & !SAME_TEXT));
+                components.unite(member, of);
+                if let Some(texts) = texts.filter(|_| first & SAME_TEXT != 0) {
+                    texts.set(member, of);
+                }
                 count += 1;
                 if count.is_multiple_of(SMALL) { context.check() } else { Ok(()) }
             })?;
@@ -267,7 +290,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::duplicates::Pairs;
+    use crate::candidates::Candidates;
     use crate::files::write_partial;
 
     /// Bijective, and looks random.
@@ -328,7 +351,7 @@ mod tests {
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
         println!("put together in {:.0} s within {memory} bytes; {peak}", start.elapsed().as_secs_f64());
 
-        let found = Pairs::open(&outcome, |_| Format { kind: Kind::Candidates, ..FORMAT }).unwrap();
+        let found = Candidates::open(&outcome, |_| Format { kind: Kind::Candidates, ..FORMAT }).unwrap();
         let mut copies = 0;
         for (document, first) in (0..found.len()).map(|index| found.get(index)) {
             assert_eq!(first, first_of(document), "{document}");

@@ -8,8 +8,6 @@ use yuan_pipeline::{Batch, Detail, Document, Reason, Result, Stage, Verdict};
 use crate::files::{Format, HEADER_BYTES, Kind, mapped_as, number};
 use crate::index::{Places, is_known};
 
-const RECORD_BYTES: usize = 16;
-
 /// The file of duplicates in an outcome that is a folder.
 pub(crate) const DUPLICATES: &str = "duplicates";
 
@@ -20,32 +18,40 @@ pub struct Duplicates {
 }
 
 /// A file of pairs of numbers in the order of the first, mapped into memory.
-pub(crate) struct Pairs {
+pub(crate) type Pairs = Lookup<2>;
+
+/// A file of records of so many numbers, at least two, in the order of the first, mapped into memory.
+pub(crate) struct Lookup<const WORDS: usize> {
     file: Mmap,
 }
 
-impl Pairs {
+impl<const WORDS: usize> Lookup<WORDS> {
     /// Opens a file whose format is what `format` makes of its header.
     pub(crate) fn open(path: &Path, format: impl Fn(&[u8]) -> Format) -> Result<Self> {
-        let file = mapped_as(path, format, RECORD_BYTES)?;
+        let file = mapped_as(path, format, 8 * WORDS)?;
         Ok(Self { file })
     }
 
     pub(crate) fn len(&self) -> usize {
-        (self.file.len() - HEADER_BYTES) / RECORD_BYTES
+        (self.file.len() - HEADER_BYTES) / (8 * WORDS)
     }
 
+    /// The first two numbers of a record.
     pub(crate) fn get(&self, index: usize) -> (u64, u64) {
-        let bytes = &self.file[HEADER_BYTES + index * RECORD_BYTES..];
-        (number(bytes), number(&bytes[8..]))
+        (self.word(index, 0), self.word(index, 1))
     }
 
-    /// All pairs, in order.
+    /// One of the numbers of a record.
+    pub(crate) fn word(&self, index: usize, word: usize) -> u64 {
+        number(&self.file[HEADER_BYTES + 8 * (index * WORDS + word)..])
+    }
+
+    /// The first two numbers of all records, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// Where the pair that begins with `first` is, and its other number. O(log pairs).
+    /// Where the record that begins with `first` is, and its second number. O(log records).
     pub(crate) fn find(&self, first: u64) -> Option<(usize, u64)> {
         let (mut low, mut high) = (0, self.len());
         while low < high {

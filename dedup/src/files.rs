@@ -4,14 +4,14 @@
 //! |---|---|
 //! | 8 | `yuandups` |
 //! | 4 | format version, 1 |
-//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes, 8 documents of an index, 9 ids, 10 signatures, 11 fingerprints, 12 units, 13 places to cut, 14 n-grams |
+//! | 4 | kind: 1 keys of 128 bits, 2 band keys of 64 bits, 3 duplicates, 4 links, 5 candidates, 6 shingles, 7 cluster sizes, 8 documents of an index, 9 ids, 10 signatures, 11 fingerprints, 12 units, 13 places to cut, 14 n-grams, 15 keys of bands and of texts |
 //! | 8 | hash of the parameters the records were made with |
 //! | 8 | number of records |
 //! | … | records of 64-bit numbers |
 //!
 //! A record is a key and the `doc_id` of a document that has it (kinds 1 and 2), or the `doc_id` of a duplicate and that
 //! of its keeper (kind 3), or two documents with a key in common (kind 4, unsorted), or a document with a key in common
-//! with any other and the first of those it is connected with (kind 5), or a keeper and the size of its cluster (kind 7).
+//! with any other, the first of those it is connected with and what `verify/candidates.rs` tells (kind 5), or a keeper and the size of its cluster (kind 7).
 //! Other records are sorted; all numbers are little-endian. Kind 6 is told in `verify/record.rs`, kind 8 in `index/crawl.rs`, kind 10 in
 //! `compat/partial.rs`, kind 11 in `simhash/mod.rs`; kind 9 is a 128-bit hash of an id and a document.
 //! Kind 14 is told in `bloom/notes.rs`. A unit of a text is a record of hash, `doc_id` and place in the document (kind 12); what is cut is
@@ -48,6 +48,7 @@ pub(crate) enum Kind {
     Units = 12,
     Cuts = 13,
     Grams = 14,
+    BandAndTextKeys = 15,
     Minimizers = 20,
     RepeatedMinimizers = 21,
     MinimizerFilter = 22,

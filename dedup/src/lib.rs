@@ -25,6 +25,7 @@
 
 mod background;
 mod bloom;
+mod candidates;
 mod cluster;
 mod compat;
 mod cuts;

@@ -32,6 +32,12 @@ use crate::verify::{Clusters, Linkage, Similarity, Verify, open_verified};
 /// Seed of the keys of documents without shingles: no band has it.
 const SHORT: u64 = u64::MAX;
 
+/// Seed of the keys of whole texts.
+const TEXT: u64 = u64::MAX - 1;
+
+/// The lowest bit of a key where those of whole texts are told from those of bands.
+pub(crate) const TEXT_KEY: u64 = 1;
+
 /// Most permutations: more cost time and tell nothing new.
 const MAX_PERMUTATIONS: usize = 1 << 16;
 
@@ -233,7 +239,14 @@ impl Minhash {
     fn format(&self) -> Format {
         // Where an index lies says nothing of the records.
         let parameters = hash_of(&Self { index: String::new(), crawl: String::new(), ..self.clone() });
-        Format { stage: "minhash", kind: Kind::BandKeys, parameters }
+        let kind = if self.marks_texts() { Kind::BandAndTextKeys } else { Kind::BandKeys };
+        Format { stage: "minhash", kind, parameters }
+    }
+
+    /// Whether the first reading tells documents of the same text, whose shingles the second one need not compute for each. What
+    /// goes into an index is noted in full.
+    fn marks_texts(&self) -> bool {
+        self.reads_twice() && self.index.is_empty()
     }
 
     /// Tokens in a shingle of this document: by its language, written `zh-Hans` or `zh`.
@@ -305,6 +318,15 @@ impl Signer {
     }
 
     fn signature_of(&mut self, text: &str, ngram: usize) -> Option<&[u32]> {
+        self.shingle(text, ngram);
+        if self.shingles.is_empty() {
+            return None;
+        }
+        self.permutations.minima(&self.shingles, &mut self.minima);
+        Some(&self.minima)
+    }
+
+    fn shingle(&mut self, text: &str, ngram: usize) {
         self.tokens.clear();
         self.shingles.clear();
         match self.config.digits {
@@ -312,11 +334,6 @@ impl Signer {
             Digits::Mask => token_hashes(&masked(text), self.config.shingles, &mut self.tokens),
         }
         shingle_hashes(&self.tokens, ngram, &mut self.shingles);
-        if self.shingles.is_empty() {
-            return None;
-        }
-        self.permutations.minima(&self.shingles, &mut self.minima);
-        Some(&self.minima)
     }
 
     /// How many tokens the document that was last asked about has.
@@ -349,12 +366,33 @@ impl Signer {
 
     /// The keys of a document among those of its scope and language.
     pub(crate) fn document_keys(&mut self, document: &Document<'_>, take: impl FnMut(u64)) {
+        let (ngram, apart) = self.ngram_and_scope(document);
+        self.keys_of(document.text(), ngram, apart, take);
+    }
+
+    /// As [`Self::document_keys`], with [`TEXT_KEY`] unset in all of them, and a key with it set that documents of the same text have.
+    fn document_and_text_keys(&mut self, document: &Document<'_>, mut take: impl FnMut(u64)) {
+        let (ngram, apart) = self.ngram_and_scope(document);
+        self.keys_of(document.text(), ngram, apart, |key| take(key & !TEXT_KEY));
+        if !self.tokens.is_empty() {
+            take((xxh3_64_with_seed(document.text().as_bytes(), TEXT) ^ apart) | TEXT_KEY);
+        }
+    }
+
+    /// The tokens of the document's shingles, and a number that sets the keys of its scope and its language apart.
+    fn ngram_and_scope(&self, document: &Document<'_>) -> (usize, u64) {
         let mut apart = scope(document, &self.config.within);
         let ngram = self.config.ngram_of(document);
         if ngram != self.config.ngram {
             apart ^= xxh3_64_with_seed(&ngram.to_le_bytes(), SHORT);
         }
-        self.keys_of(document.text(), ngram, apart, take);
+        (ngram, apart)
+    }
+
+    /// Takes the document in, for [`Self::shingles_and_numbers`].
+    pub(crate) fn read(&mut self, document: &Document<'_>) {
+        let ngram = self.config.ngram_of(document);
+        self.shingle(document.text(), ngram);
     }
 
     fn keys_of(&mut self, text: &str, ngram: usize, apart: u64, mut take: impl FnMut(u64)) {
@@ -369,7 +407,8 @@ impl Signer {
 
 impl Pass for Minhash {
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
-        Ok(Box::new(MinhashScan { signer: self.signer()?, partial: partial.into(), records: Vec::new() }))
+        let (signer, marks_texts) = (self.signer()?, self.marks_texts());
+        Ok(Box::new(MinhashScan { signer, marks_texts, partial: partial.into(), records: Vec::new() }))
     }
 
     fn columns(&self) -> Columns {
@@ -427,6 +466,7 @@ impl Pass for Minhash {
 
 struct MinhashScan {
     signer: Signer,
+    marks_texts: bool,
     partial: PathBuf,
     records: Vec<Record<1>>,
 }
@@ -435,7 +475,12 @@ impl Scan for MinhashScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             let doc_id = document.doc_id();
-            self.signer.document_keys(&document, |key| self.records.push(Record { key: [key], doc_id }));
+            let take = |key| self.records.push(Record { key: [key], doc_id });
+            if self.marks_texts {
+                self.signer.document_and_text_keys(&document, take);
+            } else {
+                self.signer.document_keys(&document, take);
+            }
         }
         Ok(())
     }

@@ -329,7 +329,7 @@ fn too_little_memory_is_named_with_what_is_needed() {
     let error = config.reduce(&[partial], &folder.path().join("outcome"), &context).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`minhash`: clustering 1000 documents that have a duplicate takes 9152 bytes, 1000 are allowed"
+        "`minhash`: clustering 1000 documents that have a duplicate takes 14152 bytes, 1000 are allowed"
     );
     assert!(error.hint().unwrap().starts_with("allow more memory (`--memory 1GiB`)"));
 }

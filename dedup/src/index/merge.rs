@@ -8,8 +8,8 @@ use super::catalogue::{Change, CrawlRow, refuse};
 use super::crawl::{Crawl, DOCUMENTS, IDS, Indexed, KEYS, NOTES, sealed};
 use super::known::{Known, MAX_CRAWLS, Place, is_known, known_id};
 use super::takedown::take_over;
+use crate::candidates::Candidates;
 use crate::cluster;
-use crate::duplicates::Pairs;
 use crate::files::{Format, Kind, Writer};
 use crate::near::Minhash;
 use crate::verify::{Deciding, Entry};
@@ -80,7 +80,7 @@ impl Index {
         let known = Known::all(self, config.linkage)?;
         let outcome = context.scratch.join(format!("candidates-{number}"));
         cluster::candidates(&[crawl.path(KEYS)], Some(&known), format, &outcome, context)?;
-        let candidates = Pairs::open(&outcome, |_| Format { kind: Kind::Candidates, ..format })?;
+        let candidates = Candidates::open(&outcome, |_| Format { kind: Kind::Candidates, ..format })?;
         let new = std::slice::from_ref(&crawl.notes);
         let deciding = Deciding { config, candidates: &candidates, new, known: Some(&known) };
         let new_entries = |take: &mut dyn FnMut(Entry)| {

@@ -14,8 +14,8 @@ use super::Index;
 use super::catalogue::{Change, CrawlRow, FileRow, refuse};
 use super::crawl::{Crawl, DOCUMENTS, IDS, Indexed, KEYS, NOTES, sealed};
 use super::known::{Hidden, Known, Place, known_id};
+use crate::candidates::Candidates;
 use crate::cluster;
-use crate::duplicates::Pairs;
 use crate::files::{Format, Kind, Partial, Record, Writer, write_partial};
 use crate::sorted::merge;
 use crate::verify::{Deciding, Entry, Notes};
@@ -186,7 +186,7 @@ impl Index {
         }
         let outcome = context.scratch.join("candidates");
         cluster::candidates(&runs, Some(known), format, &outcome, context)?;
-        let candidates = Pairs::open(&outcome, |_| Format { kind: Kind::Candidates, ..format })?;
+        let candidates = Candidates::open(&outcome, |_| Format { kind: Kind::Candidates, ..format })?;
         let deciding = Deciding { config, candidates: &candidates, new: &[], known: Some(known) };
         let new_entries = |take: &mut dyn FnMut(Entry)| {
             candidates.iter().take_while(|(place, _)| (*place as usize) < orphans.len()).for_each(|(place, first)| {

@@ -8,8 +8,8 @@ use super::linkage::{self, Linkage, Verdict};
 use super::outcome::Verified;
 use super::record::{Candidate, Entry, Noted};
 use super::similarity::Bar;
+use crate::candidates::Candidates;
 use crate::cluster::in_parallel;
-use crate::duplicates::Pairs;
 use crate::index::{Known, is_known};
 use crate::near::Minhash;
 
@@ -17,7 +17,7 @@ use crate::near::Minhash;
 pub(crate) struct Deciding<'a> {
     pub config: &'a Minhash,
     /// Each with the first document that it is connected with.
-    pub candidates: &'a Pairs,
+    pub candidates: &'a Candidates,
     /// The notes of new documents.
     pub new: &'a [Noted],
     /// Documents of an index among the candidates: on those nothing is decided.
@@ -98,9 +98,30 @@ impl Deciding<'_> {
         }
     }
 
+    /// Keys and shingles of the documents of one component, those of the same text from the one that has them noted.
+    fn candidates_of(&self, component: &[Entry]) -> Result<Vec<Candidate<'_>>> {
+        if self.known.is_some() {
+            return component.iter().map(|entry| self.candidate(entry)).collect();
+        }
+        let number = |entry: &Entry| self.candidates.find(entry.doc_id).map_or(0, |(number, _)| number);
+        let texts: Vec<(u32, u32)> =
+            component.iter().map(number).map(|number| (number as u32, self.candidates.text(number).of)).collect();
+        let noted = component.iter().zip(&texts).filter(|(_, (number, of))| number == of);
+        let mut noted =
+            noted.map(|(entry, (number, _))| Ok((*number, self.candidate(entry)?))).collect::<Result<Vec<_>>>()?;
+        noted.sort_unstable_by_key(|(number, _)| *number);
+        let candidate = |(_, of): &(u32, u32)| {
+            let place = noted.binary_search_by_key(of, |(number, _)| *number).map_err(|_| not_noted())?;
+            let (_, Candidate { keys, shingles }) = noted[place];
+            // Two texts at most: whatever is in the component has a key in common, and none is noted.
+            Ok(Candidate { keys: if keys.is_empty() { &[[0; 8]] } else { keys }, shingles })
+        };
+        texts.iter().map(candidate).collect()
+    }
+
     /// Decides about the documents of one component, which are in the order in which they are kept.
     fn decide_component(&self, component: &[Entry], verified: &Verified, removed: &Removed) -> Result<()> {
-        let candidates = component.iter().map(|entry| self.candidate(entry)).collect::<Result<Vec<_>>>()?;
+        let candidates = self.candidates_of(component)?;
         let known = component.partition_point(|entry| !entry.is_new);
         let (similarity, bar) = (self.config.similarity, Bar::of(self.config));
         let keeper = |entry: &Entry| self.known.and_then(|known| known.get(entry.doc_id)).map(|known| known.keeper);
@@ -128,6 +149,14 @@ impl Deciding<'_> {
             }
         }
         Ok(())
+    }
+}
+
+fn not_noted() -> Error {
+    Error::Stage {
+        stage: "minhash".into(),
+        problem: "a partial file of the second reading is missing".into(),
+        hint: Some("run the step again from its start (`--from minhash`)".into()),
     }
 }
 

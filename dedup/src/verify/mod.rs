@@ -1,8 +1,8 @@
 //! Whether documents that share a band key are as alike as they must be.
 //!
 //! The second reading of [`Minhash`]: the shingles of candidates alone are noted and compared, so that chance
-//! collisions and chains of them drop nothing. Costs: one more reading of the documents, the candidates' shingles (4 bytes
-//! each) on disk, mapped while they are compared; in memory 40 bytes a candidate for a part of the components at a time and 16
+//! collisions and chains of them drop nothing; those of a text that many have once. Costs: one more reading of the documents,
+//! the candidates' shingles (4 bytes each) on disk, mapped while they are compared; in memory 40 bytes a candidate for a part of the components at a time and 16
 //! for all. With an index (`index/`) that is added to, all documents are noted, and the candidates are compared with those of
 //! earlier crawls too.
 //!
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 use yuan_pipeline::{Batch, Context, Document, Pass, Result, Scan, Stage};
 
-use crate::duplicates::Pairs;
+use crate::candidates::{CandidateText, Candidates};
 use crate::files::{Format, Kind};
 use crate::index::{Index, Known, NewCrawl};
 use crate::near::{First, IndexMode, Keep, Minhash, Signer};
@@ -43,7 +43,7 @@ pub(crate) use record::Note;
 pub(crate) struct Verify {
     config: Minhash,
     format: Format,
-    candidates: Arc<Pairs>,
+    candidates: Arc<Candidates>,
     /// What the first reading left beside the candidates, if there is an index.
     first: Option<First>,
 }
@@ -55,7 +55,7 @@ impl Verify {
             None => (first.to_path_buf(), None),
             Some(_) => (First::candidates(first), Some(First::read(first)?)),
         };
-        let candidates = Pairs::open(&candidates, |_| Format { kind: Kind::Candidates, ..format })?;
+        let candidates = Candidates::open(&candidates, |_| Format { kind: Kind::Candidates, ..format })?;
         Ok(Self { config: config.clone(), format, candidates: Arc::new(candidates), first })
     }
 
@@ -120,7 +120,7 @@ impl Pass for Verify {
 }
 
 struct VerifyScan {
-    candidates: Arc<Pairs>,
+    candidates: Arc<Candidates>,
     config: Minhash,
     format: Format,
     signer: Signer,
@@ -132,19 +132,23 @@ impl Scan for VerifyScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         for document in batch.documents() {
             let doc_id = document.doc_id();
-            let first = match self.candidates.find(doc_id) {
-                Some((_, first)) => first,
+            let (first, text) = match self.candidates.find(doc_id) {
+                Some((number, first)) => (first, self.candidates.text(number)),
                 // What goes into an index is noted whether it is alike to any other or not.
-                None if self.config.index_mode() == Some(IndexMode::Update) => doc_id,
+                None if self.config.index_mode() == Some(IndexMode::Update) => (doc_id, CandidateText::own(0)),
                 None => continue,
             };
             self.keys.clear();
-            self.signer.document_keys(&document, |key| self.keys.push(key));
-            self.keys.sort_unstable();
-            self.keys.dedup();
+            if text.keys {
+                self.signer.document_keys(&document, |key| self.keys.push(key));
+                self.keys.sort_unstable();
+                self.keys.dedup();
+            } else if text.shingles {
+                self.signer.read(&document);
+            }
             let rank = rank(&document, &self.config);
             let id = id_hash(&document, &self.config.id_column);
-            let shingles = self.signer.shingles_and_numbers(document.text());
+            let shingles = if text.shingles { self.signer.shingles_and_numbers(document.text()) } else { &[] };
             self.notes.note(&Note { first, rank, doc_id, id, keys: &self.keys, shingles })?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use arrow_array::{ArrayRef, BooleanArray, Float32Array, StringArray, UInt32Array
 use arrow_schema::{DataType, Field};
 use yuan_pipeline::{Batch, Context, Error, Result, Stage};
 
+use crate::candidates::Candidates;
 use crate::cluster::tally_clusters;
 use crate::duplicates::{DUPLICATES, DropDuplicates, Duplicates, Pairs};
 use crate::files::{Format, Kind, Writer};
@@ -62,7 +63,7 @@ impl Verified {
 /// Writes the folder. Candidates of an index are in it only as keepers of new ones.
 pub(super) fn write(
     verified: &Verified,
-    candidates: &Pairs,
+    candidates: &Candidates,
     known: Option<&Known>,
     format: Format,
     outcome: &Path,
