@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
 
 use super::{RepeatedText, STAGE};
+use crate::candidates::{CandidateText, Candidates};
 use crate::cluster::in_parallel;
 use crate::cuts::{Cuts, write_cuts};
 use crate::duplicates::{DUPLICATES, Duplicates};
@@ -196,7 +197,9 @@ pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, con
         Ok(())
     })?;
     let mut firsts = Writer::create(&outcome.join(FIRSTS))?;
-    (0..count as u32).try_for_each(|number| firsts.pair(number.into(), components.root(number).into()))?;
+    (0..count as u32).try_for_each(|number| {
+        firsts.record(&[number.into(), components.root(number).into(), CandidateText::own(number).word()])
+    })?;
     firsts.finish(Format { kind: Kind::Candidates, ..format })?;
     context.tally("repeats", "candidates", count as u64, 0);
     Ok(())
@@ -206,18 +209,18 @@ pub(super) fn nominate(partials: &[PathBuf], format: Format, outcome: &Path, con
 pub(super) struct Similar {
     config: RepeatedText,
     candidates: Arc<Cuts>,
-    firsts: Arc<Cuts>,
+    firsts: Arc<Candidates>,
     verify: Verify,
 }
 
 impl Similar {
     pub(super) fn open(config: &RepeatedText, first: &Path) -> Result<Self> {
         let format = config.format(Kind::Units);
-        let firsts = Format { kind: Kind::Candidates, ..format };
+        let firsts = |_: &[u8]| Format { kind: Kind::Candidates, ..format };
         Ok(Self {
             config: config.clone(),
             candidates: Arc::new(Cuts::open(&first.join(CANDIDATES), config.format(Kind::Cuts))?),
-            firsts: Arc::new(Cuts::open(&first.join(FIRSTS), firsts)?),
+            firsts: Arc::new(Candidates::open(&first.join(FIRSTS), firsts)?),
             verify: Verify::new(&config.minhash(), format, &first.join(FIRSTS))?,
         })
     }
@@ -256,7 +259,7 @@ impl Pass for Similar {
 struct CompareScan {
     units: Units,
     candidates: Arc<Cuts>,
-    firsts: Arc<Cuts>,
+    firsts: Arc<Candidates>,
     notes: Notes,
 }
 
