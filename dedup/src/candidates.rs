@@ -103,7 +103,7 @@ mod tests {
             components.unite(one, other);
         }
         let texts = Texts::new(10);
-        [(1, 0), (2, 0), (5, 3), (9, 7)].map(|(number, of)| texts.set(number, of));
+        [(1, 0), (2, 0), (5, 3), (9, 7)].iter().for_each(|(number, of)| texts.set(*number, *of));
         let texts = texts.counted(&components);
         let needed: Vec<_> = (0..10)
             .map(|number| {
