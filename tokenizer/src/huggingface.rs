@@ -11,7 +11,7 @@ use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
 use crate::hash::FixedHash;
 use crate::layout::Layout;
 use crate::pretokenize::{Digits, Splitter, pattern};
-use crate::train_bpe::Merges;
+use crate::train::Merges;
 
 /// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the pattern, byte level.
 pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -> Value {

@@ -17,11 +17,9 @@ mod hash;
 mod huggingface;
 mod layout;
 mod pretokenize;
-mod sample;
 mod stage;
 mod tokenizer;
 mod train;
-mod train_bpe;
 
 pub use layout::{HTML_TAGS, PUNCTUATION, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};

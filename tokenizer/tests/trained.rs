@@ -87,13 +87,14 @@ fn threads_and_units_do_not_change_the_file() {
         outcome["tokenizer"] = Value::Null;
         (std::fs::read(&config.output).unwrap(), outcome)
     };
-    for sample_bytes in [5_000, 1 << 28] {
+    for sample_bytes in [5_000, 1 << 28, 0] {
         let expected = run(&[&texts], 1, sample_bytes);
         let units: Vec<&[String]> = texts.chunks(11).collect();
         assert_eq!(run(&units, 2, sample_bytes), expected);
         assert_eq!(run(&units, 8, sample_bytes), expected);
     }
     assert_ne!(run(&[&texts], 1, 5_000).0, run(&[&texts], 1, 1 << 28).0);
+    assert_eq!(run(&[&texts], 1, 0).0, run(&[&texts], 1, 1 << 28).0);
 }
 
 #[test]
@@ -124,10 +125,11 @@ fn what_cannot_be_trained_is_said_before() {
     assert!(hint.starts_with("set `vocab_size` to more than 648"), "{hint}");
     let dot = TrainTokenizerConfig { added_tokens: vec!["·".into()], ..config(folder.path()) };
     assert!(refused(dot, ENOUGH).0.contains("`·` cannot be an added token"));
-    let (error, hint) = refused(config(folder.path()), 1_000);
-    assert!(error.contains("1 MiB are allowed") && hint.starts_with("set `sample_bytes = "), "{error} {hint}");
-    let huge = TrainTokenizerConfig { sample_bytes: 1 << 31, ..config(folder.path()) };
-    assert!(refused(huge, ENOUGH).0.contains("not 1 to 2147483647"));
+    let alpha = TrainTokenizerConfig { alpha: 1.5, ..config(folder.path()) };
+    assert!(refused(alpha, ENOUGH).0.contains("`alpha` is 1.5"));
+    let weights = [("xx".to_owned(), 2.0)].into();
+    let weights = TrainTokenizerConfig { balance_by: "language".into(), weights, ..config(folder.path()) };
+    assert!(refused(weights, ENOUGH).0.contains("`weights` name `xx`, which no document has in `language`"));
     assert!(!config(folder.path()).output.exists());
 }
 

@@ -4,6 +4,7 @@
 //! that are. A unit may write more than another run's, if it did not yet know of others' documents: the
 //! sample is the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-use yuan_pipeline::{Batch, Error, Result, Scan};
+use yuan_pipeline::{Batch, Document, Error, Result, Scan};
 
 /// A document's place in the order of the sample: its hash, and its id for documents of one hash.
 type Key = (u64, u64);
@@ -57,10 +58,10 @@ impl Sampler {
     }
 
     /// Starts the partial file of a unit.
-    pub(crate) fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
+    pub(crate) fn scan(&self, partial: &Path, balance_by: &str) -> Result<Box<dyn Scan>> {
         let file = File::create(partial).map_err(Error::io("create", partial))?;
         let out = zstd::Encoder::new(BufWriter::new(file), 1).map_err(Error::io("write", partial))?;
-        Ok(Box::new(Unit { sampler: self.clone(), path: partial.to_path_buf(), out }))
+        Ok(Box::new(Unit { sampler: self.clone(), balance_by: balance_by.into(), path: partial.to_path_buf(), out }))
     }
 
     fn key(&self, doc_id: u64) -> Key {
@@ -68,9 +69,10 @@ impl Sampler {
     }
 }
 
-/// A unit's candidates: hash, id and length as `u64`, then the text; compressed.
+/// A unit's candidates: hash, id, and lengths of the group's name and the text as `u64`, then these two; compressed.
 struct Unit {
     sampler: Sampler,
+    balance_by: String,
     path: PathBuf,
     out: zstd::Encoder<'static, BufWriter<File>>,
 }
@@ -86,7 +88,9 @@ impl Scan for Unit {
                 lowest.admit(key, bytes, self.sampler.limit)
             };
             if admitted {
-                for part in [&key.0.to_le_bytes()[..], &key.1.to_le_bytes(), &bytes.to_le_bytes(), text.as_bytes()] {
+                let group = group_of(&document, &self.balance_by);
+                let numbers = [key.0, key.1, group.len() as u64, bytes].map(u64::to_le_bytes);
+                for part in [numbers.as_flattened(), group.as_bytes(), text.as_bytes()] {
                     self.out.write_all(part).map_err(Error::io("write", &self.path))?;
                 }
             }
@@ -97,6 +101,15 @@ impl Scan for Unit {
     fn finish(self: Box<Self>) -> Result<()> {
         let path = self.path;
         self.out.finish().and_then(|mut out| out.flush()).map_err(Error::io("write", path))
+    }
+}
+
+/// The group that a document is of: what it has in this column or field.
+pub(crate) fn group_of<'a>(document: &'a Document<'_>, balance_by: &str) -> Cow<'a, str> {
+    match balance_by {
+        "" => Cow::Borrowed(""),
+        "source" => Cow::Owned(document.source().to_string()),
+        name => document.str(name).unwrap_or_default(),
     }
 }
 
@@ -127,7 +140,7 @@ impl Sample {
     pub(crate) fn choose(partials: &[PathBuf], limit: u64) -> Result<Self> {
         let mut candidates: Vec<(Key, u64)> = Vec::new();
         for partial in partials {
-            for_each(partial, |key, text| {
+            for_each(partial, |key, _, text| {
                 candidates.push((key, text.len() as u64));
                 Ok(())
             })?;
@@ -146,38 +159,41 @@ impl Sample {
         Ok(sample)
     }
 
-    /// Hands over the texts, in input order.
-    pub(crate) fn for_each(&self, mut text: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    /// Hands over the texts with the names of their groups, in input order.
+    pub(crate) fn for_each(&self, mut text: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
         let (last, bytes) = self.last;
         self.partials.iter().try_for_each(|partial| {
-            for_each(partial, |key, whole| match key.cmp(&last) {
-                std::cmp::Ordering::Less => text(whole),
-                std::cmp::Ordering::Equal => text(cut(whole, bytes)),
+            for_each(partial, |key, group, whole| match key.cmp(&last) {
+                std::cmp::Ordering::Less => text(group, whole),
+                std::cmp::Ordering::Equal => text(group, cut(whole, bytes)),
                 std::cmp::Ordering::Greater => Ok(()),
             })
         })
     }
 }
 
-fn for_each(partial: &Path, mut document: impl FnMut(Key, &str) -> Result<()>) -> Result<()> {
+fn for_each(partial: &Path, mut document: impl FnMut(Key, &str, &str) -> Result<()>) -> Result<()> {
     let file = File::open(partial).map_err(Error::io("read", partial))?;
     let mut decoder = zstd::Decoder::new(file).map(BufReader::new).map_err(Error::io("read", partial))?;
     let damaged = || Error::input(partial, "a damaged partial file of `train_tokenizer`");
-    let mut text = Vec::new();
+    let (mut group, mut text) = (Vec::new(), Vec::new());
     loop {
-        let mut head = [0; 24];
+        let mut head = [0; 32];
         match decoder.read(&mut head[..1]).map_err(Error::io("read", partial))? {
             0 => return Ok(()),
             _ => decoder.read_exact(&mut head[1..]).map_err(|_| damaged())?,
         }
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-        text.clear();
-        // `take` reads what is there, whatever length a damaged file claims.
-        let read = (&mut decoder).take(number(16)).read_to_end(&mut text);
-        if read.map_err(Error::io("read", partial))? as u64 != number(16) {
-            return Err(damaged());
+        for (part, bytes) in [(&mut group, number(16)), (&mut text, number(24))] {
+            part.clear();
+            // `take` reads what is there, whatever length a damaged file claims.
+            let read = (&mut decoder).take(bytes).read_to_end(part);
+            if read.map_err(Error::io("read", partial))? as u64 != bytes {
+                return Err(damaged());
+            }
         }
-        document((number(0), number(8)), std::str::from_utf8(&text).map_err(|_| damaged())?)?;
+        let [group, text] = [&group, &text].map(|part| std::str::from_utf8(part).map_err(|_| damaged()));
+        document((number(0), number(8)), group?, text?)?;
     }
 }
 
@@ -207,7 +223,7 @@ mod tests {
             order.reverse();
         }
         for (path, batch) in order {
-            let mut scan = sampler.scan(path).unwrap();
+            let mut scan = sampler.scan(path, "").unwrap();
             scan.batch(batch).unwrap();
             scan.finish().unwrap();
         }
@@ -215,7 +231,7 @@ mod tests {
         let sample = Sample::choose(&partials, limit).unwrap();
         let mut chosen = Vec::new();
         sample
-            .for_each(|text| {
+            .for_each(|_, text| {
                 chosen.push(text.to_owned());
                 Ok(())
             })
@@ -243,7 +259,7 @@ mod tests {
     fn a_truncated_partial_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("partial");
-        let mut scan = Sampler::new(0, 1_000).scan(&path).unwrap();
+        let mut scan = Sampler::new(0, 1_000).scan(&path, "").unwrap();
         scan.batch(&Batch::of_texts(&["one", "two"])).unwrap();
         scan.finish().unwrap();
         let whole = std::fs::read(&path).unwrap();

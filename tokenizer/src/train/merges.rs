@@ -1,0 +1,442 @@
+//! Learning byte-pair merges: the most frequent pair of neighbours becomes a token, again and again.
+//!
+//! Source: Sennrich et al. 2016, arXiv:1508.07909; ties go to the pair of lower ids, left one first, as in
+//! `BpeTrainer` of Hugging Face `tokenizers` 0.23, whose merges these are. (Where one token can be made of
+//! two different pairs, that trainer keeps counting merged pairs and its order depends on a random hash;
+//! here counts stay exact, and the result depends on the counts of the pieces alone.)
+//!
+//! A merge goes through the pieces that hold its pair and sums up what changes by neighbour, so that each pair beside it is
+//! looked up once (`pairs.rs`), not once for each place. Costs: about [`BYTES_PER_SYMBOL`] bytes of memory for each byte of
+//! distinct pieces; for a merge the symbols of the pieces that hold its pair.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use yuan_pipeline::Result;
+
+use super::pairs::{Pairs, Rise, pair, symbols};
+use super::pieces::Pieces;
+use crate::hash::FixedHash;
+
+/// Memory for each byte of distinct pieces: its symbol, its place in the list of a pair, and its share of the table of pairs.
+pub(crate) const BYTES_PER_SYMBOL: u64 = 14;
+/// Memory for each distinct piece beside its bytes.
+pub(crate) const BYTES_PER_PIECE: u64 = 32;
+/// So many pieces ahead of the one that is merged, the next are fetched.
+const AHEAD: usize = 8;
+
+/// What is asked of a training.
+pub(crate) struct Wanted<'a> {
+    /// Merged tokens, at most.
+    pub tokens: usize,
+    /// A pair must occur so often, with the pieces counted as often as they came.
+    pub min_frequency: u64,
+    /// Characters that may begin in one token.
+    pub max_token_chars: u32,
+    /// No token may have these bytes.
+    pub forbidden: &'a HashSet<Vec<u8>>,
+}
+
+/// What was learnt.
+pub(crate) struct Merges {
+    /// The bytes of every token by id: the byte symbols given, then the merged tokens.
+    pub tokens: Vec<Vec<u8>>,
+    /// The rules in the order learnt, as ids.
+    pub rules: Vec<(u32, u32)>,
+}
+
+/// Candidates by count; of equal ones the pair of lower ids comes first.
+type Queue = BinaryHeap<(u64, Reverse<u64>)>;
+
+/// A piece: where its symbols are, and how often it came.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: u32,
+    len: u32,
+    count: u64,
+}
+
+struct Training<'a> {
+    symbols: Vec<u32>,
+    pieces: Vec<Piece>,
+    pairs: Pairs,
+    /// Characters that begin in each token.
+    chars: Vec<u32>,
+    wanted: &'a Wanted<'a>,
+    queue: Queue,
+    before: Neighbours,
+    after: Neighbours,
+}
+
+/// Learns merges from pieces with their counts. `bytes` are the byte symbols in the order of their ids;
+/// `check` is called now and then and may stop the training.
+///
+/// # Errors
+/// Those of `check`.
+pub(crate) fn train(
+    pieces: Pieces,
+    bytes: &[u8; 256],
+    wanted: &Wanted<'_>,
+    check: impl Fn() -> Result<()>,
+) -> Result<Merges> {
+    let mut tokens: Vec<Vec<u8>> = bytes.iter().map(|byte| vec![*byte]).collect();
+    let mut known: HashMap<Vec<u8>, u32, FixedHash> = tokens.iter().cloned().zip(0..).collect();
+    let mut rules = Vec::new();
+    let mut training = Training::new(pieces, bytes, wanted);
+    while tokens.len() < 256 + wanted.tokens
+        && let Some((count, Reverse(best))) = training.queue.pop()
+    {
+        let exact = training.pairs.count(best);
+        if exact != count {
+            // A count that rose was queued then; one that fell is queued now.
+            if exact < count && exact > 0 {
+                training.queue.push((exact, Reverse(best)));
+            }
+            continue;
+        }
+        if count < wanted.min_frequency {
+            break;
+        }
+        let (left, right) = symbols(best);
+        let merged = [&tokens[left as usize][..], &tokens[right as usize]].concat();
+        if wanted.forbidden.contains(&merged) {
+            training.pairs.remove(best);
+            continue;
+        }
+        let product = *known.entry(merged).or_insert_with_key(|merged| {
+            tokens.push(merged.clone());
+            training.chars.push(chars(merged));
+            tokens.len() as u32 - 1
+        });
+        rules.push((left, right));
+        training.merge(left, right, product);
+        if rules.len().is_multiple_of(256) {
+            check()?;
+        }
+    }
+    Ok(Merges { tokens, rules })
+}
+
+/// Characters that begin in these bytes of UTF-8.
+fn chars(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count() as u32
+}
+
+/// What becomes of the symbols on one side of the places of a merge.
+#[derive(Default)]
+struct Neighbours {
+    /// By symbol.
+    changes: Vec<Change>,
+    /// The symbols that have changes.
+    changed: Vec<u32>,
+    /// Symbols and the pieces in which they come to stand beside the product.
+    found: Vec<(u32, u32)>,
+    /// Those pieces, symbol by symbol.
+    pieces: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    /// How often it comes to stand beside the product, and no longer beside what is merged.
+    count: u64,
+    /// Pieces where it does; then the end of its part of [`Neighbours::pieces`].
+    pieces: u32,
+    /// The last of them.
+    last: u32,
+}
+
+const NO_CHANGE: Change = Change { count: 0, pieces: 0, last: u32::MAX };
+
+impl Neighbours {
+    fn note(&mut self, symbol: u32, piece: u32, count: u64) {
+        let change = &mut self.changes[symbol as usize];
+        if change.pieces == 0 {
+            self.changed.push(symbol);
+        }
+        change.count += count;
+        if change.last != piece {
+            change.last = piece;
+            change.pieces += 1;
+            self.found.push((symbol, piece));
+        }
+    }
+
+    /// Brings the pieces of each symbol together.
+    fn collect(&mut self) {
+        let mut end = 0;
+        for symbol in &self.changed {
+            let change = &mut self.changes[*symbol as usize];
+            end += change.pieces;
+            change.pieces = end - change.pieces;
+        }
+        self.pieces.clear();
+        self.pieces.resize(self.found.len(), 0);
+        for (symbol, piece) in self.found.drain(..) {
+            let place = &mut self.changes[symbol as usize].pieces;
+            self.pieces[*place as usize] = piece;
+            *place += 1;
+        }
+    }
+
+    /// Each symbol with its count and its pieces.
+    fn each(&self) -> impl Iterator<Item = (u32, u64, &[u32])> + Clone {
+        self.changed.iter().scan(0, |start, symbol| {
+            let Change { count, pieces: end, .. } = self.changes[*symbol as usize];
+            let pieces = &self.pieces[*start as usize..end as usize];
+            *start = end;
+            Some((*symbol, count, pieces))
+        })
+    }
+
+    fn clear(&mut self) {
+        self.changed.drain(..).for_each(|symbol| self.changes[symbol as usize] = NO_CHANGE);
+    }
+}
+
+impl<'a> Training<'a> {
+    fn new(pieces: Pieces, bytes: &[u8; 256], wanted: &'a Wanted<'a>) -> Self {
+        let mut symbol = [0; 256];
+        for (id, byte) in (0..).zip(bytes) {
+            symbol[usize::from(*byte)] = id;
+        }
+        let mut symbols: Vec<u32> = Vec::with_capacity(pieces.bytes());
+        let mut places = Vec::with_capacity(pieces.len());
+        for (piece, count) in pieces.iter() {
+            places.push(Piece { start: symbols.len() as u32, len: piece.len() as u32, count });
+            symbols.extend(piece.iter().map(|byte| symbol[usize::from(*byte)]));
+        }
+        drop(pieces);
+        let mut training = Self {
+            symbols,
+            pieces: places,
+            pairs: Pairs::new(),
+            chars: bytes.iter().map(|byte| chars(&[*byte])).collect(),
+            wanted,
+            queue: Queue::new(),
+            before: Neighbours::default(),
+            after: Neighbours::default(),
+        };
+        training.count_all();
+        training
+    }
+
+    /// Notes all pairs: by the left byte and then as the neighbours of that.
+    fn count_all(&mut self) {
+        const SYMBOLS: usize = 256;
+        let place = |left: u32, right: u32| left as usize * SYMBOLS + right as usize;
+        let mut counts = vec![0_u64; SYMBOLS * SYMBOLS];
+        let mut lists: Vec<Vec<u32>> = Vec::with_capacity(SYMBOLS * SYMBOLS);
+        let mut sizes = vec![(0_u32, u32::MAX); SYMBOLS * SYMBOLS];
+        self.for_each_pair(|left, right, piece, count| {
+            let place = place(left, right);
+            counts[place] += count;
+            let (size, last) = &mut sizes[place];
+            *size += u32::from(*last != piece);
+            *last = piece;
+        });
+        // Each list is as large as it must be.
+        lists.extend(sizes.iter().map(|(size, _)| Vec::with_capacity(*size as usize)));
+        self.for_each_pair(|left, right, piece, _| {
+            let list = &mut lists[place(left, right)];
+            if list.last() != Some(&piece) {
+                list.push(piece);
+            }
+        });
+        for (place, list) in lists.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
+            let (left, right) = ((place / SYMBOLS) as u32, (place % SYMBOLS) as u32);
+            if !self.is_too_long(left, right) {
+                let (pair, count) = (pair(left, right), counts[place]);
+                self.pairs.insert(pair, count, list);
+                if count >= self.wanted.min_frequency.max(1) {
+                    self.queue.push((count, Reverse(pair)));
+                }
+            }
+        }
+    }
+
+    fn for_each_pair(&self, mut take: impl FnMut(u32, u32, u32, u64)) {
+        for (Piece { start, len, count }, number) in self.pieces.iter().zip(0..) {
+            let symbols = &self.symbols[*start as usize..][..*len as usize];
+            symbols.windows(2).for_each(|two| take(two[0], two[1], number, *count));
+        }
+    }
+
+    fn is_too_long(&self, left: u32, right: u32) -> bool {
+        self.chars[left as usize] + self.chars[right as usize] > self.wanted.max_token_chars
+    }
+
+    /// Puts `product` for every `left right`, from the left of each piece.
+    fn merge(&mut self, left: u32, right: u32, product: u32) {
+        let holding = self.pairs.remove(pair(left, right));
+        let symbols = self.chars.len();
+        for side in [&mut self.before, &mut self.after] {
+            side.changes.resize(symbols, NO_CHANGE);
+        }
+        for (place, number) in holding.iter().enumerate() {
+            if let Some(ahead) = holding.get(place + 2 * AHEAD) {
+                fetch(&self.pieces, *ahead as usize);
+            }
+            if let Some(ahead) = holding.get(place + AHEAD) {
+                fetch(&self.symbols, self.pieces[*ahead as usize].start as usize);
+            }
+            let Piece { start, len, count } = self.pieces[*number as usize];
+            let piece = &mut self.symbols[start as usize..][..len as usize];
+            let Some(first) = piece.windows(2).position(|two| two[0] == left && two[1] == right) else { continue };
+            let (mut read, mut write) = (first, first);
+            while read < piece.len() {
+                if piece[read] != left || read + 1 == piece.len() || piece[read + 1] != right {
+                    piece[write] = piece[read];
+                    (read, write) = (read + 1, write + 1);
+                    continue;
+                }
+                if write > 0 {
+                    self.before.note(piece[write - 1], *number, count);
+                }
+                if let Some(after) = piece.get(read + 2) {
+                    self.after.note(*after, *number, count);
+                }
+                piece[write] = product;
+                (read, write) = (read + 2, write + 1);
+            }
+            self.pieces[*number as usize].len = write as u32;
+        }
+        drop(holding);
+        self.before.collect();
+        self.after.collect();
+        let Self { before, after, pairs, queue, chars, wanted, .. } = self;
+        let fits = |one: u32| chars[one as usize] + chars[product as usize] <= wanted.max_token_chars;
+        let least = wanted.min_frequency.max(1);
+        let mut queued = |pair, count| {
+            if count >= least {
+                queue.push((count, Reverse(pair)));
+            }
+        };
+        // What rises comes first: of the same places some fall again, where products stand beside each other.
+        let rises = before.each().filter(|(symbol, ..)| fits(*symbol));
+        pairs.rise(
+            rises.map(|(symbol, count, pieces)| Rise { pair: pair(symbol, product), count, pieces }),
+            &mut queued,
+        );
+        let rises = after.each().filter(|(symbol, ..)| fits(*symbol));
+        pairs.rise(
+            rises.map(|(symbol, count, pieces)| Rise { pair: pair(product, symbol), count, pieces }),
+            &mut queued,
+        );
+        pairs.fall(before.each().map(|(symbol, count, _)| (pair(symbol, left), count)));
+        pairs.fall(after.each().map(|(symbol, count, _)| (pair(right, symbol), count)));
+        before.clear();
+        after.clear();
+    }
+}
+
+/// Brings a place of an array nearer.
+fn fetch<T>(array: &[T], place: usize) {
+    let Some(address) = array.get(place) else { return };
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, of an address within the array; the instruction is in every x86-64 processor.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(address).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::{bytes_in_order, to_symbols};
+
+    fn counted(text: &str) -> std::collections::BTreeMap<&[u8], u64> {
+        let mut pieces = std::collections::BTreeMap::<&[u8], u64>::new();
+        for piece in text.split_inclusive(' ') {
+            *pieces.entry(piece.as_bytes()).or_default() += 1;
+        }
+        pieces
+    }
+
+    fn learn(text: &str, wanted: &Wanted<'_>) -> Merges {
+        let mut pieces = Pieces::default();
+        counted(text).iter().for_each(|(piece, count)| pieces.push(piece, *count));
+        train(pieces, &bytes_in_order(), wanted, || Ok(())).unwrap()
+    }
+
+    fn wanted(tokens: usize, forbidden: &HashSet<Vec<u8>>) -> Wanted<'_> {
+        Wanted { tokens, min_frequency: 2, max_token_chars: u32::MAX, forbidden }
+    }
+
+    /// Counts all pairs anew for every merge.
+    fn slow(text: &str, merges: usize, min_frequency: u64) -> Vec<(u32, u32)> {
+        let bytes = bytes_in_order();
+        let id = |byte: &u8| bytes.iter().position(|known| known == byte).unwrap() as u32;
+        let mut tokens: Vec<Vec<u8>> = bytes.iter().map(|byte| vec![*byte]).collect();
+        let mut pieces: Vec<(Vec<u32>, u64)> =
+            counted(text).iter().map(|(piece, count)| (piece.iter().map(id).collect(), *count)).collect();
+        let mut rules = Vec::new();
+        while rules.len() < merges {
+            let mut counts = std::collections::BTreeMap::<(u32, u32), u64>::new();
+            for (piece, count) in &pieces {
+                piece.windows(2).for_each(|two| {
+                    *counts.entry((two[0], two[1])).or_default() += count;
+                });
+            }
+            let best = counts.iter().max_by_key(|(pair, count)| (**count, Reverse(**pair)));
+            let Some((&(left, right), _)) = best.filter(|(_, count)| **count >= min_frequency) else {
+                break;
+            };
+            let merged = [&tokens[left as usize][..], &tokens[right as usize]].concat();
+            let product = tokens.iter().position(|token| *token == merged).unwrap_or_else(|| {
+                tokens.push(merged);
+                tokens.len() - 1
+            }) as u32;
+            rules.push((left, right));
+            for (piece, _) in &mut pieces {
+                let mut at = 0;
+                while at + 1 < piece.len() {
+                    if piece[at..at + 2] == [left, right] {
+                        piece.splice(at..at + 2, [product]);
+                    }
+                    at += 1;
+                }
+            }
+        }
+        rules
+    }
+
+    #[test]
+    fn the_rules_are_those_of_counting_anew() {
+        let forbidden = HashSet::new();
+        // Runs of one letter overlap with themselves and can be made of different pairs.
+        let texts = [
+            "low lower lowest newest widest low low newest".repeat(3),
+            "aaaa aaa aa aaaaaaa aaaaa baaab abab ababab bbaab".repeat(2),
+            "今天天气很好 今天天气 天气预报 好天气 今天很好".repeat(2),
+        ];
+        for text in texts {
+            for tokens in [1, 5, 40] {
+                let merges = learn(&text, &wanted(tokens, &forbidden));
+                let slow = slow(&text, merges.rules.len() + 1, 2);
+                assert_eq!(merges.rules, slow[..merges.rules.len()], "{text}");
+                assert!(merges.tokens.len() == 256 + tokens || slow.len() == merges.rules.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_forbidden_token_is_never_made() {
+        let text = "<eod> <eod> <eod> <eod> ";
+        let forbidden = HashSet::from([b"<eod>".to_vec()]);
+        let merges = learn(text, &wanted(20, &forbidden));
+        let names: Vec<String> = merges.tokens.iter().map(|token| to_symbols(token)).collect();
+        assert!(!names.contains(&"<eod>".to_owned()));
+        assert!(names.contains(&"<eod>Ġ".to_owned()), "what holds it may be made: {:?}", &names[256..]);
+    }
+
+    #[test]
+    fn a_token_has_no_more_characters_than_allowed() {
+        let forbidden = HashSet::new();
+        let text = "中文分词中文分词 中文分词中文分词 abcdefgh abcdefgh ";
+        let merges = learn(text, &Wanted { max_token_chars: 4, ..wanted(200, &forbidden) });
+        let longest = merges.tokens.iter().map(|token| chars(token)).max();
+        assert_eq!(longest, Some(4));
+    }
+}

@@ -1,0 +1,485 @@
+//! `train_tokenizer`: a byte-level BPE tokenizer learnt from the corpus, or from a sample of it.
+//!
+//! Reads `text`. Each work unit leaves its distinct pieces with their counts as a sorted run (`runs.rs`); these are put together,
+//! as many pieces as memory allows (`pieces.rs`), and merges learnt from them (`merges.rs`). With `sample_bytes` the documents
+//! of lowest hash are chosen first (`sample.rs`). The file written depends on the documents, their ids, this config and, only if
+//! not all pieces fit, on the memory; never on threads or units. Memory: the budget; on disk the distinct pieces of each unit.
+
+mod count;
+mod merges;
+mod pairs;
+mod pieces;
+mod runs;
+mod sample;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use aho_corasick::AhoCorasick;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use xxhash_rust::xxh3::xxh3_64;
+use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
+
+use crate::Digits;
+use crate::bytes::bytes_in_order;
+use crate::huggingface::{matcher, tokenizer_config_json, tokenizer_json};
+use crate::layout::{Layout, PUNCTUATION, SPECIAL_TOKENS, html};
+use crate::pretokenize::{Splitter, pattern};
+use count::Counter;
+pub(crate) use merges::Merges;
+use merges::{Wanted, train};
+use pieces::Budgeted;
+use runs::{Group, RunWriter, Section, sections};
+use sample::{Sample, Sampler, group_of};
+
+/// The step's name in a recipe.
+const NAME: &str = "train_tokenizer";
+/// Text handed to a counting thread at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Most groups of documents that are balanced.
+const MAX_GROUPS: usize = 1000;
+/// Weights of groups in counts are so fine.
+const WEIGHT_UNIT: f64 = 1024.0;
+
+/// Trains a byte-level BPE tokenizer and writes it as a Hugging Face `tokenizer.json`.
+///
+/// Ids: special tokens, reserved slots, added tokens, 256 byte symbols, merges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainTokenizerConfig {
+    /// Tokens of all kinds. A sample too small for so many merges gives fewer. Default 81920 (YAYI 2,
+    /// arXiv:2312.14862: 80,000 rounded up to a multiple of 128).
+    pub vocab_size: u32,
+    /// Control tokens, which text never becomes; they have the first ids, in this order. Default: those of
+    /// Yuan 2.0 and Yuan 2.0-M32, from `<eod>` (0) to `<file_sep>` (17).
+    pub special_tokens: Vec<String>,
+    /// Slots `<reserved_0>`… for control tokens of later training, right behind the special tokens. Default
+    /// 200 (YAYI 2).
+    pub reserved: u32,
+    /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
+    /// (YAYI 2).
+    pub html_tags: bool,
+    /// Whether Chinese punctuation marks are tokens of their own, so that no merge joins them to text.
+    /// Default true (YAYI 2).
+    pub punctuation: bool,
+    /// Further strings that are tokens of their own wherever they stand. Default none.
+    pub added_tokens: Vec<String>,
+    /// `split` makes every digit a token, `keep` treats runs of digits like words. Default `split` (YAYI 2,
+    /// PolyLM, LLaMA).
+    pub digits: Digits,
+    /// Fewest times a pair stands in the sample to be merged. Default 2 (Hugging Face's trainers take 0 or
+    /// 2; one occurrence teaches nothing).
+    pub min_frequency: u64,
+    /// Most characters of a merged token. Default 16 (SentencePiece `max_sentencepiece_length`).
+    pub max_token_chars: u32,
+    /// Most bytes of text to learn from; documents are chosen by hash. 0 is all there is: where its distinct pieces do not fit into
+    /// memory, rare ones are drawn by hash and stand for others. Default 0.
+    pub sample_bytes: u64,
+    /// Seed of the hash by which documents are chosen. Default 0.
+    pub seed: u64,
+    /// Pieces above so many bytes (unspaced text, encoded data) are cut at characters before they are counted; 0 never. Default
+    /// 1024: learning takes time by the square of a piece.
+    pub max_piece_bytes: usize,
+    /// The column or field whose values are balanced, such as `language` or `source`. Default empty: none.
+    pub balance_by: String,
+    /// With `balance_by`: a value of which there are n bytes of text counts as if there were n^alpha, from 0 (all alike) to 1 (as
+    /// they come). Default 0.3 (XLM-R, arXiv:1911.02116, and PolyLM after it).
+    pub alpha: f64,
+    /// With `balance_by`: how many times texts of a value count, beside `alpha`: `{ zh = 2.0 }`. Default none.
+    pub weights: BTreeMap<String, f64>,
+    /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` is put beside it, so that
+    /// `transformers` loads the folder. Default `tokenizer.json`.
+    pub output: PathBuf,
+}
+
+impl Default for TrainTokenizerConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 81_920,
+            special_tokens: SPECIAL_TOKENS.map(Into::into).to_vec(),
+            reserved: 200,
+            html_tags: true,
+            punctuation: true,
+            added_tokens: Vec::new(),
+            digits: Digits::Split,
+            min_frequency: 2,
+            max_token_chars: 16,
+            sample_bytes: 0,
+            seed: 0,
+            max_piece_bytes: 1024,
+            balance_by: String::new(),
+            alpha: 0.3,
+            weights: BTreeMap::new(),
+            output: "tokenizer.json".into(),
+        }
+    }
+}
+
+impl TrainTokenizerConfig {
+    /// Lays out the ids and gets ready to scan.
+    ///
+    /// # Errors
+    /// If a token cannot be an added token, the vocabulary has no room for the ids that are given, or a number is out of range.
+    pub fn build(&self) -> Result<TrainTokenizer> {
+        let html = self.html_tags.then(html).into_iter().flatten();
+        let punctuation = PUNCTUATION.iter().filter(|_| self.punctuation).map(ToString::to_string);
+        let added = html.chain(punctuation).chain(self.added_tokens.iter().cloned());
+        let layout =
+            Layout::new(&self.special_tokens, self.reserved, added).map_err(|problem| Error::stage(NAME, problem))?;
+        let needed = layout.first_merge();
+        if self.vocab_size < needed {
+            return Err(Error::Stage {
+                stage: NAME.into(),
+                problem: format!(
+                    "`vocab_size` is {}, but {} special tokens and reserved slots, {} added tokens and 256 bytes need {needed}",
+                    self.vocab_size,
+                    layout.special.len(),
+                    layout.added.len(),
+                ),
+                hint: Some(format!(
+                    "set `vocab_size` to more than {needed}, or fewer `reserved`, `special_tokens` or `added_tokens`"
+                )),
+            });
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            return Err(Error::stage(NAME, format!("`alpha` is {}, it must be from 0 to 1", self.alpha)));
+        }
+        if let Some((value, weight)) = self.weights.iter().find(|(_, weight)| !(0.0..=1e6).contains(*weight)) {
+            return Err(Error::stage(NAME, format!("`weights.{value}` is {weight}, it must be from 0 to 1000000")));
+        }
+        if self.balance_by.is_empty() && !self.weights.is_empty() {
+            return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
+        }
+        let names = layout.special.iter().chain(&layout.added).cloned().collect::<Vec<_>>();
+        let added =
+            matcher(names.iter()).ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
+        let cutter = Cutter {
+            splitter: Splitter::new(&pattern(self.digits)).map_err(|problem| Error::stage(NAME, problem))?,
+            added,
+            max_bytes: if self.max_piece_bytes == 0 { usize::MAX } else { self.max_piece_bytes },
+        };
+        Ok(TrainTokenizer {
+            sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
+            cutter: Arc::new(cutter),
+            config: self.clone(),
+            layout,
+        })
+    }
+}
+
+/// The pass of a [`TrainTokenizerConfig`].
+pub struct TrainTokenizer {
+    config: TrainTokenizerConfig,
+    layout: Layout,
+    cutter: Arc<Cutter>,
+    sampler: Option<Sampler>,
+}
+
+impl Pass for TrainTokenizer {
+    fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
+        let balance_by = &self.config.balance_by;
+        match &self.sampler {
+            Some(sampler) => sampler.scan(partial, balance_by),
+            None => Ok(Box::new(CountScan {
+                partial: partial.into(),
+                balance_by: balance_by.clone(),
+                counts: Counts::new(self.cutter.clone()),
+            })),
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        Columns::reads((self.config.balance_by == "language").then_some("language"))
+    }
+
+    fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
+        let config = &self.config;
+        let paths = match self.sampler {
+            Some(_) => self.count_sample(partials, context)?,
+            None => partials.to_vec(),
+        };
+        let sections = paths.iter().map(|path| sections(path)).collect::<Result<Vec<_>>>()?.concat();
+        let groups = groups(&sections, config)?;
+        for (name, group) in &groups {
+            context.tally("texts", name.clone(), group.documents, group.bytes);
+        }
+        let documents = groups.values().map(|group| group.documents).sum::<u64>();
+        let text_bytes = groups.values().map(|group| group.bytes).sum::<u64>();
+        let weighed = sections.into_iter().map(|section| {
+            let weight = groups[&section.group.name].weight;
+            (section, weight)
+        });
+        // The tables of a training are not much smaller than this.
+        let mut budgeted = Budgeted::new(context.memory.max(1 << 20));
+        runs::merge(weighed.filter(|(_, weight)| *weight > 0).collect(), context, |piece, hash, count| {
+            budgeted.push(piece, hash, count);
+        })?;
+        let distinct = budgeted.seen.1;
+        let (pieces, threshold) = budgeted.finish();
+        let kept = pieces.len();
+        let forbidden: HashSet<Vec<u8>> =
+            self.layout.special.iter().chain(&self.layout.added).map(|token| token.clone().into()).collect();
+        let unit = if config.balance_by.is_empty() { 1 } else { WEIGHT_UNIT as u64 };
+        let wanted = Wanted {
+            tokens: (config.vocab_size - self.layout.first_merge()) as usize,
+            min_frequency: config.min_frequency.saturating_mul(unit),
+            max_token_chars: config.max_token_chars,
+            forbidden: &forbidden,
+        };
+        let merges = train(pieces, &bytes_in_order(), &wanted, || context.check())?;
+        let vocab_size = self.layout.first_byte() as usize + merges.tokens.len();
+        let tokenizer = tokenizer_json(&self.layout, config.digits, &merges);
+        let bytes = serde_json::to_vec_pretty(&tokenizer).expect("a JSON value is JSON");
+        write_whole(&config.output, &bytes)?;
+        if config.output.file_name().is_some_and(|name| name == "tokenizer.json") {
+            let tokenizer_config = tokenizer_config_json(&self.layout.special);
+            let bytes = serde_json::to_vec_pretty(&tokenizer_config).expect("a JSON value is JSON");
+            write_whole(&config.output.with_file_name("tokenizer_config.json"), &bytes)?;
+        }
+        let summary = json!({
+            "tokenizer": config.output,
+            "vocab_size": vocab_size,
+            "merges": merges.rules.len(),
+            "documents": documents,
+            "bytes": text_bytes,
+            "distinct_pieces": distinct,
+            "kept_pieces": kept,
+            "least_exact_count": threshold,
+            "groups": groups.iter().map(|(name, group)| json!({
+                "name": name, "documents": group.documents, "bytes": group.bytes,
+                "weight": group.weight as f64 / unit as f64,
+            })).collect::<Vec<_>>(),
+            "xxh3": format!("{:016x}", xxh3_64(&bytes)),
+        });
+        let summary = serde_json::to_vec_pretty(&summary).expect("a JSON value is JSON");
+        std::fs::write(outcome, summary).map_err(Error::io("write", outcome))
+    }
+
+    fn ends_in_stage(&self) -> bool {
+        false
+    }
+
+    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
+        Ok(None)
+    }
+}
+
+impl TrainTokenizer {
+    /// Counts the pieces of the sample on all threads; the runs that come of it.
+    fn count_sample(&self, partials: &[PathBuf], context: &Context<'_>) -> Result<Vec<PathBuf>> {
+        let sample = Sample::choose(partials, self.config.sample_bytes)?;
+        context.tally("sample", "documents", sample.documents, sample.bytes);
+        std::fs::create_dir_all(&context.scratch).map_err(Error::io("create", &context.scratch))?;
+        let workers = context.threads.max(1);
+        let (send, receive) = sync_channel::<Vec<(String, String)>>(workers);
+        let receive = Mutex::new(receive);
+        std::thread::scope(|scope| {
+            let count = |worker| {
+                let receive = &receive;
+                scope.spawn(move || self.count_received(receive, worker, context))
+            };
+            let counting: Vec<_> = (0..workers).map(count).collect();
+            let (mut chunk, mut bytes) = (Vec::new(), 0);
+            let sent = sample.for_each(|group, text| {
+                bytes += text.len();
+                chunk.push((group.to_owned(), text.to_owned()));
+                if bytes >= CHUNK_BYTES {
+                    context.check()?;
+                    bytes = 0;
+                    // Workers that failed receive no more, and say why.
+                    let _ = send.send(std::mem::take(&mut chunk));
+                }
+                Ok(())
+            });
+            let _ = send.send(chunk);
+            drop(send);
+            let counted = counting.into_iter().map(|worker| worker.join().expect("counting does not panic"));
+            let runs = counted.collect::<Result<Vec<_>>>()?.concat();
+            sent.map(|()| runs)
+        })
+    }
+
+    /// Counts what it receives; a run whenever the counts take up its part of the memory.
+    fn count_received(
+        &self,
+        receive: &Mutex<Receiver<Vec<(String, String)>>>,
+        worker: usize,
+        context: &Context<'_>,
+    ) -> Result<Vec<PathBuf>> {
+        let limit = (context.memory / 2 / context.threads.max(1) as u64).clamp(1 << 20, 1 << 31) as usize;
+        let mut runs = Vec::new();
+        let mut counts = Counts::new(self.cutter.clone());
+        loop {
+            let received = receive.lock().expect("no holder panics").recv();
+            let Ok(texts) = received else { break };
+            for (group, text) in texts {
+                counts.count(&group, &text)?;
+                if counts.memory() > limit {
+                    runs.push(context.scratch.join(format!("counts-{worker}-{}", runs.len())));
+                    counts.write(&runs[runs.len() - 1])?;
+                }
+            }
+        }
+        runs.push(context.scratch.join(format!("counts-{worker}-{}", runs.len())));
+        counts.write(&runs[runs.len() - 1])?;
+        Ok(runs)
+    }
+}
+
+/// Counts the pieces of a unit's texts.
+struct CountScan {
+    partial: PathBuf,
+    balance_by: String,
+    counts: Counts,
+}
+
+impl Scan for CountScan {
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        for document in batch.documents() {
+            self.counts.count(&group_of(&document, &self.balance_by), document.text())?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.counts.write(&self.partial)
+    }
+}
+
+/// Cuts texts into the pieces that are counted.
+struct Cutter {
+    added: Option<AhoCorasick>,
+    splitter: Splitter,
+    max_bytes: usize,
+}
+
+impl Cutter {
+    /// The pieces between the added tokens of a text.
+    fn cut(&self, text: &str, mut take: impl FnMut(&[u8])) {
+        let mut cut = |piece: &str| {
+            let mut rest = piece;
+            while rest.len() > self.max_bytes {
+                let (first, after) = rest.split_at(rest.floor_char_boundary(self.max_bytes).max(1));
+                take(first.as_bytes());
+                rest = after;
+            }
+            take(rest.as_bytes());
+        };
+        let mut done = 0;
+        for found in self.added.iter().flat_map(|added| added.find_iter(text)) {
+            self.splitter.split(&text[done..found.start()], &mut cut);
+            done = found.end();
+        }
+        self.splitter.split(&text[done..], &mut cut);
+    }
+}
+
+/// The counts of each group of documents.
+struct Counts {
+    cutter: Arc<Cutter>,
+    groups: BTreeMap<String, (Group, Counter)>,
+}
+
+impl Counts {
+    fn new(cutter: Arc<Cutter>) -> Self {
+        Self { cutter, groups: BTreeMap::new() }
+    }
+
+    fn count(&mut self, name: &str, text: &str) -> Result<()> {
+        if !self.groups.contains_key(name) {
+            if self.groups.len() == MAX_GROUPS {
+                return Err(too_many_groups());
+            }
+            let group = Group { name: name.into(), ..Group::default() };
+            self.groups.insert(name.into(), (group, Counter::default()));
+        }
+        let (group, counter) = self.groups.get_mut(name).expect("it was put there");
+        group.documents += 1;
+        group.bytes += text.len() as u64;
+        self.cutter.cut(text, |piece| counter.count(piece));
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.groups.values().map(|(_, counter)| counter.memory()).sum()
+    }
+
+    /// Writes them as a run and starts anew.
+    fn write(&mut self, path: &Path) -> Result<()> {
+        let mut run = RunWriter::create(path)?;
+        for (group, counter) in self.groups.values_mut() {
+            run.section(group, counter)?;
+        }
+        self.groups.clear();
+        run.finish()
+    }
+}
+
+/// A group of all documents, and how many times each of its counts counts, in units.
+struct Weighed {
+    documents: u64,
+    bytes: u64,
+    weight: u64,
+}
+
+/// The groups of all sections, with their weights: those of `alpha`, with which the sum of all stays what it was, times those named.
+fn groups(sections: &[Section], config: &TrainTokenizerConfig) -> Result<BTreeMap<String, Weighed>> {
+    let mut groups: BTreeMap<String, Weighed> = BTreeMap::new();
+    for Section { group, .. } in sections {
+        let all = groups.entry(group.name.clone()).or_insert(Weighed { documents: 0, bytes: 0, weight: 1 });
+        all.documents += group.documents;
+        all.bytes += group.bytes;
+    }
+    if groups.len() > MAX_GROUPS {
+        return Err(too_many_groups());
+    }
+    if config.balance_by.is_empty() {
+        return Ok(groups);
+    }
+    if let Some(name) = config.weights.keys().find(|name| !groups.contains_key(*name)) {
+        let known: Vec<String> = groups.keys().take(20).map(|name| format!("`{name}`")).collect();
+        return Err(Error::Stage {
+            stage: NAME.into(),
+            problem: format!("`weights` name `{name}`, which no document has in `{}`", config.balance_by),
+            hint: Some(format!("documents have {}", known.join(", "))),
+        });
+    }
+    let total: f64 = groups.values().map(|group| group.bytes as f64).sum();
+    let raised = |bytes: u64| if bytes == 0 { 0.0 } else { (bytes as f64 / total).powf(config.alpha) };
+    let sum: f64 = groups.values().map(|group| raised(group.bytes)).sum();
+    for (name, group) in &mut groups {
+        if group.bytes > 0 {
+            let balanced = raised(group.bytes) / sum * total / group.bytes as f64;
+            let named = config.weights.get(name).copied().unwrap_or(1.0);
+            group.weight = (balanced * named * WEIGHT_UNIT).round() as u64;
+        }
+    }
+    Ok(groups)
+}
+
+fn too_many_groups() -> Error {
+    Error::Stage {
+        stage: NAME.into(),
+        problem: format!("documents have more than {MAX_GROUPS} values in the column to balance by"),
+        hint: Some("set `balance_by` to a column with few values, such as `language` or `source`".into()),
+    }
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    let mut file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", &temporary))?;
+    std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))
+}
