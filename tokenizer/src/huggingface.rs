@@ -15,11 +15,12 @@ use crate::train::Merges;
 
 /// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the pattern, byte level.
 pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -> Value {
-    let named = layout.special.iter().map(|token| (token, true));
-    let named = named.chain(layout.added.iter().map(|token| (token, false)));
-    let added: Vec<Value> = (0..)
-        .zip(named)
-        .map(|(id, (content, special)): (u32, _)| {
+    let back = layout.first_byte() + merges.tokens.len() as u32;
+    let front = layout.special.iter().map(|token| (token, true)).chain(layout.added.iter().map(|token| (token, false)));
+    let added: Vec<Value> = (0_u32..)
+        .zip(front)
+        .chain((back..).zip(layout.back.iter().map(|token| (token, true))))
+        .map(|(id, (content, special))| {
             json!({
                 "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
                 "normalized": false, "special": special,
@@ -27,8 +28,8 @@ pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -
         })
         .collect();
     let symbols: Vec<String> = merges.tokens.iter().map(|token| to_symbols(token)).collect();
-    let vocab: serde_json::Map<String, Value> =
-        layout.special.iter().chain(&layout.added).chain(&symbols).cloned().zip((0_u32..).map(Value::from)).collect();
+    let names = layout.special.iter().chain(&layout.added).chain(&symbols).chain(&layout.back);
+    let vocab: serde_json::Map<String, Value> = names.cloned().zip((0_u32..).map(Value::from)).collect();
     let merges: Vec<[&str; 2]> =
         merges.rules.iter().map(|(left, right)| [&*symbols[*left as usize], &*symbols[*right as usize]]).collect();
     let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex });

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::bytes::from_symbols;
 
 /// Control tokens of a new tokenizer, end of document first.
@@ -112,13 +115,33 @@ pub const PUNCTUATION: [&str; 36] = [
     "〈", "〉", "【", "】", "〔", "〕", "「", "」", "『", "』", "［", "］", "｛", "｝", "￥", "％",
 ];
 
-/// The ids of a tokenizer before its merges: special tokens, reserved slots, added tokens, byte symbols.
-#[derive(Debug, PartialEq, Eq)]
+/// Where reserved slots have their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReservedPlace {
+    /// Right behind the special tokens, before everything that is learnt.
+    #[default]
+    Front,
+    /// Behind everything else.
+    Back,
+}
+
+/// The name of a reserved slot.
+pub(crate) fn reserved_name(slot: u32) -> String {
+    format!("<|reserved_{slot}|>")
+}
+
+/// The ids of a tokenizer but its merges: special tokens, reserved slots, added tokens, byte symbols; behind the merges slots
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Special tokens and reserved slots.
+    /// Special tokens, and reserved slots at the front.
     pub special: Vec<String>,
     /// Added tokens that are ordinary text.
     pub added: Vec<String>,
+    /// Reserved slots at the back.
+    pub back: Vec<String>,
+    reserved: u32,
 }
 
 impl Layout {
@@ -128,17 +151,22 @@ impl Layout {
     /// The token that cannot be one, and why.
     pub(crate) fn new(
         special: &[String],
-        reserved: u32,
+        (reserved, place): (u32, ReservedPlace),
         added: impl IntoIterator<Item = String>,
     ) -> Result<Self, String> {
         let mut known = HashSet::new();
         let mut first = |token: &String| known.insert(token.clone());
-        let slots = (0..reserved).map(|slot| format!("<reserved_{slot}>"));
-        let special: Vec<String> = special.iter().cloned().chain(slots).filter(&mut first).collect();
+        let slots: Vec<String> = (0..reserved).map(reserved_name).collect();
+        let (front, back) = match place {
+            ReservedPlace::Front => (slots, Vec::new()),
+            ReservedPlace::Back => (Vec::new(), slots),
+        };
+        let special: Vec<String> = special.iter().cloned().chain(front).filter(&mut first).collect();
+        let back: Vec<String> = back.into_iter().filter(&mut first).collect();
         let added: Vec<String> = added.into_iter().filter(&mut first).collect();
         match special.iter().chain(&added).find_map(|token| refusal(token)) {
             Some(refusal) => Err(refusal),
-            None => Ok(Self { special, added }),
+            None => Ok(Self { special, added, back, reserved }),
         }
     }
 
@@ -147,9 +175,22 @@ impl Layout {
         (self.special.len() + self.added.len()) as u32
     }
 
-    /// Tokens before the first merge.
-    pub(crate) fn first_merge(&self) -> u32 {
-        self.first_byte() + 256
+    /// Tokens that are no merges.
+    pub(crate) fn fixed(&self) -> u32 {
+        self.first_byte() + 256 + self.back.len() as u32
+    }
+
+    /// All tokens that are not learnt, but the bytes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.special.iter().chain(&self.added).chain(&self.back)
+    }
+
+    /// Adds reserved slots at the back until the number of all tokens, of which so many are merges, is a multiple of `multiple`.
+    pub(crate) fn fill(&mut self, merges: usize, multiple: u32) {
+        while !(self.fixed() + merges as u32).is_multiple_of(multiple) {
+            self.back.push(reserved_name(self.reserved));
+            self.reserved += 1;
+        }
     }
 }
 
@@ -185,25 +226,39 @@ mod tests {
     #[test]
     fn the_lists_are_layouts() {
         let added = html().chain(strings(&PUNCTUATION));
-        let layout = Layout::new(&strings(&SPECIAL_TOKENS), 200, added).unwrap();
+        let layout = Layout::new(&strings(&SPECIAL_TOKENS), (200, ReservedPlace::Front), added).unwrap();
         assert_eq!(layout.special[..2], ["<eod>", "<pad>"]);
-        assert_eq!(layout.special[18], "<reserved_0>");
+        assert_eq!(layout.special[18], "<|reserved_0|>");
         assert_eq!(layout.special.len(), 218);
         assert_eq!(layout.added.len(), 2 * HTML_TAGS.len() + HTML_VOID.len() + PUNCTUATION.len());
     }
 
     #[test]
     fn a_token_named_twice_has_one_place() {
-        let layout = Layout::new(&strings(&["<a>", "<a>"]), 1, strings(&["<a>", "好"])).unwrap();
-        assert_eq!(layout.special, ["<a>", "<reserved_0>"]);
+        let layout =
+            Layout::new(&strings(&["<a>", "<a>"]), (1, ReservedPlace::Front), strings(&["<a>", "好"])).unwrap();
+        assert_eq!(layout.special, ["<a>", "<|reserved_0|>"]);
         assert_eq!(layout.added, ["好"]);
-        assert_eq!((layout.first_byte(), layout.first_merge()), (3, 259));
+        assert_eq!((layout.first_byte(), layout.fixed()), (3, 259));
+    }
+
+    #[test]
+    fn slots_at_the_back_fill_up_to_a_multiple() {
+        let place = ReservedPlace::Back;
+        let mut layout = Layout::new(&strings(&["<a>", "<|reserved_1|>"]), (3, place), strings(&["好"])).unwrap();
+        assert_eq!(layout.special, ["<a>", "<|reserved_1|>"]);
+        assert_eq!(layout.back, ["<|reserved_0|>", "<|reserved_2|>"]);
+        layout.fill(1000, 128);
+        assert_eq!(layout.fixed() + 1000, 1280);
+        assert_eq!(layout.back[2], "<|reserved_3|>");
+        let known: HashSet<&String> = layout.names().collect();
+        assert_eq!(known.len() + 256 + 1000, 1280, "each has a name of its own");
     }
 
     #[test]
     fn a_token_that_means_other_bytes_is_refused() {
         for (token, why) in [("·", "other bytes"), ("é<", "other bytes"), (",", "byte symbol"), ("", "empty")] {
-            let error = Layout::new(&[], 0, strings(&[token])).unwrap_err();
+            let error = Layout::new(&[], (0, ReservedPlace::Front), strings(&[token])).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }

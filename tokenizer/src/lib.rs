@@ -8,11 +8,12 @@
 //! [`TrainTokenizer`] learns the merges and writes a `tokenizer.json` that Hugging Face `tokenizers` and
 //! `transformers` load; [`Tokenizer`] loads any such file; [`Tokenize`] adds the column `tokens`.
 //!
-//! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<reserved_0>`…, added
-//! tokens, the 256 byte symbols, merges. `vocab_size` counts them all.
+//! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<|reserved_0|>`… (or these at the end), added
+//! tokens, the 256 byte symbols, merges, of which the first make Han characters. `vocab_size` counts them all.
 
 mod bpe;
 mod bytes;
+mod han;
 mod hash;
 mod huggingface;
 mod layout;
@@ -21,7 +22,8 @@ mod stage;
 mod tokenizer;
 mod train;
 
-pub use layout::{HTML_TAGS, PUNCTUATION, SPECIAL_TOKENS};
+pub use han::HanCharacters;
+pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
 pub use tokenizer::{Scratch, Tokenizer};

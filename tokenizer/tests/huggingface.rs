@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::{corpus, small_texts, train};
 use tokenizers::models::bpe::BpeTrainer;
 use tokenizers::{AddedToken, Tokenizer as Library, models::TrainerWrapper};
-use yuan_tokenizer::{Digits, Scratch, Tokenizer, TrainTokenizerConfig};
+use yuan_tokenizer::{Digits, HanCharacters, Scratch, Tokenizer, TrainTokenizerConfig};
 
 /// Texts of several kinds, `bytes` of each, or small ones where the corpora are not there.
 fn texts(bytes: usize) -> Vec<String> {
@@ -71,6 +71,8 @@ fn our_merges_are_its_merges() {
     let config = TrainTokenizerConfig {
         vocab_size: 4_000,
         max_token_chars: u32::MAX,
+        max_piece_bytes: 0,
+        han_characters: HanCharacters::None,
         // The library learns from added tokens as if they were words.
         html_tags: false,
         punctuation: false,

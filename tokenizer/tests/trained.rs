@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::{small_texts, train};
-use yuan_tokenizer::{Digits, TokenizeConfig, Tokenizer, TrainTokenizerConfig};
+use yuan_tokenizer::{Digits, HanCharacters, ReservedPlace, TokenizeConfig, Tokenizer, TrainTokenizerConfig};
 
 const ENOUGH: u64 = 1 << 30;
 
 fn config(folder: &Path) -> TrainTokenizerConfig {
-    TrainTokenizerConfig { vocab_size: 900, output: folder.join("tokenizer.json"), ..TrainTokenizerConfig::default() }
+    TrainTokenizerConfig {
+        vocab_size: 900,
+        han_characters: HanCharacters::None,
+        output: folder.join("tokenizer.json"),
+        ..TrainTokenizerConfig::default()
+    }
 }
 
 fn trained(folder: &Path) -> Tokenizer {
@@ -27,9 +32,14 @@ fn ids_are_laid_out_as_documented() {
     assert_eq!(tokenizer.vocab_size(), 900);
     let vocabulary = tokenizer.vocabulary();
     assert!((0..).zip(&vocabulary).all(|(id, (_, known))| id == *known), "ids leave no gap");
-    for (token, id) in
-        [("<eod>", 0), ("<pad>", 1), ("<file_sep>", 17), ("<reserved_0>", 18), ("<reserved_199>", 217), ("<html>", 218)]
-    {
+    for (token, id) in [
+        ("<eod>", 0),
+        ("<pad>", 1),
+        ("<file_sep>", 17),
+        ("<|reserved_0|>", 18),
+        ("<|reserved_199|>", 217),
+        ("<html>", 218),
+    ] {
         assert_eq!(tokenizer.token_to_id(token), Some(id), "{token}");
     }
     let first_byte = tokenizer.token_to_id("!").unwrap();
@@ -41,8 +51,37 @@ fn ids_are_laid_out_as_documented() {
         let added = file["added_tokens"].as_array().unwrap();
         added.iter().find(|token| token["content"] == content).unwrap()["special"].as_bool().unwrap()
     };
-    assert!(special("<eod>") && special("<reserved_7>"));
+    assert!(special("<eod>") && special("<|reserved_7|>"));
     assert!(!special("<p>") && !special("，"));
+}
+
+#[test]
+fn slots_lie_at_the_back_and_fill_up_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainTokenizerConfig {
+        vocab_size: 7_900,
+        reserved: 10,
+        reserved_place: ReservedPlace::Back,
+        vocab_multiple: 128,
+        han_characters: HanCharacters::Simplified,
+        ..config(folder.path())
+    };
+    train(&config, &[&small_texts()], 1, ENOUGH).unwrap();
+    let tokenizer = Tokenizer::load(&config.output).unwrap();
+    assert!(tokenizer.is_direct());
+    // The texts teach a few hundred merges beside the characters.
+    let size = tokenizer.vocab_size();
+    assert!(size.is_multiple_of(128) && (4_500..6_500).contains(&size), "{size}");
+    assert_eq!(tokenizer.token_to_id("<html>"), Some(18));
+    let last = tokenizer.id_to_token(size - 1).unwrap();
+    assert!(last.starts_with("<|reserved_"), "{last}");
+    let first_slot = tokenizer.token_to_id("<|reserved_0|>").unwrap();
+    assert!(first_slot + 10 <= size && first_slot + 138 > size);
+    assert_eq!(tokenizer.id_to_token(size - 1).unwrap(), format!("<|reserved_{}|>", size - 1 - first_slot));
+    // A character that no text has, and one of the other writing.
+    assert_eq!((tokenizer.encode("啊").unwrap().len(), tokenizer.encode("龜").unwrap().len()), (1, 2));
+    let text = "啊龜今天<|reserved_3|>";
+    assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()).unwrap(), text);
 }
 
 #[test]
@@ -65,7 +104,7 @@ fn decoding_gives_the_text_back() {
 fn a_control_token_in_a_text_is_text() {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = trained(folder.path());
-    let text = "one<eod>two<reserved_3><p>";
+    let text = "one<eod>two<|reserved_3|><p>";
     let ids = tokenizer.encode(text).unwrap();
     let special = |ids: &[u32]| ids.iter().copied().filter(|id| *id < 218).collect::<Vec<_>>();
     assert_eq!(special(&ids), [0_u32; 0]);
@@ -120,7 +159,7 @@ fn what_cannot_be_trained_is_said_before() {
     let (error, hint) = refused(small, ENOUGH);
     assert_eq!(
         error,
-        "`train_tokenizer`: `vocab_size` is 600, but 218 special tokens and reserved slots, 174 added tokens and 256 bytes need 648"
+        "`train_tokenizer`: `vocab_size` is 600, but 218 special tokens and reserved slots, 174 added tokens, 256 bytes and 0 for Han characters need 648"
     );
     assert!(hint.starts_with("set `vocab_size` to more than 648"), "{hint}");
     let dot = TrainTokenizerConfig { added_tokens: vec!["·".into()], ..config(folder.path()) };

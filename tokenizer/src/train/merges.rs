@@ -24,6 +24,8 @@ pub(crate) const BYTES_PER_SYMBOL: u64 = 14;
 pub(crate) const BYTES_PER_PIECE: u64 = 32;
 /// So many pieces ahead of the one that is merged, the next are fetched.
 const AHEAD: usize = 8;
+/// Symbols in a cache line.
+const LINE: usize = 16;
 
 /// What is asked of a training.
 pub(crate) struct Wanted<'a> {
@@ -37,12 +39,20 @@ pub(crate) struct Wanted<'a> {
     pub forbidden: &'a HashSet<Vec<u8>>,
 }
 
-/// What was learnt.
+/// What is known before anything is learnt, and what was learnt in the end.
+#[derive(Clone)]
 pub(crate) struct Merges {
-    /// The bytes of every token by id: the byte symbols given, then the merged tokens.
+    /// The bytes of every token by id: the byte symbols, then the merged tokens.
     pub tokens: Vec<Vec<u8>>,
     /// The rules in the order learnt, as ids.
     pub rules: Vec<(u32, u32)>,
+}
+
+impl Merges {
+    /// Bytes alone, in the order of their ids.
+    pub(crate) fn of_bytes(bytes: &[u8; 256]) -> Self {
+        Self { tokens: bytes.iter().map(|byte| vec![*byte]).collect(), rules: Vec::new() }
+    }
 }
 
 /// Candidates by count; of equal ones the pair of lower ids comes first.
@@ -68,22 +78,23 @@ struct Training<'a> {
     after: Neighbours,
 }
 
-/// Learns merges from pieces with their counts. `bytes` are the byte symbols in the order of their ids;
-/// `check` is called now and then and may stop the training.
+/// Learns merges from pieces with their counts, beyond those that `start` knows; `encode` appends the tokens that a piece has by
+/// these. `check` is called now and then and may stop the training.
 ///
 /// # Errors
 /// Those of `check`.
 pub(crate) fn train(
     pieces: Pieces,
-    bytes: &[u8; 256],
+    start: Merges,
+    encode: impl FnMut(&[u8], &mut Vec<u32>),
     wanted: &Wanted<'_>,
     check: impl Fn() -> Result<()>,
 ) -> Result<Merges> {
-    let mut tokens: Vec<Vec<u8>> = bytes.iter().map(|byte| vec![*byte]).collect();
+    let Merges { mut tokens, mut rules } = start;
     let mut known: HashMap<Vec<u8>, u32, FixedHash> = tokens.iter().cloned().zip(0..).collect();
-    let mut rules = Vec::new();
-    let mut training = Training::new(pieces, bytes, wanted);
-    while tokens.len() < 256 + wanted.tokens
+    let mut training = Training::new(pieces, &tokens, encode, wanted);
+    let enough = tokens.len() + wanted.tokens;
+    while tokens.len() < enough
         && let Some((count, Reverse(best))) = training.queue.pop()
     {
         let exact = training.pairs.count(best);
@@ -194,23 +205,26 @@ impl Neighbours {
 }
 
 impl<'a> Training<'a> {
-    fn new(pieces: Pieces, bytes: &[u8; 256], wanted: &'a Wanted<'a>) -> Self {
-        let mut symbol = [0; 256];
-        for (id, byte) in (0..).zip(bytes) {
-            symbol[usize::from(*byte)] = id;
-        }
-        let mut symbols: Vec<u32> = Vec::with_capacity(pieces.bytes());
+    fn new(
+        pieces: Pieces,
+        tokens: &[Vec<u8>],
+        mut encode: impl FnMut(&[u8], &mut Vec<u32>),
+        wanted: &'a Wanted<'a>,
+    ) -> Self {
+        let mut symbols: Vec<u32> = Vec::new();
         let mut places = Vec::with_capacity(pieces.len());
         for (piece, count) in pieces.iter() {
-            places.push(Piece { start: symbols.len() as u32, len: piece.len() as u32, count });
-            symbols.extend(piece.iter().map(|byte| symbol[usize::from(*byte)]));
+            let start = symbols.len();
+            encode(piece, &mut symbols);
+            places.push(Piece { start: start as u32, len: (symbols.len() - start) as u32, count });
         }
         drop(pieces);
+        symbols.shrink_to_fit();
         let mut training = Self {
             symbols,
             pieces: places,
             pairs: Pairs::new(),
-            chars: bytes.iter().map(|byte| chars(&[*byte])).collect(),
+            chars: tokens.iter().map(|token| chars(token)).collect(),
             wanted,
             queue: Queue::new(),
             before: Neighbours::default(),
@@ -220,37 +234,43 @@ impl<'a> Training<'a> {
         training
     }
 
-    /// Notes all pairs: by the left byte and then as the neighbours of that.
+    /// Notes all pairs: symbol by symbol what comes after it, those of some symbols at a time.
     fn count_all(&mut self) {
-        const SYMBOLS: usize = 256;
-        let place = |left: u32, right: u32| left as usize * SYMBOLS + right as usize;
-        let mut counts = vec![0_u64; SYMBOLS * SYMBOLS];
-        let mut lists: Vec<Vec<u32>> = Vec::with_capacity(SYMBOLS * SYMBOLS);
-        let mut sizes = vec![(0_u32, u32::MAX); SYMBOLS * SYMBOLS];
-        self.for_each_pair(|left, right, piece, count| {
-            let place = place(left, right);
-            counts[place] += count;
-            let (size, last) = &mut sizes[place];
-            *size += u32::from(*last != piece);
-            *last = piece;
-        });
-        // Each list is as large as it must be.
-        lists.extend(sizes.iter().map(|(size, _)| Vec::with_capacity(*size as usize)));
-        self.for_each_pair(|left, right, piece, _| {
-            let list = &mut lists[place(left, right)];
-            if list.last() != Some(&piece) {
-                list.push(piece);
-            }
-        });
-        for (place, list) in lists.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
-            let (left, right) = ((place / SYMBOLS) as u32, (place % SYMBOLS) as u32);
-            if !self.is_too_long(left, right) {
-                let (pair, count) = (pair(left, right), counts[place]);
-                self.pairs.insert(pair, count, list);
-                if count >= self.wanted.min_frequency.max(1) {
-                    self.queue.push((count, Reverse(pair)));
+        self.after.changes.resize(self.chars.len(), NO_CHANGE);
+        let mut starts = vec![0_usize; self.chars.len() + 1];
+        self.for_each_pair(|left, _, _, _| starts[left as usize + 1] += 1);
+        (0..self.chars.len()).for_each(|symbol| starts[symbol + 1] += starts[symbol]);
+        let limit = (starts[self.chars.len()] / 8).max(1 << 22);
+        let mut first = 0;
+        while first < self.chars.len() {
+            let fitting = starts[first..].partition_point(|end| end - starts[first] <= limit) - 1;
+            let last = (first + fitting.max(1)).min(self.chars.len());
+            let begin = starts[first];
+            let mut next: Vec<usize> = starts[first..last].iter().map(|start| start - begin).collect();
+            let mut found: Vec<(u32, u32)> = vec![(0, 0); starts[last] - begin];
+            self.for_each_pair(|left, right, piece, _| {
+                if let Some(place) = (left as usize).checked_sub(first).and_then(|at| next.get_mut(at)) {
+                    found[*place] = (right, piece);
+                    *place += 1;
                 }
+            });
+            for left in first..last {
+                for (right, piece) in &found[starts[left] - begin..starts[left + 1] - begin] {
+                    self.after.note(*right, *piece, self.pieces[*piece as usize].count);
+                }
+                self.after.collect();
+                let Self { after, pairs, queue, chars, wanted, .. } = self;
+                let rises =
+                    after.each().filter(|(right, ..)| chars[left] + chars[*right as usize] <= wanted.max_token_chars);
+                let rises = rises.map(|(right, count, pieces)| Rise { pair: pair(left as u32, right), count, pieces });
+                pairs.rise(rises, |pair, count| {
+                    if count >= wanted.min_frequency.max(1) {
+                        queue.push((count, Reverse(pair)));
+                    }
+                });
+                after.clear();
             }
+            first = last;
         }
     }
 
@@ -259,10 +279,6 @@ impl<'a> Training<'a> {
             let symbols = &self.symbols[*start as usize..][..*len as usize];
             symbols.windows(2).for_each(|two| take(two[0], two[1], number, *count));
         }
-    }
-
-    fn is_too_long(&self, left: u32, right: u32) -> bool {
-        self.chars[left as usize] + self.chars[right as usize] > self.wanted.max_token_chars
     }
 
     /// Puts `product` for every `left right`, from the left of each piece.
@@ -277,11 +293,13 @@ impl<'a> Training<'a> {
                 fetch(&self.pieces, *ahead as usize);
             }
             if let Some(ahead) = holding.get(place + AHEAD) {
-                fetch(&self.symbols, self.pieces[*ahead as usize].start as usize);
+                let start = self.pieces[*ahead as usize].start as usize;
+                fetch(&self.symbols, start);
+                fetch(&self.symbols, start + LINE);
             }
             let Piece { start, len, count } = self.pieces[*number as usize];
             let piece = &mut self.symbols[start as usize..][..len as usize];
-            let Some(first) = piece.windows(2).position(|two| two[0] == left && two[1] == right) else { continue };
+            let Some(first) = position(piece, left, right) else { continue };
             let (mut read, mut write) = (first, first);
             while read < piece.len() {
                 if piece[read] != left || read + 1 == piece.len() || piece[read + 1] != right {
@@ -329,6 +347,23 @@ impl<'a> Training<'a> {
     }
 }
 
+/// Where `left right` first stands.
+fn position(piece: &[u32], left: u32, right: u32) -> Option<usize> {
+    const LANES: usize = 8;
+    let is_there = |at: usize| piece[at] == left && piece[at + 1] == right;
+    let mut at = 0;
+    while at + LANES < piece.len() {
+        // Without branches: eight places at once where the processor can.
+        let some = piece[at..at + LANES].iter().zip(&piece[at + 1..=at + LANES]);
+        let found = some.fold(false, |found, (one, next)| found | ((*one == left) & (*next == right)));
+        if found {
+            break;
+        }
+        at += LANES;
+    }
+    (at..piece.len().saturating_sub(1)).find(|at| is_there(*at))
+}
+
 /// Brings a place of an array nearer.
 fn fetch<T>(array: &[T], place: usize) {
     let Some(address) = array.get(place) else { return };
@@ -357,7 +392,11 @@ mod tests {
     fn learn(text: &str, wanted: &Wanted<'_>) -> Merges {
         let mut pieces = Pieces::default();
         counted(text).iter().for_each(|(piece, count)| pieces.push(piece, *count));
-        train(pieces, &bytes_in_order(), wanted, || Ok(())).unwrap()
+        let bytes = bytes_in_order();
+        let encode = |piece: &[u8], symbols: &mut Vec<u32>| {
+            symbols.extend(piece.iter().map(|byte| bytes.iter().position(|known| known == byte).unwrap() as u32));
+        };
+        train(pieces, Merges::of_bytes(&bytes), encode, wanted, || Ok(())).unwrap()
     }
 
     fn wanted(tokens: usize, forbidden: &HashSet<Vec<u8>>) -> Wanted<'_> {
@@ -417,6 +456,18 @@ mod tests {
                 let slow = slow(&text, merges.rules.len() + 1, 2);
                 assert_eq!(merges.rules, slow[..merges.rules.len()], "{text}");
                 assert!(merges.tokens.len() == 256 + tokens || slow.len() == merges.rules.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_is_found_wherever_it_stands() {
+        for length in 0..30 {
+            for at in 0..length {
+                let mut piece: Vec<u32> = (0..length).map(|n| [1, 3][n % 2]).collect();
+                piece[at] = 2;
+                let expected = piece.windows(2).position(|two| two == [2, 3]);
+                assert_eq!(position(&piece, 2, 3), expected, "{piece:?}");
             }
         }
     }

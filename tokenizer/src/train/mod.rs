@@ -28,8 +28,9 @@ use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 
 use crate::Digits;
 use crate::bytes::bytes_in_order;
+use crate::han::{HanCharacters, Start};
 use crate::huggingface::{matcher, tokenizer_config_json, tokenizer_json};
-use crate::layout::{Layout, PUNCTUATION, SPECIAL_TOKENS, html};
+use crate::layout::{Layout, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS, html};
 use crate::pretokenize::{Splitter, pattern};
 use count::Counter;
 pub(crate) use merges::Merges;
@@ -59,9 +60,16 @@ pub struct TrainTokenizerConfig {
     /// Control tokens, which text never becomes; they have the first ids, in this order. Default: those of
     /// Yuan 2.0 and Yuan 2.0-M32, from `<eod>` (0) to `<file_sep>` (17).
     pub special_tokens: Vec<String>,
-    /// Slots `<reserved_0>`… for control tokens of later training, right behind the special tokens. Default
-    /// 200 (YAYI 2).
+    /// Slots `<|reserved_0|>`… for control tokens of later training. Default 200 (YAYI 2).
     pub reserved: u32,
+    /// Where the slots have their ids: `front`, right behind the special tokens, or `back`, behind everything. Default `front`.
+    pub reserved_place: ReservedPlace,
+    /// The number of all tokens is made a multiple of this, at least 1, as embeddings are cut up: `vocab_size` is rounded up,
+    /// and what the texts do not teach is filled with more slots at the back. Default 1; presets have 128 (YAYI 2, Yuan 2.0).
+    pub vocab_multiple: u32,
+    /// Han characters that are tokens whatever the corpus, and whose bytes are merged first: `none`, `simplified` (3,755 of level
+    /// 1 of GB 2312), `traditional` (5,401 of level 1 of Big5) or `all` of these. Default `simplified`.
+    pub han_characters: HanCharacters,
     /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
     /// (YAYI 2).
     pub html_tags: bool,
@@ -104,6 +112,9 @@ impl Default for TrainTokenizerConfig {
             vocab_size: 81_920,
             special_tokens: SPECIAL_TOKENS.map(Into::into).to_vec(),
             reserved: 200,
+            reserved_place: ReservedPlace::Front,
+            vocab_multiple: 1,
+            han_characters: HanCharacters::Simplified,
             html_tags: true,
             punctuation: true,
             added_tokens: Vec::new(),
@@ -130,20 +141,27 @@ impl TrainTokenizerConfig {
         let html = self.html_tags.then(html).into_iter().flatten();
         let punctuation = PUNCTUATION.iter().filter(|_| self.punctuation).map(ToString::to_string);
         let added = html.chain(punctuation).chain(self.added_tokens.iter().cloned());
-        let layout =
-            Layout::new(&self.special_tokens, self.reserved, added).map_err(|problem| Error::stage(NAME, problem))?;
-        let needed = layout.first_merge();
-        if self.vocab_size < needed {
+        let layout = Layout::new(&self.special_tokens, (self.reserved, self.reserved_place), added)
+            .map_err(|problem| Error::stage(NAME, problem))?;
+        if self.vocab_multiple == 0 {
+            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
+        }
+        let vocab_size = self.vocab_size.checked_next_multiple_of(self.vocab_multiple).unwrap_or(self.vocab_size);
+        let start = Start::new(&bytes_in_order(), &self.han_characters.characters());
+        let han = start.merges.rules.len() as u32;
+        let needed = layout.fixed() + han;
+        if vocab_size < needed {
             return Err(Error::Stage {
                 stage: NAME.into(),
                 problem: format!(
-                    "`vocab_size` is {}, but {} special tokens and reserved slots, {} added tokens and 256 bytes need {needed}",
-                    self.vocab_size,
-                    layout.special.len(),
+                    "`vocab_size` is {vocab_size}, but {} special tokens and reserved slots, {} added tokens, 256 bytes and {han} for \
+                     Han characters need {needed}",
+                    layout.special.len() + layout.back.len(),
                     layout.added.len(),
                 ),
                 hint: Some(format!(
-                    "set `vocab_size` to more than {needed}, or fewer `reserved`, `special_tokens` or `added_tokens`"
+                    "set `vocab_size` to more than {needed}, or fewer `reserved`, `special_tokens` or `added_tokens`, or \
+                     `han_characters = \"none\"`"
                 )),
             });
         }
@@ -156,7 +174,7 @@ impl TrainTokenizerConfig {
         if self.balance_by.is_empty() && !self.weights.is_empty() {
             return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
         }
-        let names = layout.special.iter().chain(&layout.added).cloned().collect::<Vec<_>>();
+        let names = layout.names().cloned().collect::<Vec<_>>();
         let added =
             matcher(names.iter()).ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
         let cutter = Cutter {
@@ -167,8 +185,11 @@ impl TrainTokenizerConfig {
         Ok(TrainTokenizer {
             sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
             cutter: Arc::new(cutter),
+            idle: Idle::default(),
             config: self.clone(),
             layout,
+            start,
+            merges: (vocab_size - needed) as usize,
         })
     }
 }
@@ -177,7 +198,11 @@ impl TrainTokenizerConfig {
 pub struct TrainTokenizer {
     config: TrainTokenizerConfig,
     layout: Layout,
+    start: Start,
+    /// Merges to be learnt, at most.
+    merges: usize,
     cutter: Arc<Cutter>,
+    idle: Idle,
     sampler: Option<Sampler>,
 }
 
@@ -189,7 +214,7 @@ impl Pass for TrainTokenizer {
             None => Ok(Box::new(CountScan {
                 partial: partial.into(),
                 balance_by: balance_by.clone(),
-                counts: Counts::new(self.cutter.clone()),
+                counts: Counts::new(self.cutter.clone(), self.idle.clone()),
             })),
         }
     }
@@ -200,6 +225,7 @@ impl Pass for TrainTokenizer {
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
         let config = &self.config;
+        self.idle.lock().expect("no holder panics").clear();
         let paths = match self.sampler {
             Some(_) => self.count_sample(partials, context)?,
             None => partials.to_vec(),
@@ -223,29 +249,31 @@ impl Pass for TrainTokenizer {
         let distinct = budgeted.seen.1;
         let (pieces, threshold) = budgeted.finish();
         let kept = pieces.len();
-        let forbidden: HashSet<Vec<u8>> =
-            self.layout.special.iter().chain(&self.layout.added).map(|token| token.clone().into()).collect();
+        let forbidden: HashSet<Vec<u8>> = self.layout.names().map(|token| token.clone().into()).collect();
         let unit = if config.balance_by.is_empty() { 1 } else { WEIGHT_UNIT as u64 };
         let wanted = Wanted {
-            tokens: (config.vocab_size - self.layout.first_merge()) as usize,
+            tokens: self.merges,
             min_frequency: config.min_frequency.saturating_mul(unit),
             max_token_chars: config.max_token_chars,
             forbidden: &forbidden,
         };
-        let merges = train(pieces, &bytes_in_order(), &wanted, || context.check())?;
-        let vocab_size = self.layout.first_byte() as usize + merges.tokens.len();
-        let tokenizer = tokenizer_json(&self.layout, config.digits, &merges);
+        let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.start.encode(piece, symbols);
+        let merges = train(pieces, self.start.merges.clone(), encode, &wanted, || context.check())?;
+        let mut layout = self.layout.clone();
+        layout.fill(merges.rules.len(), config.vocab_multiple);
+        let vocab_size = layout.first_byte() as usize + merges.tokens.len() + layout.back.len();
+        let tokenizer = tokenizer_json(&layout, config.digits, &merges);
         let bytes = serde_json::to_vec_pretty(&tokenizer).expect("a JSON value is JSON");
         write_whole(&config.output, &bytes)?;
         if config.output.file_name().is_some_and(|name| name == "tokenizer.json") {
-            let tokenizer_config = tokenizer_config_json(&self.layout.special);
+            let tokenizer_config = tokenizer_config_json(&layout.special);
             let bytes = serde_json::to_vec_pretty(&tokenizer_config).expect("a JSON value is JSON");
             write_whole(&config.output.with_file_name("tokenizer_config.json"), &bytes)?;
         }
         let summary = json!({
             "tokenizer": config.output,
             "vocab_size": vocab_size,
-            "merges": merges.rules.len(),
+            "merges": merges.rules.len() - self.start.merges.rules.len(),
             "documents": documents,
             "bytes": text_bytes,
             "distinct_pieces": distinct,
@@ -314,7 +342,7 @@ impl TrainTokenizer {
     ) -> Result<Vec<PathBuf>> {
         let limit = (context.memory / 2 / context.threads.max(1) as u64).clamp(1 << 20, 1 << 31) as usize;
         let mut runs = Vec::new();
-        let mut counts = Counts::new(self.cutter.clone());
+        let mut counts = Counts::new(self.cutter.clone(), self.idle.clone());
         loop {
             let received = receive.lock().expect("no holder panics").recv();
             let Ok(texts) = received else { break };
@@ -380,15 +408,19 @@ impl Cutter {
     }
 }
 
+/// Empty counters, whose memory the next unit takes over.
+type Idle = Arc<Mutex<Vec<Counter>>>;
+
 /// The counts of each group of documents.
 struct Counts {
     cutter: Arc<Cutter>,
+    idle: Idle,
     groups: BTreeMap<String, (Group, Counter)>,
 }
 
 impl Counts {
-    fn new(cutter: Arc<Cutter>) -> Self {
-        Self { cutter, groups: BTreeMap::new() }
+    fn new(cutter: Arc<Cutter>, idle: Idle) -> Self {
+        Self { cutter, idle, groups: BTreeMap::new() }
     }
 
     fn count(&mut self, name: &str, text: &str) -> Result<()> {
@@ -397,7 +429,8 @@ impl Counts {
                 return Err(too_many_groups());
             }
             let group = Group { name: name.into(), ..Group::default() };
-            self.groups.insert(name.into(), (group, Counter::default()));
+            let counter = self.idle.lock().expect("no holder panics").pop().unwrap_or_default();
+            self.groups.insert(name.into(), (group, counter));
         }
         let (group, counter) = self.groups.get_mut(name).expect("it was put there");
         group.documents += 1;
@@ -413,10 +446,10 @@ impl Counts {
     /// Writes them as a run and starts anew.
     fn write(&mut self, path: &Path) -> Result<()> {
         let mut run = RunWriter::create(path)?;
-        for (group, counter) in self.groups.values_mut() {
-            run.section(group, counter)?;
+        for (_, (group, mut counter)) in std::mem::take(&mut self.groups) {
+            run.section(&group, &mut counter)?;
+            self.idle.lock().expect("no holder panics").push(counter);
         }
-        self.groups.clear();
         run.finish()
     }
 }

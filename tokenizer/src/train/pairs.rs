@@ -94,18 +94,6 @@ impl Pairs {
         if slot.pair == pair { slot.count } else { 0 }
     }
 
-    /// Puts in a pair that is not here, with its pieces, one at least.
-    pub(super) fn insert(&mut self, pair: u64, count: u64, pieces: Vec<u32>) {
-        if (self.len + 1) * 8 > self.slots.len() * 5 {
-            self.grow();
-        }
-        self.len += 1;
-        let at = self.find(pair);
-        let piece = pieces[0];
-        let list = if pieces.len() > 1 { self.new_list(pieces) } else { NO_LIST };
-        self.slots[at] = Slot { pair, count, piece, list };
-    }
-
     /// Adds to pairs, and hands each with its new count to `risen`.
     pub(super) fn rise<'a>(&mut self, rises: impl Iterator<Item = Rise<'a>> + Clone, mut risen: impl FnMut(u64, u64)) {
         let mut ahead = rises.clone();

@@ -76,7 +76,7 @@ pub fn small_texts() -> Vec<String> {
         "天气预报说明天有雨，今天没有雨。\r\n\r\n\t公园里人很多。",
         "价格：￥12.50 ½ ² ①　全角空格\u{a0}和 emoji 😀👍🏽",
         "हिन्दी ภาษาไทย العربية ελληνικά русский 日本語かな 한국어",
-        "a literal <eod> and <|endoftext|> and <reserved_7> in a text",
+        "a literal <eod> and <|endoftext|> and <|reserved_7|> in a text",
     ];
     (0..60)
         .map(|number| (0..4).map(|sentence| sentences[(number * 7 + sentence * 5) % sentences.len()]).collect())
