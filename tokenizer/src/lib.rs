@@ -13,6 +13,7 @@
 
 mod bpe;
 mod bytes;
+pub mod edit;
 mod han;
 mod hash;
 mod huggingface;

@@ -15,6 +15,7 @@ fn each_document_has_its_tokens_and_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let training = TrainTokenizerConfig {
         vocab_size: 800,
+        han_characters: yuan_tokenizer::HanCharacters::None,
         output: folder.path().join("tokenizer.json"),
         ..TrainTokenizerConfig::default()
     };
