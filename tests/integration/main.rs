@@ -7,6 +7,7 @@ mod commands;
 mod compat;
 mod dedup;
 mod formats;
+mod metamorphic;
 mod phases;
 mod resume;
 mod retune;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Dir, corpus, files, recipe};
+use crate::support::{Dir, copies, evaluation_items, files, recipe};
 
 const KILLED: i32 = 9;
 /// A phase may be over before it is seen: so often it is tried again.
@@ -83,39 +83,19 @@ fn all(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files(run).into_iter().map(|(path, bytes)| (name(path), bytes)).filter(|(name, _)| !tells_time(name)).collect()
 }
 
-/// Documents of which some come again, two with the text of evaluation items, each with an address that others have.
-fn documents() -> String {
-    let text = corpus(220) + &corpus(70);
-    let lines = text.lines().enumerate().map(|(number, line)| {
-        let mut document: Value = serde_json::from_str(line).expect("JSON");
-        document["url"] = format!("https://example.org/{}", number * 7 % 190).into();
-        document.to_string() + "\n"
-    });
-    lines.collect()
-}
-
-/// Texts of the documents as items.
-fn evaluation_set() -> String {
-    let item = |line: &str| {
-        let document: Value = serde_json::from_str(line).expect("JSON");
-        let text: String = document["text"].as_str().expect("a text").chars().take(200).collect();
-        serde_json::json!({ "question": text }).to_string() + "\n"
-    };
-    corpus(220).lines().step_by(9).map(item).collect()
-}
-
 /// Kills the pass in each of `phases`, goes on, and compares. Something must have been dropped or cut.
 fn killed_in_each(stage: &str, phases: &[Phase]) {
     let dir = Dir::new();
-    let input = dir.file("a.jsonl", documents());
-    dir.file("evals/set.jsonl", evaluation_set());
+    let documents = copies(220, 70);
+    let input = dir.file("a.jsonl", &documents);
+    dir.file("evals/set.jsonl", evaluation_items(220, 9));
     dir.file("r.toml", recipe(&[&input], 60_000, &[stage]));
     let mut undisturbed = RUN_KILLED;
     undisturbed[3] = "whole";
     dir.ok(&undisturbed);
     let expected = all(&dir.path("whole"));
     assert!(expected.keys().any(|name| name.starts_with("/outcomes/")), "{:?}", expected.keys());
-    assert!(dir.documents("whole/out") != documents().lines().map(json).collect::<Vec<_>>(), "`{stage}` does nothing");
+    assert!(dir.documents("whole/out") != documents.lines().map(json).collect::<Vec<_>>(), "`{stage}` does nothing");
     for phase in phases {
         // At its beginning first, then somewhat later.
         let killed = (0..TRIES).any(|number| kill_in(&dir, *phase, Duration::from_micros(number as u64 % 4 * 300)));
