@@ -58,8 +58,8 @@ fn a_plan_shows_the_sweeps_and_reads_nothing() {
         sweeps,
         [
             "sweep 1  normalize → exact (scan)",
-            "sweep 2  exact (drop) → minhash (scan twice)",
-            "sweep 3  minhash (drop) → language_id → write jsonl.zst"
+            "sweep 2  exact (apply) → minhash (scan twice)",
+            "sweep 3  minhash (apply) → language_id → write jsonl.zst"
         ]
     );
     assert!(!dir.path("RUN").exists());
