@@ -41,7 +41,8 @@ PUBLISHED = {
     "refinedweb": "48 % of the documents of Common Crawl are left after addresses, extraction and language, 23 % after the filters, and with the "
                   "copies nearly 90 % are gone (Penedo et al. 2023, arXiv:2306.01116). What spans of 50 tokens take by themselves is told for C4, "
                   "which had been cleaned before: 7.18 % of the tokens (Lee et al. 2022, arXiv:2107.06499). Here nothing was crawled twice: what is "
-                  "cut is what good texts share, licences, formulas of law, quotations and code, and all copies of each go, the first as well.",
+                  "cut is what good texts share, articles that statutes take from each other, the same answer to two questions, credits, licences and "
+                  "quotations, and all copies of each go, the first as well.",
 }
 
 

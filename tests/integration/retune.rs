@@ -316,4 +316,7 @@ fn what_passes_cut_and_add_is_written_as_the_run_had_it() {
         files.filter(|(name, _)| name.starts_with("/out")).collect::<Vec<_>>()
     };
     assert!(documents("retuned") == documents("fresh"), "the documents differ");
+    std::fs::remove_file(place.path("run/outcomes/03-repeated_substrings")).expect("an outcome");
+    let gone = [&["retune", "run", "-o", "other"], &change[..]].concat();
+    place.run(&gone).fails(2, &["what `repeated_substrings` found in the run is gone", "hint: run the recipe again"]);
 }

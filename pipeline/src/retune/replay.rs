@@ -143,7 +143,16 @@ fn replayed_step(old: &Plan, number: usize, step: Step, verdicts: &Arc<Verdicts>
         (Work::Stage(stage), _) => {
             stage.tunable().is_some_and(|rules| rules.changes_documents()).then(|| stage.clone())
         }
-        (_, Work::Pass(pass)) if pass.ends_in_stage() => pass.stage(&old.outcome(number))?.map(Arc::from),
+        (_, Work::Pass(pass)) if pass.ends_in_stage() => {
+            let outcome = old.outcome(number);
+            if !outcome.exists() {
+                return Err(Error::Plan {
+                    problem: format!("what `{}` found in the run is gone: `{}`", step.name, outcome.display()),
+                    hint: Some("run the recipe again".into()),
+                });
+            }
+            pass.stage(&outcome)?.map(Arc::from)
+        }
         _ => None,
     };
     let columns = match &step.work {
