@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::support::{Dir, copies, evaluation_items, files, recipe};
 
 const KILLED: i32 = 9;
-/// A phase may be over before it is seen: so often it is tried again.
-const TRIES: usize = 30;
+/// A phase may be over before it is seen: so often it is tried again, and as often by its beginning.
+const TRIES: usize = 12;
 
 /// Where a run is, by what lies in its folder. A folder that nothing was done in before is needed.
 #[derive(Clone, Copy, Debug)]
@@ -34,27 +34,32 @@ const ONCE: &[Phase] = &[Reading, Reducing, Writing];
 const TWICE: &[Phase] = &[Reading, Reducing, ReadingAgain, ReducingAgain, Writing];
 
 impl Phase {
-    fn is_seen(self, run: &Path) -> bool {
+    /// Whether the run is in this phase. Putting together may take less than a millisecond: if `units` are given, that all of
+    /// them are there for it is enough.
+    fn is_seen(self, run: &Path, units: Option<usize>) -> bool {
         let sweep = run.join("work/sweep-0");
-        let reduces = || run.join("work/scratch").exists();
+        let reduces = |partials: &str| match units {
+            None => run.join("work/scratch").exists(),
+            Some(units) => settled(&sweep.join(partials)) == units,
+        };
         match self {
             Reading => settled(&sweep.join("partials")) > 0,
-            Reducing => reduces(),
+            Reducing => reduces("partials"),
             ReadingAgain => settled(&sweep.join("again")) > 0,
-            ReducingAgain => sweep.join("again").exists() && reduces(),
+            ReducingAgain => sweep.join("again").exists() && reduces("again"),
             Writing => std::fs::read_dir(run.join("out")).is_ok_and(|mut files| files.next().is_some()),
         }
     }
 }
 
-/// Files of a folder that have their name.
+/// Files of a folder that are whole: others end in `.tmp`.
 fn settled(folder: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().extension().is_none())).count()
 }
 
-/// Starts the run in a new folder and kills it in this phase; whether it was still alive.
-fn kill_in(dir: &Dir, phase: Phase, delay: Duration) -> bool {
+/// Starts the run in a new folder and kills it in this phase; whether it was still at work.
+fn kill_in(dir: &Dir, phase: Phase, units: Option<usize>, delay: Duration) -> bool {
     let run = dir.path("killed");
     let _ = std::fs::remove_dir_all(&run);
     let mut child = dir.command(&RUN_KILLED).spawn().expect("started");
@@ -63,13 +68,15 @@ fn kill_in(dir: &Dir, phase: Phase, delay: Duration) -> bool {
             assert!(status.success(), "{status}");
             return false;
         }
-        if phase.is_seen(&run) {
+        if phase.is_seen(&run, units) {
             let seen = Instant::now();
             while seen.elapsed() < delay {
                 std::hint::spin_loop();
             }
             child.kill().expect("killed");
-            return child.wait().expect("gone").signal() == Some(KILLED);
+            let killed = child.wait().expect("gone").signal() == Some(KILLED);
+            // With the last document written its work is done.
+            return killed && !files(&run.join("work")).is_empty();
         }
     }
 }
@@ -96,12 +103,16 @@ fn killed_in_each(stage: &str, phases: &[Phase]) {
     let expected = all(&dir.path("whole"));
     assert!(expected.keys().any(|name| name.starts_with("/outcomes/")), "{:?}", expected.keys());
     assert!(dir.documents("whole/out") != documents.lines().map(json).collect::<Vec<_>>(), "`{stage}` does nothing");
+    dir.ok(&["run", "r.toml", "-o", "units", "--quiet", "--keep-work"]);
+    let units = settled(&dir.path("units/work/sweep-0/partials"));
+    assert!(units > 3, "{units}");
     for phase in phases {
         // At its beginning first, then somewhat later.
-        let killed = (0..TRIES).any(|number| kill_in(&dir, *phase, Duration::from_micros(number as u64 % 4 * 300)));
+        let killed = (0..2 * TRIES).any(|number| {
+            let delay = Duration::from_micros(number as u64 % 4 * 300);
+            kill_in(&dir, *phase, (number >= TRIES).then_some(units), delay)
+        });
         assert!(killed, "`{stage}` was never seen {phase:?}");
-        let left = all(&dir.path("killed"));
-        assert!(left.keys().any(|name| name.starts_with("/work/")), "`{stage}` was over: {:?}", left.keys());
         dir.ok(&RUN_KILLED);
         let now = all(&dir.path("killed"));
         assert!(now.keys().eq(expected.keys()), "`{stage}`, {phase:?}: {:?}", now.keys());
