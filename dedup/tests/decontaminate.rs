@@ -215,6 +215,28 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
+fn what_is_in_the_sets_counts_and_not_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let (outcome, _) = run(&config().build().unwrap(), &documents(), 2, folder.path());
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for entry in std::fs::read_dir(fixtures().join("decontaminate_evals")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), elsewhere.join(entry.file_name())).unwrap();
+    }
+    let opened = || {
+        let moved = DecontaminateConfig { eval_files: vec![elsewhere.clone()], ..config() };
+        moved.build().unwrap().stage(&outcome).map(|stage| stage.is_some())
+    };
+    assert!(opened().unwrap());
+    let gsm8k = elsewhere.join("gsm8k.jsonl");
+    let fewer: String =
+        std::fs::read_to_string(&gsm8k).unwrap().lines().skip(1).map(|line| line.to_owned() + "\n").collect();
+    std::fs::write(&gsm8k, fewer).unwrap();
+    assert!(opened().unwrap_err().to_string().ends_with("was made with other parameters"));
+}
+
+#[test]
 fn all_shared_evaluation_sets_are_read() {
     let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora/evals"));
     if !shared.exists() {

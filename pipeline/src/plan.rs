@@ -54,7 +54,7 @@ pub enum Work {
 }
 
 impl Step {
-    fn columns(&self) -> Columns {
+    pub(crate) fn columns(&self) -> Columns {
         match &self.work {
             Work::Stage(stage) => stage.columns(),
             Work::Deferred { columns, .. } => columns.clone(),

@@ -29,10 +29,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = {
     "yayi2": "100 → 88.9 → 39.6 → 12.6 → 3.3 % of 240 TB, raw to ready (Luo et al. 2023, arXiv:2312.14862), on crawled text, where copies and "
              "boilerplate are most of what there is. Here nearly every document is good and was collected once: what the steps drop is what they cost.",
-    "ccnet": "deduplication takes about 70 % of the text of a snapshot of Common Crawl (Wenzek et al. 2019, arXiv:1911.00359): menus, "
-             "footers, pages crawled twice. Here a line goes from all documents that share it: refrains, formulas of law and headings among them.",
-    "c4": "1.4 trillion tokens of one month of Common Crawl became 156 billion (Raffel et al. 2020, arXiv:1910.10683; size by Dodge et al. 2021), "
-          "English alone.",
+    "ccnet": "paragraphs that come more than once are 70 % of the text of a snapshot of Common Crawl; of one shard 42 % of the characters are left "
+             "when it is held against itself, 28 % against 100 shards of 1,600 (Wenzek et al. 2019, arXiv:1911.00359, sections 3.2 and 4.2): menus, "
+             "footers, pages crawled twice. Here a line goes from all documents that share it: refrains, formulas of law and headings among them. "
+             "By perplexity its authors cut each language in three equal parts and drop none of them; the recipe drops the last 40 %, the tail of "
+             "their tool's cut-offs.",
+    "c4": "`en.noclean`, the English pages before all other rules, has 1,063.8 million documents, 6,716 GB; C4 has 364.9 million, 829 GB: 34.3 % of "
+          "the documents, 12.3 % of the bytes; without the list of bad words 393.4 million, 37.0 % (dataset card of allenai/c4, made by the code of "
+          "Raffel et al. 2020, arXiv:1910.10683; bytes are those of texts, addresses and times). There lines without a full stop at their end are "
+          "most of a page; here it is headings, verses and source code, and a poem seldom has five sentences.",
+    "refinedweb": "48 % of the documents of Common Crawl are left after addresses, extraction and language, 23 % after the filters, and with the "
+                  "copies nearly 90 % are gone (Penedo et al. 2023, arXiv:2306.01116). What spans of 50 tokens take by themselves is told for C4, "
+                  "which had been cleaned before: 7.18 % of the tokens (Lee et al. 2022, arXiv:2107.06499). Here nothing was crawled twice: what is "
+                  "cut is what good texts share, articles that statutes take from each other, the same answer to two questions, credits, licences and "
+                  "quotations, and all copies of each go, the first as well.",
 }
 
 
@@ -54,6 +64,7 @@ def funnel(binary, recipe, paths, folder):
             "step": step["name"], "documents": left, "dropped": dropped, "bytes_dropped": sum(count["bytes"] for _, count in reasons),
             "reasons": {reason: count["documents"] for reason, count in reasons},
             "cut": {count["key"]: [count["documents"], count["bytes"]] for count in step["counts"] if count["kind"] == "cut"},
+            "cut_out": next(([count["documents"], count["bytes"]] for count in step["counts"] if count["kind"] == "cut_out"), None),
         })
         left -= dropped
     languages = sorted(info["languages"].items(), key=lambda item: (-item[1]["documents"], item[0]))
@@ -81,6 +92,9 @@ def table(found):
         if step.get("cut"):
             (documents, _), (units, size) = step["cut"]["documents"], step["cut"]["units"]
             reasons += f"{'; ' if reasons else ''}{units:,} places, {size / 1e6:,.2f} MB, cut out of {documents:,} documents"
+        if step.get("cut_out"):
+            documents, size = step["cut_out"]
+            reasons += f"{'; ' if reasons else ''}{size / 1e6:,.2f} MB cut out of {documents:,} documents"
         lines.append(
             f"| {step['step']} | {step['documents']:,} | {step['dropped']:,} | {percent(step['dropped'], step['documents'])} | "
             f"{step['bytes_dropped'] / 1e6:,.2f} | {reasons} |"

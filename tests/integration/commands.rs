@@ -58,8 +58,8 @@ fn a_plan_shows_the_sweeps_and_reads_nothing() {
         sweeps,
         [
             "sweep 1  normalize → exact (scan)",
-            "sweep 2  exact (drop) → minhash (scan twice)",
-            "sweep 3  minhash (drop) → language_id → write jsonl.zst"
+            "sweep 2  exact (apply) → minhash (scan twice)",
+            "sweep 3  minhash (apply) → language_id → write jsonl.zst"
         ]
     );
     assert!(!dir.path("RUN").exists());
@@ -171,6 +171,45 @@ fn explain_tells_every_measure_and_the_duplicates_partner() {
         .expect("the stage");
     assert_eq!(quality["dropped"]["reason"], "too_few_words");
     dir.run(&["explain", "run", "99999999999999"]).fails(2, &["the run has no document 99999999999999"]);
+}
+
+#[test]
+fn a_run_is_explained_from_any_folder_and_no_pass_speaks_of_what_it_never_saw() {
+    let dir = Dir::new();
+    let text = corpus(200);
+    let passage = "A passage of a hundred bytes and more that two documents have, letter for letter, from its beginning to its end.";
+    let with_passage = |number: usize| serde_json::json!({ "text": format!("{} {number}. {passage}", "Words of its own. ".repeat(5)) });
+    let first = text.lines().next().expect("a line");
+    let more = format!("{first}\n{}\n{}\n", with_passage(1), with_passage(2));
+    dir.file("a.jsonl", text.clone() + &more);
+    dir.file("items.jsonl", serde_json::json!({ "question": passage.to_uppercase() }).to_string());
+    let stages = "[[stage]]\nexact = {}\n[[stage]]\nrepeated_substrings = {}\n[[stage]]\ndecontaminate = { eval_files = [\"items.jsonl\"] }\n";
+    // Everything is where the recipe is, and its name is given without a folder.
+    dir.file("r.toml", format!("[input]\npaths = [\"a.jsonl\"]\n{stages}"));
+    dir.ok(&["run", "r.toml", "-o", "run", "--quiet"]);
+    std::fs::create_dir(dir.path("elsewhere")).expect("made");
+    let explained = |doc_id: &str, more: &[&str]| {
+        let arguments = [&["explain", "../run", doc_id], more].concat();
+        let output = dir.command(&arguments).current_dir(dir.path("elsewhere")).output().expect("started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let copy = explained("200", &[]);
+    assert!(copy.contains("exact               DROPS: exact_duplicate (of 0"), "{copy}");
+    assert!(copy.contains("repeated_substrings never saw it\ndecontaminate       never saw it\n"), "{copy}");
+    let told: Value = serde_json::from_str(&explained("200", &["--json"])).expect("JSON");
+    let seen: Vec<&Value> = told["stages"].as_array().expect("stages").iter().map(|stage| &stage["seen"]).collect();
+    assert_eq!(seen, [true, false, false]);
+    let kept = explained("201", &[]);
+    assert!(kept.contains("exact               keeps\nrepeated_substrings keeps\n"), "{kept}");
+    assert!(kept.contains("decontaminate       DROPS: contaminated ("), "{kept}");
+    let cut = explained("202", &[]);
+    let sizes = cut.lines().find_map(|line| line.strip_prefix("repeated_substrings changes the text: "));
+    let sizes: Vec<usize> = sizes.expect("it was cut").split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(sizes[0] - sizes[1] >= passage.len(), "{cut}");
+    let plan = dir.ok(&["plan", "r.toml"]).stdout();
+    assert!(plan.contains("exact (apply) → repeated_substrings (scan twice)"), "{plan}");
+    assert!(plan.contains("  decontaminate       pass   eval_files"), "{plan}");
 }
 
 #[test]

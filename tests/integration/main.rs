@@ -7,6 +7,8 @@ mod commands;
 mod compat;
 mod dedup;
 mod formats;
+mod metamorphic;
+mod phases;
 mod resume;
 mod retune;
 mod scores;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Dir, corpus, lines, results};
+use crate::support::{Dir, corpus, evaluation_items, lines, results};
 
 const RECIPE: &str = r#"
 [input]
@@ -283,4 +283,40 @@ fn a_step_that_drops_nearly_all_or_nothing_is_told_and_can_stop_the_run() {
     place.file("r.toml", RECIPE.replace("gopher_quality = {}", "gopher_quality = { min_words = 0, min_stop_words = 0, min_alphabetic_word_fraction = 0, min_mean_word_chars = 0, max_mean_word_chars = 0, max_bullet_line_fraction = 0, max_hash_ratio = 0, max_ellipsis_ratio = 0, max_ellipsis_line_fraction = 0 }"));
     let ran = place.ok(&["run", "r.toml", "-o", "off"]);
     assert!(ran.stderr().contains("`gopher_quality` dropped none of"), "{}", ran.stderr());
+}
+
+#[test]
+fn what_passes_cut_and_add_is_written_as_the_run_had_it() {
+    let place = Dir::new();
+    place.file("in.jsonl", corpus(400) + &corpus(130));
+    place.file("items.jsonl", evaluation_items(400, 20));
+    let passes = [
+        "minhash = { cluster_size_column = \"copies\" }",
+        "repeated_text = { unit = \"paragraph\", matching = \"similar\" }",
+        "repeated_ngrams = {}",
+        "repeated_substrings = { min_length = 40 }",
+        "decontaminate = { eval_files = [\"items.jsonl\"], action = \"cut\" }",
+        "gopher_quality = {}",
+    ];
+    let input = "[input]\npaths = [\"in.jsonl\"]\nunit_bytes = 100000\n[output]\nmeasures = \"sidecar\"\n";
+    let stages: String = passes.iter().map(|pass| format!("[[stage]]\n{pass}\n")).collect();
+    place.file("r.toml", input.to_owned() + &stages);
+    place.ok(&["run", "r.toml", "-o", "run", "-q"]);
+    let cut = json(&place, &["info", "run", "--json"]);
+    let cuts =
+        cut["steps"].as_array().expect("steps").iter().filter(|step| step.to_string().contains("\"kind\":\"cut"));
+    assert_eq!(cuts.count(), 4, "every pass that cuts has something to cut: {cut}");
+    let change = ["--set", "gopher_quality.min_words=20"];
+    place.ok(&[&["retune", "run", "-o", "retuned", "-q"], &change[..]].concat());
+    place.ok(&[&["run", "r.toml", "-o", "fresh", "-q"], &change[..]].concat());
+    assert!(lines(&place.path("fresh/out")).len() > lines(&place.path("run/out")).len());
+    assert!(lines(&place.path("fresh/out"))[0].contains("\"copies\":"));
+    let documents = |folder: &str| {
+        let files = results(&place.path(folder)).into_iter();
+        files.filter(|(name, _)| name.starts_with("/out")).collect::<Vec<_>>()
+    };
+    assert!(documents("retuned") == documents("fresh"), "the documents differ");
+    std::fs::remove_file(place.path("run/outcomes/03-repeated_substrings")).expect("an outcome");
+    let gone = [&["retune", "run", "-o", "other"], &change[..]].concat();
+    place.run(&gone).fails(2, &["what `repeated_substrings` found in the run is gone", "hint: run the recipe again"]);
 }

@@ -143,6 +143,27 @@ pub fn corpus(count: usize) -> String {
     text.lines().take(count).flat_map(|line| [line, "\n"]).collect()
 }
 
+/// The first `count` documents and `again` of them once more, each with an address that others have.
+pub fn copies(count: usize, again: usize) -> String {
+    let text = corpus(count) + &corpus(again);
+    let lines = text.lines().enumerate().map(|(number, line)| {
+        let mut document: Value = serde_json::from_str(line).expect("JSON");
+        document["url"] = format!("https://example.org/{}", number * 7 % (count - count / 7)).into();
+        document.to_string() + "\n"
+    });
+    lines.collect()
+}
+
+/// The beginnings of every `step`th of the first `count` documents as items of an evaluation set.
+pub fn evaluation_items(count: usize, step: usize) -> String {
+    let item = |line: &str| {
+        let document: Value = serde_json::from_str(line).expect("JSON");
+        let text: String = document["text"].as_str().expect("a text").chars().take(200).collect();
+        serde_json::json!({ "question": text }).to_string() + "\n"
+    };
+    corpus(count).lines().step_by(step).map(item).collect()
+}
+
 /// Two parts of a text of lines, cut at a line end near `at`.
 pub fn halves(text: &str, at: usize) -> (&str, &str) {
     text.split_at(text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').expect("lines") + 1)

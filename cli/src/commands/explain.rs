@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use yuan_pipeline::{Batch, Detail, Error, Finding, Plan, Reason, Summary};
 
-use super::{print, run};
+use super::{name_width, print, run};
 use crate::Done;
 use crate::args::ExplainArgs;
 use crate::hints::usage;
@@ -18,9 +18,12 @@ use crate::recipe::Recipe;
 struct Decision {
     stage: String,
     findings: Vec<Finding>,
-    changed: bool,
+    /// Characters before and after, if the text was changed.
+    changed: Option<(usize, usize)>,
     added: Vec<(String, String)>,
     dropped: Option<Reason>,
+    /// Whether the document came so far: a pass looks at what earlier steps left alone.
+    seen: bool,
 }
 
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<Done> {
@@ -73,9 +76,9 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Takes one document through the steps that look at documents; a dropped one goes on, to show what the others
-/// would say of it.
+/// would say of it. Passes compare what comes to them, so they have nothing to say of one that was dropped before.
 fn decide(plan: &Plan, mut batch: Batch, local_only: bool) -> anyhow::Result<Vec<Decision>> {
-    let mut decisions = Vec::new();
+    let mut decisions: Vec<Decision> = Vec::new();
     for (number, step) in plan.steps.iter().enumerate() {
         if matches!(step.name.as_str(), "tokenize" | "train_tokenizer" | "write_binidx") {
             continue;
@@ -84,6 +87,19 @@ fn decide(plan: &Plan, mut batch: Batch, local_only: bool) -> anyhow::Result<Vec
             continue;
         }
         let Some(stage) = yuan_pipeline::stage_of(plan, number)? else { continue };
+        let is_dropped = decisions.iter().any(|decision| decision.dropped.is_some());
+        if is_dropped && matches!(&step.work, yuan_pipeline::Work::Pass(_)) {
+            let stage = step.name.clone();
+            decisions.push(Decision {
+                stage,
+                findings: Vec::new(),
+                changed: None,
+                added: Vec::new(),
+                dropped: None,
+                seen: false,
+            });
+            continue;
+        }
         let before = batch.document(0).text().to_owned();
         let known: Vec<String> = batch.added().iter().map(|(field, _)| field.name().clone()).collect();
         let findings = stage.explain(&batch.document(0));
@@ -105,9 +121,10 @@ fn decide(plan: &Plan, mut batch: Batch, local_only: bool) -> anyhow::Result<Vec
         decisions.push(Decision {
             stage: step.name.clone(),
             findings,
-            changed: before != document.text(),
+            changed: (before != document.text()).then(|| (before.chars().count(), document.text().chars().count())),
             added,
             dropped: batch.reason(0).cloned(),
+            seen: true,
         });
     }
     Ok(decisions)
@@ -115,10 +132,14 @@ fn decide(plan: &Plan, mut batch: Batch, local_only: bool) -> anyhow::Result<Vec
 
 fn as_text(place: &str, text: &str, decisions: &[Decision], places: &dyn Fn(u64) -> String) -> String {
     let mut out = format!("{place}: {} characters\n", text.chars().count());
+    let width = name_width(decisions.iter().map(|decision| decision.stage.as_str()));
     for decision in decisions {
         let verdict = match &decision.dropped {
-            None if decision.changed => "changes the text".to_owned(),
-            None => "keeps".to_owned(),
+            None if !decision.seen => "never saw it".to_owned(),
+            None => match decision.changed {
+                Some((before, after)) => format!("changes the text: {before} → {after} characters"),
+                None => "keeps".to_owned(),
+            },
             Some(reason) => match &reason.detail {
                 Detail::None => format!("DROPS: {}", reason.code),
                 Detail::Measure { value, threshold } => {
@@ -128,7 +149,7 @@ fn as_text(place: &str, text: &str, decisions: &[Decision], places: &dyn Fn(u64)
                 Detail::Text(detail) => format!("DROPS: {} ({detail})", reason.code),
             },
         };
-        let _ = writeln!(out, "{:<18} {verdict}", decision.stage);
+        let _ = writeln!(out, "{:<width$} {verdict}", decision.stage);
         for (name, value) in &decision.added {
             let _ = writeln!(out, "    {name} = {value}");
         }
@@ -167,7 +188,7 @@ fn as_json(place: &str, decisions: &[Decision]) -> Value {
                 Detail::Document(id) => json!({ "reason": reason.code, "duplicate_of": id }),
                 Detail::Text(detail) => json!({ "reason": reason.code, "detail": detail }),
             });
-            json!({ "stage": decision.stage, "changed": decision.changed, "added": added, "findings": findings, "dropped": dropped })
+            json!({ "stage": decision.stage, "seen": decision.seen, "changed": decision.changed.is_some(), "added": added, "findings": findings, "dropped": dropped })
         })
         .collect();
     json!({ "document": place, "stages": decisions })

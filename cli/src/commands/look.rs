@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use yuan_pipeline::{Batch, Document, Input, Riders, Shard, Summary, Unit};
 
-use super::{print, tokens};
+use super::{name_width, print, tokens};
 use crate::Done;
 use crate::args::{Cli, InfoArgs, ReportArgs, ShowArgs, StagesArgs};
 use crate::hints::{did_you_mean, usage};
@@ -181,6 +181,7 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
     let Some(name) = &args.name else {
         let mut out = String::new();
         let mut group = "";
+        let width = name_width(entries.iter().map(|entry| entry.name));
         for entry in &entries {
             if entry.group != group {
                 group = entry.group;
@@ -188,7 +189,7 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
             }
             let _ = writeln!(
                 out,
-                "  {:<18} {}\n  {:<18} {}; columns: {}",
+                "  {:<width$} {}\n  {:<width$} {}; columns: {}",
                 entry.name,
                 entry.headline(),
                 "",
@@ -204,7 +205,8 @@ pub fn stages(args: &StagesArgs) -> anyhow::Result<Done> {
     let Some(entry) = entries.iter().find(|entry| entry.name == wanted) else {
         let partly: Vec<_> = entries.iter().filter(|entry| entry.name.contains(&wanted)).collect();
         if !partly.is_empty() && !wanted.is_empty() {
-            let lines = partly.iter().map(|entry| format!("  {:<18} {}\n", entry.name, entry.headline()));
+            let width = name_width(partly.iter().map(|entry| entry.name));
+            let lines = partly.iter().map(|entry| format!("  {:<width$} {}\n", entry.name, entry.headline()));
             return print(&lines.collect::<String>()).map(|()| Done::All);
         }
         let meant = did_you_mean(&wanted, entries.iter().map(|entry| entry.name));

@@ -52,6 +52,11 @@ pub fn say(global: &crate::args::Global, text: &str) {
     }
 }
 
+/// Characters of the column that names of steps stand in.
+pub fn name_width<'n>(names: impl Iterator<Item = &'n str>) -> usize {
+    names.map(str::len).max().unwrap_or(0).max(18)
+}
+
 /// A path with something behind its name: `tokens` and `.run` make `tokens.run`.
 pub fn beside(path: &Path, suffix: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();

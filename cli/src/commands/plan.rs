@@ -9,7 +9,7 @@ use yuan_dedup::Minhash;
 use yuan_pipeline::{OnBadRecord, Plan, Shard, Work};
 
 use super::run::sound;
-use super::{memory, print, threads};
+use super::{memory, name_width, print, threads};
 use crate::Done;
 use crate::args::{Global, PlanArgs};
 use crate::recipe::{Recipe, StageConfig, base_of};
@@ -49,7 +49,7 @@ pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
     for (number, sweep) in sweeps.iter().enumerate() {
         let mut parts = Vec::new();
         if let Some(pass) = sweep.opens_with {
-            parts.push(format!("{} (drop)", plan.steps[pass].name));
+            parts.push(format!("{} (apply)", plan.steps[pass].name));
         }
         parts.extend(sweep.stages.iter().map(|step| plan.steps[*step].name.clone()));
         if let Some(pass) = sweep.scans_for {
@@ -65,12 +65,13 @@ pub fn plan(args: &PlanArgs, global: &Global) -> anyhow::Result<Done> {
     // Files between sweeps hold the text in LZ4, about half its size; two sweeps' files are there at once.
     let between = if sweeps.len() > 1 { text } else { 0 };
     let _ = writeln!(out, "disk     up to {} between sweeps, and the output", HumanBytes(between));
+    let width = name_width(plan.steps.iter().map(|step| step.name.as_str()));
     for step in &plan.steps {
         let kind = match &step.work {
             Work::Stage(_) | Work::Deferred { .. } => "stage",
             Work::Pass(_) => "pass",
         };
-        let _ = writeln!(out, "  {:<18} {kind}  {}", step.name, catalogue::changed(&step.name, &step.config));
+        let _ = writeln!(out, "  {:<width$} {kind:<5}  {}", step.name, catalogue::changed(&step.name, &step.config));
     }
     if let Some(config) = recipe.stages.iter().find_map(near_duplicates) {
         out.push_str(&background(&plan, config, text)?);

@@ -314,6 +314,8 @@ pub fn name_of(folder: &Path) -> String {
 }
 
 fn absolute(path: &Path) -> PathBuf {
+    // The folder of `r.toml` is the empty path, which the library refuses.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 

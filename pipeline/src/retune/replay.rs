@@ -52,17 +52,18 @@ impl Verdicts {
     }
 }
 
-/// A step whose verdicts are known; it still rewrites if it did.
+/// A step whose verdicts are known; it still rewrites and annotates if it did.
 struct Replayed {
     step: String,
     verdicts: Arc<Verdicts>,
+    columns: Columns,
     /// Rewrites and annotates as in the run, with its own verdicts left aside.
     also: Option<Arc<dyn Stage>>,
 }
 
 impl Stage for Replayed {
     fn columns(&self) -> Columns {
-        self.also.as_ref().map_or_else(Columns::default, |stage| stage.columns())
+        self.columns.clone()
     }
 
     fn process(&self, batch: Batch) -> Result<Batch> {
@@ -121,8 +122,11 @@ pub fn replay(old: &Plan, mut new: Plan, comparison: &Comparison, memory: u64) -
         .steps
         .into_iter()
         .enumerate()
-        .map(|(number, step)| if replayed.contains(&number) { replayed_step(step, &verdicts) } else { step })
-        .collect();
+        .map(|(number, step)| match replayed.contains(&number) {
+            true => replayed_step(old, number, step, &verdicts),
+            false => Ok(step),
+        })
+        .collect::<Result<_>>()?;
     Ok(new)
 }
 
@@ -133,13 +137,30 @@ fn tunable_steps(plan: &Plan) -> impl Iterator<Item = usize> {
         .map(|(number, _)| number)
 }
 
-fn replayed_step(step: Step, verdicts: &Arc<Verdicts>) -> Step {
-    let also = match &step.work {
-        Work::Stage(stage) if stage.tunable().is_some_and(|rules| rules.changes_documents()) => Some(stage.clone()),
+/// What a pass found in the run holds for the same documents: it cuts their text, or adds its columns, as it did.
+fn replayed_step(old: &Plan, number: usize, step: Step, verdicts: &Arc<Verdicts>) -> Result<Step> {
+    let also = match (&step.work, &old.steps[number].work) {
+        (Work::Stage(stage), _) => {
+            stage.tunable().is_some_and(|rules| rules.changes_documents()).then(|| stage.clone())
+        }
+        (_, Work::Pass(pass)) if pass.ends_in_stage() => {
+            let outcome = old.outcome(number);
+            if !outcome.exists() {
+                return Err(Error::Plan {
+                    problem: format!("what `{}` found in the run is gone: `{}`", step.name, outcome.display()),
+                    hint: Some("run the recipe again".into()),
+                });
+            }
+            pass.stage(&outcome)?.map(Arc::from)
+        }
         _ => None,
     };
-    let replayed = Replayed { step: step.name.clone(), verdicts: verdicts.clone(), also };
-    Step { work: Work::Stage(Arc::new(replayed)), ..step }
+    let columns = match &step.work {
+        Work::Stage(_) => also.as_ref().map_or_else(Columns::default, |stage| stage.columns()),
+        _ => step.columns(),
+    };
+    let replayed = Replayed { step: step.name.clone(), verdicts: verdicts.clone(), columns, also };
+    Ok(Step { work: Work::Stage(Arc::new(replayed)), ..step })
 }
 
 fn refuse_own_folder(old: &Path, new: &Path) -> Result<()> {

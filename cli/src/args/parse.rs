@@ -1,0 +1,89 @@
+//! Words of the command line → values.
+
+use yuan_dedup::{ShingleHash, WordLanguage};
+use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
+use yuan_pipeline::{Format, Measures, OnBadRecord, OutputFormat};
+
+use crate::hints::did_you_mean;
+
+/// Reads `512`, `64MiB`, `8GiB`, `1.5 GB`.
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "ki" | "kib" => 1 << 10,
+        "m" | "mb" => 1_000_000,
+        "mi" | "mib" => 1 << 20,
+        "g" | "gb" => 1_000_000_000,
+        "gi" | "gib" => 1 << 30,
+        "t" | "tb" => 1_000_000_000_000,
+        "ti" | "tib" => 1 << 40,
+        other => return Err(format!("`{other}` is no unit of bytes: use KiB, MiB, GiB or TiB")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is no size: write 512MiB or 8GiB"))?;
+    Ok((number * factor as f64) as u64)
+}
+
+pub(super) fn parse_threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|threads| *threads > 0).ok_or_else(|| "it takes at least 1 worker".to_owned())
+}
+
+/// A name of a plain enum, through serde, with the names there are in the message.
+fn parse_name<T: serde::de::DeserializeOwned>(text: &str, names: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| match did_you_mean(text, names.split(", ")) {
+        Some(meant) => format!("did you mean `{meant}`? There are {names}"),
+        None => format!("there are {names}"),
+    })
+}
+
+pub(super) fn parse_format(text: &str) -> Result<Format, String> {
+    parse_name(text, "jsonl, parquet, arrow, text, text-file, yuan")
+}
+
+pub(super) fn parse_output_format(text: &str) -> Result<OutputFormat, String> {
+    parse_name(text, "jsonl.zst, jsonl.gz, jsonl, parquet")
+}
+
+pub(super) fn parse_method(text: &str) -> Result<ThresholdMethod, String> {
+    parse_name(text, "ten-tail, english, mean-std, quantile, median-ratio")
+}
+
+pub(super) fn parse_measures(text: &str) -> Result<Measures, String> {
+    parse_name(text, "none, sidecar, columns")
+}
+
+pub(super) fn parse_tokens(text: &str) -> Result<Tokens, String> {
+    parse_name(&text.replace('-', "_"), "words, units, white_space, sentencepiece")
+}
+
+pub(super) fn parse_kenlm_format(text: &str) -> Result<KenLmFormat, String> {
+    parse_name(text, "trie, probing, arpa")
+}
+
+pub(super) fn parse_word_language(text: &str) -> Result<WordLanguage, String> {
+    parse_name(text, "en, zh")
+}
+
+pub(super) fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {
+    parse_name(text, "xxhash, sha1")
+}
+
+pub(super) fn parse_on_bad_record(text: &str) -> Result<OnBadRecord, String> {
+    parse_name(&text.replace('-', "_"), "stop, set-aside")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_in_powers_of_two_and_of_ten() {
+        assert_eq!(parse_bytes("8GiB"), Ok(8 << 30));
+        assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
+        assert_eq!(parse_bytes("12"), Ok(12));
+        assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
+    }
+}

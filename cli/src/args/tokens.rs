@@ -1,0 +1,78 @@
+//! Tokenizers and Megatron files.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::documents::InputArgs;
+use super::parse::parse_bytes;
+
+#[derive(Debug, Args)]
+pub struct TrainTokenizerArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The tokenizer file to write
+    #[arg(short, long, value_name = "FILE", default_value = "tokenizer.json")]
+    pub out: PathBuf,
+    /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
+    #[arg(long, value_name = "N")]
+    pub vocab_size: Option<u32>,
+    /// Slots kept free for later at fixed ids behind the special tokens
+    #[arg(long, value_name = "N")]
+    pub reserved: Option<u32>,
+    /// Text trained on; more is sampled down to this
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub sample_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct TokenizeArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The files to write, without their suffixes .bin and .idx
+    #[arg(short, long, value_name = "PREFIX")]
+    pub out: PathBuf,
+    /// The tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: PathBuf,
+    /// Leave out the end-of-document token
+    #[arg(long)]
+    pub no_eod: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BinidxCommand {
+    /// Counts, dtype and sizes
+    Info {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print documents as token ids, or as text
+    Cat {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// Decode with this tokenizer.json
+        #[arg(long, value_name = "FILE")]
+        tokenizer: Option<PathBuf>,
+        /// First document, from 0
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        from: usize,
+        /// Documents printed
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
+    },
+    /// Check structure, pointers, token ids and document ends; exit status 1 if something is wrong
+    Verify {
+        /// PREFIX of PREFIX.bin and PREFIX.idx
+        prefix: PathBuf,
+        /// Check token ids against this tokenizer.json
+        #[arg(long, value_name = "FILE")]
+        tokenizer: Option<PathBuf>,
+        /// Each document must end with this token
+        #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
+        eod: Option<String>,
+    },
+}
