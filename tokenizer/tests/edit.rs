@@ -96,13 +96,13 @@ fn the_least_used_tokens_go_and_every_text_is_still_itself() {
         let ids = after.encode(text).unwrap();
         assert_eq!(after.decode(&ids).unwrap(), text);
     }
-    // What the corpus does not use goes first, so that it is as long as before.
+    // Of the five no other token is made: where one was used, its two parts are now.
     let pruned = prune(&path, &smaller, &uses, before.vocab_size() as usize - 5).unwrap();
     let after = Tokenizer::load(&smaller).unwrap();
     let tokens = |tokenizer: &Tokenizer| -> usize {
         texts[..20].iter().map(|text| tokenizer.encode(text).unwrap().len()).sum()
     };
-    assert_eq!((pruned.uses_lost, tokens(&after)), (0, tokens(&before)));
+    assert_eq!(tokens(&after), tokens(&before) + pruned.uses_lost as usize);
     let error = prune(&path, &smaller, &uses, 300).unwrap_err();
     assert!(error.to_string().contains("300 are too few"), "{error}");
 }
