@@ -153,6 +153,8 @@ stages! {
     "Tokens":
     built_pass "train_tokenizer" TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
         "sees the whole corpus, writes tokenizer.json", "-";
+    built_pass "prune_tokenizer" PruneTokenizer(yuan_tokenizer::PruneTokenizerConfig),
+        "sees the whole corpus, writes tokenizer.json", "-";
     built "tokenize" Tokenize(yuan_tokenizer::TokenizeConfig), "annotates", "adds `tokens`";
     pass "write_binidx" WriteBinidx(yuan_binidx::WriteBinidx), "sees the whole corpus, writes .bin and .idx",
         "reads `tokens`";
@@ -191,6 +193,7 @@ impl StageConfig {
     pub fn makes(&self) -> Option<&Path> {
         match self {
             Self::TrainTokenizer(train) => Some(&train.output),
+            Self::PruneTokenizer(prune) => Some(&prune.output),
             Self::TrainFastText(train) => Some(&train.output),
             Self::TrainKenLm(train) => Some(&train.output),
             _ => None,
@@ -221,6 +224,7 @@ impl StageConfig {
         self.place_files(base, made);
         match self {
             Self::TrainTokenizer(train) => train.output = folder.join(&train.output),
+            Self::PruneTokenizer(prune) => prune.output = folder.join(&prune.output),
             Self::TrainFastText(train) => train.output = folder.join(&train.output),
             Self::TrainKenLm(train) => train.output = folder.join(&train.output),
             Self::Buckets(buckets) => buckets.cutoffs_output = folder.join(&buckets.cutoffs_output),

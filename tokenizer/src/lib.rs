@@ -23,6 +23,7 @@ mod stage;
 mod tokenizer;
 mod train;
 
+pub use edit::PruneTokenizerConfig;
 pub use han::HanCharacters;
 pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};

@@ -25,7 +25,7 @@ pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
-pub use tokens::{BinidxCommand, TokenizeArgs, TrainTokenizerArgs};
+pub use tokens::{BinidxCommand, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
 
 use parse::{parse_bytes, parse_threads};
 
@@ -115,6 +115,9 @@ pub enum Command {
     /// Look after an index of earlier crawls, made by `dedup --update`
     #[command(subcommand)]
     Index(IndexCommand),
+    /// Change a tokenizer that is there already
+    #[command(subcommand)]
+    Tokenizer(TokenizerCommand),
     /// Look at and check Megatron .bin/.idx
     #[command(subcommand)]
     Binidx(BinidxCommand),

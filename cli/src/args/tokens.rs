@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use yuan_tokenizer::edit::Assignment;
+
 use super::documents::InputArgs;
 use super::parse::parse_bytes;
 
@@ -20,9 +22,50 @@ pub struct TrainTokenizerArgs {
     /// Slots kept free for later at fixed ids behind the special tokens
     #[arg(long, value_name = "N")]
     pub reserved: Option<u32>,
-    /// Text trained on; more is sampled down to this
+    /// Make the number of tokens a multiple of this
+    #[arg(long, value_name = "N")]
+    pub vocab_multiple: Option<u32>,
+    /// Balance the values of this column or field: `language`, `source`…
+    #[arg(long, value_name = "COLUMN")]
+    pub balance_by: Option<String>,
+    /// With --balance-by, n bytes of a value count as n^ALPHA [default: 0.3]
+    #[arg(long, value_name = "ALPHA", requires = "balance_by")]
+    pub alpha: Option<f64>,
+    /// Text trained on, chosen by a hash of the documents; 0 is all there is
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub sample_bytes: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenizerCommand {
+    /// Give reserved slots the names of control tokens; no id moves
+    AssignReserved {
+        /// The tokenizer.json, changed in place with the files beside it
+        tokenizer: PathBuf,
+        /// A name and the slot's id
+        #[arg(required = true, value_name = "NAME=ID")]
+        assignments: Vec<Assignment>,
+        /// Refuse if a slot comes in these .bin/.idx: their tokens would change their meaning
+        #[arg(long, value_name = "PREFIX", num_args = 1..)]
+        unless_in: Vec<PathBuf>,
+    },
+    /// Make a smaller vocabulary: what the documents use least goes
+    Prune(PruneArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The tokenizer.json to begin with
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: PathBuf,
+    /// The tokenizer file to write; FILE.old_ids.json has the old id of each new one
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Tokens that stay
+    #[arg(long, value_name = "N")]
+    pub vocab_size: u32,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ pub mod look;
 pub mod plan;
 pub mod retune;
 pub mod run;
+pub mod tokenizer;
 pub mod tokens;
 
 use std::path::Path;

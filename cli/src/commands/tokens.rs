@@ -19,6 +19,9 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
     let mut train = yuan_tokenizer::TrainTokenizerConfig::default();
     train.vocab_size = args.vocab_size.unwrap_or(train.vocab_size);
     train.reserved = args.reserved.unwrap_or(train.reserved);
+    train.vocab_multiple = args.vocab_multiple.unwrap_or(train.vocab_multiple);
+    train.balance_by = args.balance_by.clone().unwrap_or(train.balance_by);
+    train.alpha = args.alpha.unwrap_or(train.alpha);
     train.sample_bytes = args.sample_bytes.unwrap_or(train.sample_bytes);
     train.output = std::path::absolute(&args.out).map_err(Error::io("find", &args.out))?;
     let (done, summary) = towards(&args.out, vec![StageConfig::TrainTokenizer(train)], &args.input.input(), global)?;
@@ -54,7 +57,7 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// Runs stages whose result is a file: the run folder `FILE.run` is there until it is done.
-fn towards(
+pub fn towards(
     out: &Path,
     stages: Vec<StageConfig>,
     input: &yuan_pipeline::Input,

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `reserved.rs` | a reserved slot becomes a named control token |
 //! | `prune.rs` | a smaller vocabulary, by what a corpus uses |
+//! | `pass.rs` | that as a step of a run |
 
+mod pass;
 mod prune;
 mod reserved;
 
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use yuan_pipeline::{Error, Result};
 
+pub use pass::{PruneTokenizer, PruneTokenizerConfig};
 pub use prune::{Pruned, prune};
 pub use reserved::{Assignment, assign_reserved};
 
