@@ -15,3 +15,4 @@ mod scores;
 mod substrings;
 mod support;
 mod threads;
+mod tokenizer;

@@ -9,14 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::train::Merges;
 
+/// Tokens of a vocabulary that has room for common Han characters without being asked.
+const LARGE: u32 = 16_384;
+
 /// Which Han characters are tokens whatever the corpus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HanCharacters {
+    /// `simplified` in vocabularies of 16,384 tokens and more, else none.
+    #[default]
+    Auto,
     /// None: those that the corpus teaches.
     None,
     /// The 3,755 of level 1 of GB 2312, in common use in simplified writing.
-    #[default]
     Simplified,
     /// The 5,401 of level 1 of Big5, in common use in traditional writing.
     Traditional,
@@ -25,8 +30,8 @@ pub enum HanCharacters {
 }
 
 impl HanCharacters {
-    /// The characters in the order of their code points, each once.
-    pub fn characters(self) -> Vec<char> {
+    /// The characters for a vocabulary of this size, in the order of their code points, each once.
+    pub fn characters(self, vocab_size: u32) -> Vec<char> {
         // Rows of a table of two bytes: first bytes, and the second bytes that each has.
         let gb2312 = (0xb0..=0xd7_u8).flat_map(|row| (0xa1..=0xfe_u8).map(move |cell| [row, cell]));
         let big5 = (0xa4..=0xc6_u8).flat_map(|row| (0x40..=0x7e).chain(0xa1..=0xfe_u8).map(move |cell| [row, cell]));
@@ -39,7 +44,8 @@ impl HanCharacters {
         let big5 = big5.filter_map(|code| decode(BIG5, code));
         let mut characters: Vec<char> = match self {
             Self::None => Vec::new(),
-            Self::Simplified => gb2312.collect(),
+            Self::Auto if vocab_size < LARGE => Vec::new(),
+            Self::Auto | Self::Simplified => gb2312.collect(),
             Self::Traditional => big5.collect(),
             Self::All => gb2312.chain(big5).collect(),
         };
@@ -127,23 +133,25 @@ mod tests {
 
     #[test]
     fn the_characters_are_those_of_the_standards() {
-        let simplified = HanCharacters::Simplified.characters();
+        let simplified = HanCharacters::Simplified.characters(0);
         assert_eq!(simplified.len(), 3755);
         // The first and the last of level 1, in the order of their sounds, and the first of level 2.
         assert!(simplified.contains(&'啊') && simplified.contains(&'座') && !simplified.contains(&'亍'));
-        let traditional = HanCharacters::Traditional.characters();
+        let traditional = HanCharacters::Traditional.characters(0);
         assert_eq!(traditional.len(), 5401);
         assert!(traditional.contains(&'龜') && traditional.contains(&'籲') && !traditional.contains(&'龟'));
-        let all = HanCharacters::All.characters();
+        let all = HanCharacters::All.characters(0);
         assert!(simplified.iter().chain(&traditional).all(|char| all.contains(char)));
         assert_eq!(all.len(), 6722);
-        assert!(HanCharacters::None.characters().is_empty());
+        assert!(HanCharacters::None.characters(1 << 20).is_empty());
+        let auto = |vocab_size| HanCharacters::Auto.characters(vocab_size).len();
+        assert_eq!((auto(16_383), auto(16_384)), (0, 3755));
     }
 
     #[test]
     fn looking_up_is_merging() {
         let bytes = bytes_in_order();
-        let start = Start::new(&bytes, &HanCharacters::Simplified.characters());
+        let start = Start::new(&bytes, &HanCharacters::Simplified.characters(0));
         let Merges { tokens, rules } = &start.merges;
         assert!(tokens.contains(&"啊".as_bytes().to_vec()));
         // Rule by rule, wherever its two stand.

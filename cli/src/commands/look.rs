@@ -36,11 +36,30 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
     if path.extension().is_some_and(|suffix| suffix == "json")
         && let Ok(tokenizer) = yuan_tokenizer::Tokenizer::load(path)
     {
-        let vocab = tokenizer.vocab_size();
+        let (vocab, special) = (tokenizer.vocab_size(), tokenizer.special_tokens());
+        let slots = yuan_tokenizer::edit::slots(&tokenizer);
         print(&if args.json {
-            json!({ "vocab_size": vocab }).to_string()
+            let by_name = |(name, id): (&str, u32)| json!({ "name": name, "id": id });
+            json!({
+                "vocab_size": vocab,
+                "special_tokens": special.iter().map(|(name, id)| by_name((name, *id))).collect::<Vec<_>>(),
+                "reserved_slots": slots.iter().copied().map(by_name).collect::<Vec<_>>(),
+                "is_direct": tokenizer.is_direct(),
+            })
+            .to_string()
         } else {
-            format!("a tokenizer of {} tokens", HumanCount(vocab as u64))
+            let mut out = format!("a tokenizer of {} tokens", HumanCount(vocab as u64));
+            let named: Vec<String> = special
+                .iter()
+                .filter(|(_, id)| slots.iter().all(|slot| slot.1 != *id))
+                .map(|(name, id)| format!("{name} {id}"))
+                .collect();
+            let _ = write!(out, "\nspecial    {}", if named.is_empty() { "none".into() } else { named.join(", ") });
+            if let [first, .., last] = slots[..] {
+                let _ =
+                    write!(out, "\nreserved   {} slots, {} {} to {} {}", slots.len(), first.0, first.1, last.0, last.1);
+            }
+            out
         })?;
         return Ok(Done::All);
     }

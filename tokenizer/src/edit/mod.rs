@@ -17,7 +17,7 @@ use yuan_pipeline::{Error, Result};
 
 pub use pass::{PruneTokenizer, PruneTokenizerConfig};
 pub use prune::{Pruned, prune};
-pub use reserved::{Assignment, assign_reserved};
+pub use reserved::{Assignment, assign_reserved, slots};
 
 /// Files beside a `tokenizer.json` that name tokens.
 const COMPANIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];

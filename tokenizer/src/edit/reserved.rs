@@ -30,6 +30,12 @@ impl std::str::FromStr for Assignment {
     }
 }
 
+/// The reserved slots of a tokenizer that nobody has taken: its special tokens with such names, by id.
+pub fn slots(tokenizer: &crate::Tokenizer) -> Vec<(&str, u32)> {
+    let special = tokenizer.special_tokens().iter().map(|(name, id)| (name.as_str(), *id));
+    special.filter(|(name, _)| is_slot(name)).collect()
+}
+
 /// Whether this is the name of a slot that nobody has taken: `<|reserved_7|>`, `<reserved_7>`, `<|reserved_special_token_7|>`, `<unused7>`.
 fn is_slot(name: &str) -> bool {
     let inner = name.trim_start_matches(['<', '|', '[']).trim_end_matches(['>', '|', ']']);

@@ -68,7 +68,8 @@ pub struct TrainTokenizerConfig {
     /// and what the texts do not teach is filled with more slots at the back. Default 1; presets have 128 (YAYI 2, Yuan 2.0).
     pub vocab_multiple: u32,
     /// Han characters that are tokens whatever the corpus, and whose bytes are merged first: `none`, `simplified` (3,755 of level
-    /// 1 of GB 2312), `traditional` (5,401 of level 1 of Big5) or `all` of these. Default `simplified`.
+    /// 1 of GB 2312), `traditional` (5,401 of level 1 of Big5), `all` of these, or `auto`: `simplified` in vocabularies of 16,384
+    /// tokens and more. Default `auto`.
     pub han_characters: HanCharacters,
     /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
     /// (YAYI 2).
@@ -114,7 +115,7 @@ impl Default for TrainTokenizerConfig {
             reserved: 200,
             reserved_place: ReservedPlace::Front,
             vocab_multiple: 1,
-            han_characters: HanCharacters::Simplified,
+            han_characters: HanCharacters::Auto,
             html_tags: true,
             punctuation: true,
             added_tokens: Vec::new(),
@@ -147,7 +148,7 @@ impl TrainTokenizerConfig {
             return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
         }
         let vocab_size = self.vocab_size.checked_next_multiple_of(self.vocab_multiple).unwrap_or(self.vocab_size);
-        let start = Start::new(&bytes_in_order(), &self.han_characters.characters());
+        let start = Start::new(&bytes_in_order(), &self.han_characters.characters(vocab_size));
         let han = start.merges.rules.len() as u32;
         let needed = layout.fixed() + han;
         if vocab_size < needed {
