@@ -10,7 +10,7 @@ use crate::bpe::Bpe;
 use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
 use crate::hash::FixedHash;
 use crate::layout::Layout;
-use crate::pretokenize::{Digits, Splitter, pattern};
+use crate::pretokenize::{Digits, PreTokenizer, Splitter, pattern};
 use crate::train_bpe::Merges;
 
 /// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the pattern, byte level.
@@ -170,11 +170,15 @@ impl Direct {
         if !plain {
             return None;
         }
+        let pre_tokenizer = PreTokenizer::from_json(file.pre_tokenizer.as_ref()?)?;
+        if pre_tokenizer.add_prefix_space {
+            return None;
+        }
         let added_ids: Vec<(u32, bool)> = file.added_tokens.iter().map(|token| (token.id, token.special)).collect();
         let contents = file.added_tokens.iter().map(|token| &token.content);
         Some(Self {
             added: matcher(contents)?,
-            splitter: Splitter::new(split_pattern(file.pre_tokenizer.as_ref()?)?).ok()?,
+            splitter: pre_tokenizer.splitter,
             bpe: bpe(model, &added_ids)?,
             added_ids,
         })
@@ -192,20 +196,6 @@ pub(crate) fn matcher<'a>(tokens: impl ExactSizeIterator<Item = &'a String>) -> 
         .build(tokens)
         .ok()
         .map(Some)
-}
-
-/// The pattern of a `Split` followed by a `ByteLevel` that does nothing but spell bytes.
-fn split_pattern(pre_tokenizer: &Value) -> Option<&str> {
-    let [split, byte_level] = pre_tokenizer["pretokenizers"].as_array()?.as_slice() else {
-        return None;
-    };
-    let plain = split["type"] == "Split"
-        && split["behavior"] == "Isolated"
-        && split["invert"] == false
-        && byte_level["type"] == "ByteLevel"
-        && byte_level["add_prefix_space"] == false
-        && byte_level["use_regex"] == false;
-    plain.then(|| split["pattern"]["Regex"].as_str()).flatten()
 }
 
 fn bpe(model: &Model, added: &[(u32, bool)]) -> Option<Bpe> {
