@@ -68,6 +68,8 @@ fn long<const CJK: bool>(
     class: impl Fn(usize) -> Option<(u8, usize)>,
 ) -> Option<usize> {
     const WORD: u8 = LETTER | MARK;
+    // Line breaks are of the other kind of span.
+    let signs = |end: usize| if CJK { end } else { newlines(text, end, false) };
     let first = text[at];
     let after = at + bytes;
     let run = |mut at: usize, classes: u8| {
@@ -101,10 +103,10 @@ fn long<const CJK: bool>(
             return Some(run(after + bytes, WORD));
         }
         if next & SIGN != 0 && first == b' ' {
-            return Some(newlines(text, run(after + bytes, SIGN), false));
+            return Some(signs(run(after + bytes, SIGN)));
         }
     } else {
-        return Some(newlines(text, run(after, SIGN), false));
+        return Some(signs(run(after, SIGN)));
     }
     (own & SPACE != 0).then(|| {
         let blank = Blank::new(text, at, &class);

@@ -82,7 +82,7 @@ impl Splitter {
 
     /// Whether no regex engine is asked.
     #[cfg(test)]
-    fn is_written_out(&self) -> bool {
+    pub(crate) fn is_written_out(&self) -> bool {
         let steps = match &self.0 {
             Cut::One(step) => std::slice::from_ref(step),
             Cut::Chain(steps) => steps,
