@@ -34,9 +34,8 @@ fn is_cjk(text: &[u8], at: usize) -> bool {
 /// Cuts a span of Chinese and Japanese, or one without them and without digits, by the third pattern; gives its end.
 #[inline(always)]
 fn span<const CJK: bool>(text: &[u8], mut at: usize, end: &mut impl FnMut(usize)) -> usize {
-    let class = |place: usize| {
-        class(text, place).filter(|(class, _)| class & NUMBER == 0 && (CJK == is_cjk(text, place)))
-    };
+    let class =
+        |place: usize| class(text, place).filter(|(class, _)| class & NUMBER == 0 && (CJK == is_cjk(text, place)));
     // What the pattern leaves out is a piece as well.
     let mut left_out = false;
     while let Some((own, bytes)) = class(at) {

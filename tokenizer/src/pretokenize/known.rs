@@ -4,8 +4,8 @@
 //! whatever is spelled otherwise is left to the regex engine. The meaning is the one Oniguruma gives it, as
 //! `tokenizers` does: `\p{N}{1,3}+` of tiktoken's spelling is there a run of any length.
 
-use super::classes::{LETTER, MARK};
 use super::cl100k::Cl100k;
+use super::classes::{LETTER, MARK};
 use super::o200k::O200k;
 use super::scan::Contractions;
 use super::sets::{SetRun, blank_ends};
@@ -90,7 +90,8 @@ const CASED_WORDS: [&str; 2] = [
 impl Known {
     /// The pattern of this regular expression, if it is written out.
     pub(super) fn of(pattern: &str) -> Option<Self> {
-        if let Some(digits) = [Digits::Split, Digits::Groups, Digits::Keep].into_iter().find(|it| ours::pattern(*it) == pattern)
+        if let Some(digits) =
+            [Digits::Split, Digits::Groups, Digits::Keep].into_iter().find(|it| ours::pattern(*it) == pattern)
         {
             return Some(Self::Ours(digits));
         }

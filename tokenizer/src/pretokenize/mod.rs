@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::SplitDelimiterBehavior;
 
-use chain::Step;
 pub(crate) use chain::PreTokenizer;
+use chain::Step;
 use known::Known;
 pub use ours::pattern;
 

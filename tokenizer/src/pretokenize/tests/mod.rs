@@ -27,8 +27,7 @@ const QWEN35: &str = concat!(
     r"\s*[\r\n]+|\s+(?!\S)|\s+"
 );
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const GPT2_TIKTOKEN: &str =
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
+const GPT2_TIKTOKEN: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
 const LING: &str = concat!(
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|",
     r"\s*[\r\n]|\s+(?!\S)|\s+"
@@ -38,8 +37,13 @@ const SEED: &str = concat!(
     "\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
 );
 /// Small letters, cut short: what the file lists of Latin, Greek and Cyrillic, and signs that hold letters.
-const DEEPSEEK_LLM: [&str; 5] =
-    ["[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓͰ-ͳͻ-ͽΑ-ΡΣ-ϵЀ-ҁႠ-ჅＡ-Ｚａ-ｚ𐐀-𐑏]+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", "[一-龥ࠀ-一가-\u{d7ff}]+"];
+const DEEPSEEK_LLM: [&str; 5] = [
+    "[\r\n]",
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓͰ-ͳͻ-ͽΑ-ΡΣ-ϵЀ-ҁႠ-ჅＡ-Ｚａ-ｚ𐐀-𐑏]+",
+    r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"\s+$",
+    "[一-龥ࠀ-一가-\u{d7ff}]+",
+];
 
 fn split(pattern: &str) -> Value {
     json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false })
@@ -59,8 +63,7 @@ pub(super) fn kinds() -> Vec<(&'static str, Value)> {
     let one = |pattern: &str| sequence(vec![split(pattern)], byte_level(false));
     let digits = |each: bool| json!({ "type": "Digits", "individual_digits": each });
     let deepseek_llm = DEEPSEEK_LLM.iter().map(|it| split(it)).chain([digits(true)]).collect();
-    let inverted =
-        json!({ "type": "Split", "pattern": { "Regex": CL100K }, "behavior": "Removed", "invert": true });
+    let inverted = json!({ "type": "Split", "pattern": { "Regex": CL100K }, "behavior": "Removed", "invert": true });
     vec![
         ("ours", one(&pattern(Digits::Split))),
         ("ours, digits in groups", one(&pattern(Digits::Groups))),
@@ -76,7 +79,11 @@ pub(super) fn kinds() -> Vec<(&'static str, Value)> {
         ("stablelm 2", one(&CL100K.replace("{1,3}", "+"))),
         ("ling", one(LING)),
         ("seed", one(SEED)),
-        ("llama 3 as of llama.cpp", one(&CL100K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"))),
+        (
+            "llama 3 as of llama.cpp",
+            one(&CL100K
+                .replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])")),
+        ),
         ("o200k", one(O200K)),
         ("tekken", one(&O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", ""))),
         ("deepseek 3", sequence(known::DEEPSEEK_3.iter().map(|it| split(it)).collect(), byte_level(false))),
@@ -138,8 +145,8 @@ fn both(value: &Value) -> (Splitter, Oracle) {
 }
 
 const ALPHABET: [&str; 34] = [
-    "a", "S", "l", "e", "É", "中", "〇", "龥", "龦", "か", "・", "ー", "1", "½", " ", "\t", "\n", "\r", "\u{3000}", "'",
-    ".", "/", "，", "\u{301}", "\0", "😀", "ſ", "ǅ", "ʰ", "\u{ad}", "\u{85}", "\u{3097}", "ﬀ", "١",
+    "a", "S", "l", "e", "É", "中", "〇", "龥", "龦", "か", "・", "ー", "1", "½", " ", "\t", "\n", "\r", "\u{3000}",
+    "'", ".", "/", "，", "\u{301}", "\0", "😀", "ſ", "ǅ", "ʰ", "\u{ad}", "\u{85}", "\u{3097}", "ﬀ", "١",
 ];
 
 fn same(name: &str, ours: &Splitter, oracle: &Oracle, text: &str) {
@@ -147,7 +154,12 @@ fn same(name: &str, ours: &Splitter, oracle: &Oracle, text: &str) {
     if ours != theirs {
         let at = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs).unwrap_or(0);
         let near = |pieces: &[&str]| pieces[at.saturating_sub(3)..(at + 4).min(pieces.len())].join("|");
-        panic!("{name}: {:?} is cut {:?}, expected {:?}", text.chars().take(80).collect::<String>(), near(&ours), near(&theirs));
+        panic!(
+            "{name}: {:?} is cut {:?}, expected {:?}",
+            text.chars().take(80).collect::<String>(),
+            near(&ours),
+            near(&theirs)
+        );
     }
 }
 
@@ -187,13 +199,14 @@ fn what_is_not_exact_is_refused() {
     let prefix = json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true });
     assert!(PreTokenizer::from_json(&prefix).unwrap().add_prefix_space);
     assert!(!PreTokenizer::from_json(&byte_level(true)).unwrap().add_prefix_space);
-    let removed = |pattern: &str, invert: bool| {
-        json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Removed", "invert": invert })
-    };
+    let removed = |pattern: &str, invert: bool| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Removed", "invert": invert });
     for refused in [
         sequence(vec![split(CL100K)], prefix),
         sequence(vec![byte_level(true)], split(CL100K)),
-        sequence(vec![json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always" })], byte_level(false)),
+        sequence(
+            vec![json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always" })],
+            byte_level(false),
+        ),
         sequence(vec![json!({ "type": "Whitespace" })], byte_level(false)),
         sequence(vec![removed(CL100K, false)], byte_level(false)),
         sequence(vec![removed(r"\p{N}", true)], byte_level(false)),
@@ -261,6 +274,9 @@ fn every_character() {
         }
         let (ours, oracle) = both(&value);
         let few = matches!(oracle, Oracle::Steps(_));
+        if few && cfg!(debug_assertions) && name != "deepseek 3" {
+            continue;
+        }
         let chars = ('\0'..=char::MAX).filter(|it| {
             let code = u32::from(*it);
             let alike = matches!(code, 0x3500..0x4d00 | 0x4f00..0x9e00 | 0xad00..0xd700 | 0xe100..0xf800 | 0x1_7000..);
@@ -272,6 +288,53 @@ fn every_character() {
             same(name, &ours, &oracle, &text);
         }
     }
+}
+
+/// What pip's `tokenizers` gave (`tests/oracle/huggingface_pieces.py`): counts of pieces and sums of their ends.
+#[test]
+fn the_python_library_cuts_the_same() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(root.join("tests/fixtures/pretokenize").join(name)).unwrap()).unwrap()
+    };
+    let known: serde_json::Map<String, Value> = kinds().into_iter().map(|(name, it)| (name.into(), it)).collect();
+    assert_eq!(read("kinds.json"), Value::Object(known), "as write_the_kinds writes it");
+    let packed = std::fs::read(root.join("cli/demo/corpus.jsonl.zst")).unwrap();
+    let lines = String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    let rows = lines.lines().take(120).map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].take());
+    let corpus: Vec<String> = rows.map(|text| text.as_str().unwrap().to_owned()).collect();
+    let chars: Vec<char> = ('\0'..=char::MAX).take(0x3_2000).collect();
+    let context = |it: &char| format!("a{it}b 中{it}{it} {it}1 '{it}x\n  {it}A!{it}");
+    let characters: Vec<String> = chars.chunks(64).map(|chars| chars.iter().map(context).collect()).collect();
+    let expected = read("expected.json")["kinds"].take();
+    for (name, value) in kinds() {
+        let ours = PreTokenizer::from_json(&value).unwrap().splitter;
+        for (what, texts) in [("corpus", &corpus), ("characters", &characters)] {
+            let mut count = 0_u64;
+            let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+            for text in texts {
+                let mut end = 0_u32;
+                ours.split(text, |piece| {
+                    count += 1;
+                    end += piece.len() as u32;
+                    sum = (sum ^ u64::from(end)).wrapping_mul(0x0100_0000_01b3);
+                });
+            }
+            assert_eq!(
+                expected[name][what],
+                json!({ "pieces": count, "fnv": format!("{sum:016x}") }),
+                "{name}: {what}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes the kinds"]
+fn write_the_kinds() {
+    let known: serde_json::Map<String, Value> = kinds().into_iter().map(|(name, it)| (name.into(), it)).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pretokenize/kinds.json");
+    std::fs::write(path, serde_json::to_string_pretty(&known).unwrap() + "\n").unwrap();
 }
 
 /// Random strings of characters near each other in kind.
@@ -293,7 +356,8 @@ fn random_strings(count: u64) {
                 4 => text.extend((0..random(12)).map(|_| (b'a' + random(26) as u8) as char)),
                 5 => text.extend((0..random(9)).map(|_| char::from_u32(0x4e00 + random(0x5200) as u32).unwrap())),
                 6 => text.extend(char::from_u32(random(0x3_0000) as u32)),
-                _ => text.push_str(["    ", "\n\n", "'ll", "123456", "The ", "\r\n", "...", " 'Re", "ÀÉ", "Дж"][random(10)]),
+                _ => text
+                    .push_str(["    ", "\n\n", "'ll", "123456", "The ", "\r\n", "...", " 'Re", "ÀÉ", "Дж"][random(10)]),
             }
         }
         for (name, (ours, oracle)) in &kinds {
