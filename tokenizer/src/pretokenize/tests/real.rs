@@ -1,4 +1,5 @@
 //! Real texts, cut as the library cuts them.
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
