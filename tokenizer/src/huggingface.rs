@@ -10,11 +10,22 @@ use crate::bpe::Bpe;
 use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
 use crate::hash::FixedHash;
 use crate::layout::Layout;
-use crate::pretokenize::{Digits, Splitter, pattern};
+use crate::pretokenize::{PreTokenizer, Splitter};
 use crate::train::Merges;
 
-/// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the pattern, byte level.
-pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -> Value {
+/// What cuts text into pieces, then spells their bytes, as `tokenizer.json` has it.
+pub(crate) fn pre_tokenizer_json(patterns: &[String]) -> Value {
+    let split = |pattern: &String| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
+    let steps: Vec<Value> = patterns.iter().map(split).chain([byte_level(false)]).collect();
+    json!({ "type": "Sequence", "pretokenizers": steps })
+}
+
+fn byte_level(use_regex: bool) -> Value {
+    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
+}
+
+/// A trained tokenizer as `tokenizer.json`: no normaliser, no post-processor, the patterns, byte level.
+pub(crate) fn tokenizer_json(layout: &Layout, patterns: &[String], merges: &Merges) -> Value {
     let back = layout.first_byte() + merges.tokens.len() as u32;
     let front = layout.special.iter().map(|token| (token, true)).chain(layout.added.iter().map(|token| (token, false)));
     let added: Vec<Value> = (0_u32..)
@@ -32,20 +43,13 @@ pub(crate) fn tokenizer_json(layout: &Layout, digits: Digits, merges: &Merges) -
     let vocab: serde_json::Map<String, Value> = names.cloned().zip((0_u32..).map(Value::from)).collect();
     let merges: Vec<[&str; 2]> =
         merges.rules.iter().map(|(left, right)| [&*symbols[*left as usize], &*symbols[*right as usize]]).collect();
-    let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex });
     json!({
         "version": "1.0",
         "truncation": null,
         "padding": null,
         "added_tokens": added,
         "normalizer": null,
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                { "type": "Split", "pattern": { "Regex": pattern(digits) }, "behavior": "Isolated", "invert": false },
-                byte_level(false),
-            ],
-        },
+        "pre_tokenizer": pre_tokenizer_json(patterns),
         "post_processor": null,
         "decoder": byte_level(true),
         "model": {
@@ -171,11 +175,15 @@ impl Direct {
         if !plain {
             return None;
         }
+        let pre_tokenizer = PreTokenizer::from_json(file.pre_tokenizer.as_ref()?)?;
+        if pre_tokenizer.add_prefix_space {
+            return None;
+        }
         let added_ids: Vec<(u32, bool)> = file.added_tokens.iter().map(|token| (token.id, token.special)).collect();
         let contents = file.added_tokens.iter().map(|token| &token.content);
         Some(Self {
             added: matcher(contents)?,
-            splitter: Splitter::new(split_pattern(file.pre_tokenizer.as_ref()?)?).ok()?,
+            splitter: pre_tokenizer.splitter,
             bpe: bpe(model, &added_ids)?,
             added_ids,
         })
@@ -193,20 +201,6 @@ pub(crate) fn matcher<'a>(tokens: impl ExactSizeIterator<Item = &'a String>) -> 
         .build(tokens)
         .ok()
         .map(Some)
-}
-
-/// The pattern of a `Split` followed by a `ByteLevel` that does nothing but spell bytes.
-fn split_pattern(pre_tokenizer: &Value) -> Option<&str> {
-    let [split, byte_level] = pre_tokenizer["pretokenizers"].as_array()?.as_slice() else {
-        return None;
-    };
-    let plain = split["type"] == "Split"
-        && split["behavior"] == "Isolated"
-        && split["invert"] == false
-        && byte_level["type"] == "ByteLevel"
-        && byte_level["add_prefix_space"] == false
-        && byte_level["use_regex"] == false;
-    plain.then(|| split["pattern"]["Regex"].as_str()).flatten()
 }
 
 fn bpe(model: &Model, added: &[(u32, bool)]) -> Option<Bpe> {

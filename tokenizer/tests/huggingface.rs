@@ -66,10 +66,17 @@ fn our_tokens_are_its_tokens() {
 
 #[test]
 fn our_merges_are_its_merges() {
+    for pattern in ["yuan", "gpt2", "qwen2"] {
+        our_merges_by(pattern);
+    }
+}
+
+fn our_merges_by(pattern: &str) {
     let folder = tempfile::tempdir().unwrap();
     let texts = bundled_texts(300);
     let config = TrainTokenizerConfig {
         vocab_size: 4_000,
+        pattern: pattern.into(),
         max_token_chars: u32::MAX,
         max_piece_bytes: 0,
         han_characters: HanCharacters::None,
@@ -100,7 +107,7 @@ fn our_merges_are_its_merges() {
     let (ours, theirs) = (ours.as_array().unwrap(), theirs["merges"].as_array().unwrap());
     let differing = ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs);
     let near = differing.map(|at| (&ours[at..(at + 4).min(ours.len())], &theirs[at..(at + 4).min(theirs.len())]));
-    assert_eq!(near, None, "at {differing:?} of {} and {} merges", ours.len(), theirs.len());
+    assert_eq!(near, None, "{pattern}: at {differing:?} of {} and {} merges", ours.len(), theirs.len());
     assert_eq!(ours.len(), theirs.len());
 }
 

@@ -22,6 +22,9 @@ pub struct TrainTokenizerArgs {
     /// Slots kept free for later at fixed ids behind the special tokens
     #[arg(long, value_name = "N")]
     pub reserved: Option<u32>,
+    /// What is cut into pieces that no merge crosses: yuan, gpt2, cl100k, llama3, qwen2, o200k, deepseek3, or a regular expression
+    #[arg(long, value_name = "PATTERN")]
+    pub pattern: Option<String>,
     /// Make the number of tokens a multiple of this
     #[arg(long, value_name = "N")]
     pub vocab_multiple: Option<u32>,

@@ -19,6 +19,7 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
     let mut train = yuan_tokenizer::TrainTokenizerConfig::default();
     train.vocab_size = args.vocab_size.unwrap_or(train.vocab_size);
     train.reserved = args.reserved.unwrap_or(train.reserved);
+    train.pattern = args.pattern.clone().unwrap_or(train.pattern);
     train.vocab_multiple = args.vocab_multiple.unwrap_or(train.vocab_multiple);
     train.balance_by = args.balance_by.clone().unwrap_or(train.balance_by);
     train.alpha = args.alpha.unwrap_or(train.alpha);

@@ -29,9 +29,9 @@ use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 use crate::Digits;
 use crate::bytes::bytes_in_order;
 use crate::han::{HanCharacters, Start};
-use crate::huggingface::{matcher, tokenizer_config_json, tokenizer_json};
+use crate::huggingface::{matcher, pre_tokenizer_json, tokenizer_config_json, tokenizer_json};
 use crate::layout::{Layout, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS, html};
-use crate::pretokenize::{Splitter, pattern};
+use crate::pretokenize::{PreTokenizer, Splitter, named, pattern};
 use count::Counter;
 pub(crate) use merges::Merges;
 use merges::{Wanted, train};
@@ -79,7 +79,11 @@ pub struct TrainTokenizerConfig {
     pub punctuation: bool,
     /// Further strings that are tokens of their own wherever they stand. Default none.
     pub added_tokens: Vec<String>,
-    /// `split` makes every digit a token, `keep` treats runs of digits like words. Default `split` (YAYI 2,
+    /// What is cut into pieces that no merge crosses: `yuan` (Han apart from other scripts, punctuation apart from both), `gpt2`,
+    /// `cl100k`, `llama3`, `qwen2`, `o200k`, `deepseek3`, as the tokenizers of these models do, or a regular expression, which is
+    /// slower. Default `yuan`.
+    pub pattern: String,
+    /// With the pattern `yuan`: `split` makes every digit a token, `groups` three of them, `keep` treats runs of digits like words. Default `split` (YAYI 2,
     /// PolyLM, LLaMA).
     pub digits: Digits,
     /// Fewest times a pair stands in the sample to be merged. Default 2 (Hugging Face's trainers take 0 or
@@ -119,6 +123,7 @@ impl Default for TrainTokenizerConfig {
             html_tags: true,
             punctuation: true,
             added_tokens: Vec::new(),
+            pattern: "yuan".into(),
             digits: Digits::Split,
             min_frequency: 2,
             max_token_chars: 16,
@@ -178,8 +183,25 @@ impl TrainTokenizerConfig {
         let names = layout.names().cloned().collect::<Vec<_>>();
         let added =
             matcher(names.iter()).ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
+        let patterns = match self.pattern.as_str() {
+            "yuan" => vec![pattern(self.digits)],
+            other if self.digits != Digits::Split => {
+                return Err(Error::stage(
+                    NAME,
+                    format!("`digits` are for the pattern `yuan`, and `pattern` is `{other}`"),
+                ));
+            }
+            other => named(other).unwrap_or_else(|| vec![other.to_owned()]),
+        };
+        let no_pattern = || {
+            Error::Stage {
+            stage: NAME.into(),
+            problem: format!("`pattern` is `{}`, no regular expression", self.pattern),
+            hint: Some("name `yuan`, `gpt2`, `cl100k`, `llama3`, `qwen2`, `o200k` or `deepseek3`, or give a regular expression".into()),
+        }
+        };
         let cutter = Cutter {
-            splitter: Splitter::new(&pattern(self.digits)).map_err(|problem| Error::stage(NAME, problem))?,
+            splitter: PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).ok_or_else(no_pattern)?.splitter,
             added,
             max_bytes: if self.max_piece_bytes == 0 { usize::MAX } else { self.max_piece_bytes },
         };
@@ -189,6 +211,7 @@ impl TrainTokenizerConfig {
             idle: Idle::default(),
             config: self.clone(),
             layout,
+            patterns,
             start,
             merges: (vocab_size - needed) as usize,
         })
@@ -199,6 +222,7 @@ impl TrainTokenizerConfig {
 pub struct TrainTokenizer {
     config: TrainTokenizerConfig,
     layout: Layout,
+    patterns: Vec<String>,
     start: Start,
     /// Merges to be learnt, at most.
     merges: usize,
@@ -263,7 +287,7 @@ impl Pass for TrainTokenizer {
         let mut layout = self.layout.clone();
         layout.fill(merges.rules.len(), config.vocab_multiple);
         let vocab_size = layout.first_byte() as usize + merges.tokens.len() + layout.back.len();
-        let tokenizer = tokenizer_json(&layout, config.digits, &merges);
+        let tokenizer = tokenizer_json(&layout, &self.patterns, &merges);
         let bytes = serde_json::to_vec_pretty(&tokenizer).expect("a JSON value is JSON");
         write_whole(&config.output, &bytes)?;
         if config.output.file_name().is_some_and(|name| name == "tokenizer.json") {
