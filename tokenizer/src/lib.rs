@@ -11,8 +11,8 @@
 //! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<reserved_0>`…, added
 //! tokens, the 256 byte symbols, merges. `vocab_size` counts them all.
 
-mod bpe;
 mod bytes;
+mod encode;
 mod hash;
 mod huggingface;
 mod layout;
@@ -26,5 +26,6 @@ mod train_bpe;
 pub use layout::{HTML_TAGS, PUNCTUATION, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
-pub use tokenizer::{Scratch, Tokenizer};
+pub use encode::{Scratch, Stream};
+pub use tokenizer::Tokenizer;
 pub use train::{TrainTokenizer, TrainTokenizerConfig};
