@@ -85,6 +85,8 @@ pub enum Command {
     TrainTokenizer(TrainTokenizerArgs),
     /// Turn documents into Megatron .bin/.idx
     Tokenize(TokenizeArgs),
+    /// Count the tokens of documents, for each file or source
+    Count(CountArgs),
     /// Score documents by classifiers and language models; keep those of which an expression holds
     Score(ScoreArgs),
     /// Train a fastText classifier on labelled documents, or on good and bad ones, and test it
@@ -495,6 +497,21 @@ pub struct TokenizeArgs {
     /// Leave out the end-of-document token
     #[arg(long)]
     pub no_eod: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CountArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: PathBuf,
+    /// Count by what this field or column holds (`source`, `language`…), instead of by file
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::TrainFastText(args) => commands::learn::train_fasttext(&args, &cli.global),
         Command::TrainKenLm(args) => commands::learn::train_kenlm(&args, &cli.global),
         Command::Tokenize(args) => commands::tokens::tokenize(&args, &cli.global),
+        Command::Count(args) => commands::count::count(&args, &cli.global),
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::tokens::binidx(&command),
         Command::Info(args) => commands::look::info(&args),

@@ -23,9 +23,9 @@ mod tokenizer;
 mod train;
 mod train_bpe;
 
+pub use encode::{Scratch, Stream};
 pub use layout::{HTML_TAGS, PUNCTUATION, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
-pub use encode::{Scratch, Stream};
 pub use tokenizer::Tokenizer;
 pub use train::{TrainTokenizer, TrainTokenizerConfig};

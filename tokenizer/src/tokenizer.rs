@@ -46,7 +46,8 @@ impl Tokenizer {
             added.iter().filter(|(_, token)| token.special).map(|(id, token)| (token.content.clone(), *id)).collect();
         special.sort_unstable_by_key(|(_, id)| *id);
         // `tokenizers` gives ids of its own to added tokens whose ids leave a gap.
-        let direct = Direct::from_json(&json).filter(|direct| direct.has_added(added.len(), |id| added.contains_key(&id)));
+        let direct =
+            Direct::from_json(&json).filter(|direct| direct.has_added(added.len(), |id| added.contains_key(&id)));
         let mut tokenizer = Self {
             special_matcher: matcher(special.iter().map(|(token, _)| token)).flatten(),
             vocab_size: inner.get_vocab(true).values().max().map_or(0, |id| id + 1),

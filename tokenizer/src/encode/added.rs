@@ -44,15 +44,24 @@ enum Finder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// An added token's id, and what it takes.
-    Added { id: u32, start: usize, end: usize },
-    Text { start: usize, end: usize },
+    Added {
+        id: u32,
+        start: usize,
+        end: usize,
+    },
+    Text {
+        start: usize,
+        end: usize,
+    },
 }
 
 impl AddedTokens {
     /// Finds these. `None` if two are of the same text, or they are too many.
     pub(crate) fn new(mut tokens: Vec<AddedToken>) -> Option<Self> {
         tokens.sort_unstable_by(|one, next| one.content.cmp(&next.content));
-        if tokens.windows(2).any(|two| two[0].content == two[1].content) || tokens.iter().any(|token| token.content.is_empty()) {
+        if tokens.windows(2).any(|two| two[0].content == two[1].content)
+            || tokens.iter().any(|token| token.content.is_empty())
+        {
             return None;
         }
         let mut first: Vec<u8> = tokens.iter().map(|token| token.content.as_bytes()[0]).collect();
@@ -133,7 +142,9 @@ impl AddedTokens {
             Finder::FirstBytes(first) => {
                 let mut free = 0;
                 each_place(text, first, |at| {
-                    if at >= free && let Some((number, length)) = self.trie.longest(&text[at..]) {
+                    if at >= free
+                        && let Some((number, length)) = self.trie.longest(&text[at..])
+                    {
                         free = at + length;
                         found(number as usize, at, free);
                     }
@@ -150,11 +161,7 @@ impl AddedTokens {
 
 /// Finds the leftmost of some strings, of these the longest.
 pub(crate) fn automaton<'a>(strings: impl ExactSizeIterator<Item = &'a String>) -> Option<AhoCorasick> {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(strings)
-        .ok()
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).kind(Some(AhoCorasickKind::DFA)).build(strings).ok()
 }
 
 /// Calls back with every place of a text that holds one of up to eight bytes.

@@ -25,6 +25,35 @@ pub(crate) struct Way {
     pub ids: Vec<u32>,
     /// Places from which there is no way on, a bit for each.
     dead: Vec<u64>,
+    /// Pairs of tokens that were asked about, with the answer in the lowest bit; a newer one replaces an older.
+    pairs: Box<[u64]>,
+}
+
+/// Bits of the number of pairs remembered: 512 KiB.
+const PAIR_BITS: u32 = 16;
+
+impl Way {
+    /// To be called before encoding with another vocabulary than before.
+    pub(crate) fn forget(&mut self) {
+        self.pairs = vec![0; 1 << PAIR_BITS].into_boxed_slice();
+    }
+}
+
+/// Whether two tokens can stand side by side, by what is remembered if possible.
+#[inline]
+fn stand_together(tree: &Tree, pairs: &mut [u64], left: u32, right: u32) -> bool {
+    // Never zero, and an id has no more than 21 bits.
+    let key = (u64::from(left) << 32 | u64::from(right) << 2) | 2;
+    let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PAIR_BITS)) as usize;
+    let known = pairs.get(slot).copied().unwrap_or(0);
+    if known | 1 == key | 1 {
+        return known & 1 == 1;
+    }
+    let answer = tree.stand_together(left, right);
+    if let Some(slot) = pairs.get_mut(slot) {
+        *slot = key | u64::from(answer);
+    }
+    answer
 }
 
 impl Backtrack {
@@ -43,29 +72,65 @@ impl Backtrack {
     /// Puts the tokens of `piece` into `way.ids`.
     pub(crate) fn encode(&self, piece: &[u8], way: &mut Way) {
         way.ids.clear();
-        way.dead.clear();
-        way.dead.resize(piece.len() / 64 + 1, 0);
+        if piece.len() < 64 {
+            self.walk(piece, &mut way.ids, &mut way.pairs, &mut 0_u64);
+        } else {
+            way.dead.clear();
+            way.dead.resize(piece.len() / 64 + 1, 0);
+            self.walk(piece, &mut way.ids, &mut way.pairs, &mut *way.dead);
+        }
+    }
+
+    #[inline]
+    fn walk(&self, piece: &[u8], ids: &mut Vec<u32>, pairs: &mut [u64], dead: &mut (impl Places + ?Sized)) {
         let mut at = 0;
         while at < piece.len() {
             let (mut token, mut length) = self.trie.longest(&piece[at..]).expect("every byte is a token");
             loop {
                 let end = at + length;
-                let open = way.dead[end / 64] >> (end % 64) & 1 == 0;
-                if open && way.ids.last().is_none_or(|last| self.tree.stand_together(*last, token)) {
-                    way.ids.push(token);
+                if !dead.has(end) && ids.last().is_none_or(|last| stand_together(&self.tree, pairs, *last, token)) {
+                    ids.push(token);
                     at = end;
                     break;
                 }
                 // A shorter one, or a shorter one before.
                 while self.shorter[token as usize] == NO_TOKEN {
-                    way.dead[at / 64] |= 1 << (at % 64);
-                    token = way.ids.pop().expect("the encoding begins with one of the tokens");
+                    dead.add(at);
+                    token = ids.pop().expect("the encoding begins with one of the tokens");
                     at -= self.tree.token(token).bytes as usize;
                 }
                 token = self.shorter[token as usize];
                 length = self.tree.token(token).bytes as usize;
             }
         }
+    }
+}
+
+/// A set of places in a piece.
+trait Places {
+    fn has(&self, place: usize) -> bool;
+    fn add(&mut self, place: usize);
+}
+
+impl Places for u64 {
+    #[inline]
+    fn has(&self, place: usize) -> bool {
+        self >> place & 1 == 1
+    }
+
+    #[inline]
+    fn add(&mut self, place: usize) {
+        *self |= 1 << place;
+    }
+}
+
+impl Places for [u64] {
+    fn has(&self, place: usize) -> bool {
+        self[place / 64] >> (place % 64) & 1 == 1
+    }
+
+    fn add(&mut self, place: usize) {
+        self[place / 64] |= 1 << (place % 64);
     }
 }
 
@@ -127,6 +192,9 @@ mod tests {
             tokens.sort_unstable();
             let backtrack = Backtrack::new(tree, &tokens, names.len() as u32).unwrap();
             let mut way = Way::default();
+            if round % 2 == 0 {
+                way.forget();
+            }
             for length in (0..60).chain([300]) {
                 let piece: Vec<u8> = (0..length).map(|_| b'a' + below(letters) as u8).collect();
                 ids.clear();

@@ -11,8 +11,9 @@ const SET_BITS: u32 = 20;
 /// Which characters may be neighbours inside a token.
 pub(crate) struct Cuts {
     bits: Box<[u64]>,
-    /// What of the two characters some token holds: bytes left out before, bytes left out behind.
-    kinds: Vec<Kind>,
+    /// What of the two characters tokens hold where they do not hold both, by the second one's first byte. Tokens with
+    /// parts of characters are few, and mostly of a few scripts.
+    partial: [Vec<Kind>; 16],
 }
 
 /// The bytes of two characters, the first in the lowest byte, without some at the outer ends.
@@ -21,6 +22,8 @@ struct Kind {
     before: u32,
     behind: u32,
 }
+
+const WHOLE: Kind = Kind { before: 0, behind: 0 };
 
 impl Kind {
     /// The bit for the two characters in the lower six bytes of `both`.
@@ -35,7 +38,7 @@ impl Kind {
 impl Cuts {
     /// From all tokens that merges can make.
     pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
-        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), kinds: Vec::new() };
+        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), partial: Default::default() };
         for token in tokens {
             for at in 1..token.len() {
                 if is_lead(token[at]) {
@@ -73,18 +76,22 @@ impl Cuts {
         both[3..3 + first.len()].copy_from_slice(first);
         let bit = kind.bit(u64::from_le_bytes(both));
         self.bits[bit >> 6] |= 1 << (bit & 63);
-        if !self.kinds.contains(&kind) {
-            self.kinds.push(kind);
+        let partial = &mut self.partial[usize::from(first[0] & 0xf)];
+        if kind != WHOLE && !partial.contains(&kind) {
+            partial.push(kind);
         }
     }
 
     /// Whether a token may lie across the border between two characters of three bytes each, in the lower six bytes.
     #[inline]
     pub(crate) fn may_join(&self, both: u64) -> bool {
-        self.kinds.iter().any(|kind| {
-            let bit = kind.bit(both);
-            self.bits[bit >> 6] >> (bit & 63) & 1 == 1
-        })
+        self.holds(WHOLE, both) || self.partial[(both >> 24) as usize & 0xf].iter().any(|kind| self.holds(*kind, both))
+    }
+
+    #[inline]
+    fn holds(&self, kind: Kind, both: u64) -> bool {
+        let bit = kind.bit(both);
+        self.bits[bit >> 6] >> (bit & 63) & 1 == 1
     }
 }
 

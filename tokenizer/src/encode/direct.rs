@@ -67,6 +67,7 @@ impl Direct {
                     let start = piece.as_ptr() as usize - bytes.as_ptr() as usize;
                     self.bpe.encode(bytes, start, start + piece.len(), work, &mut output);
                 });
+                self.bpe.finish(bytes, work, &mut output);
             }
         });
         output.flush();
@@ -97,6 +98,7 @@ impl Direct {
                     let start = piece.as_ptr() as usize - bytes.as_ptr() as usize;
                     self.bpe.encode(bytes, start, start + piece.len(), work, &mut output);
                 });
+                self.bpe.finish(bytes, work, &mut output);
                 output.flush();
                 // The space put before is nowhere in the text.
                 let before = text.len() - section.len();

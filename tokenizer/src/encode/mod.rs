@@ -29,7 +29,7 @@ pub use stream::Stream;
 
 /// What encoding needs beside the tokenizer: one for each thread, kept from text to text.
 ///
-/// It remembers the tokens of pieces seen before (5 MiB once used); what it remembers changes the speed, never the ids.
+/// It remembers the tokens of pieces seen before (some 10 MiB once used); what it remembers changes the speed, never the ids.
 /// It belongs to the tokenizer it was first used with, and begins anew with another.
 #[derive(Default)]
 pub struct Scratch {
@@ -47,6 +47,7 @@ pub(crate) struct Work {
     cache: Cache,
     way: backtrack::Way,
     merging: merge::Merging,
+    queue: piece::Queue,
 }
 
 impl Work {
@@ -54,6 +55,7 @@ impl Work {
     fn prepare(&mut self, owner: u64) {
         if self.owner != owner {
             self.cache = Cache::default();
+            self.way.forget();
             self.owner = owner;
         }
         self.cache.prepare();

@@ -71,10 +71,14 @@ pub(crate) fn nfc(text: &str) -> Option<Normalized> {
 impl Normalized {
     /// Where the bytes before this place come from end; inside of what was changed, the end or the start of all of it.
     pub(crate) fn origin(&self, place: usize, is_end: bool) -> usize {
-        let next = self.changes.partition_point(|change| change.now.end < place || (!is_end && change.now.end == place));
+        let next = self.changes.partition_point(|change| change.now.end <= place);
         match self.changes.get(next) {
-            Some(change) if change.now.contains(&place) && place > change.now.start => {
-                if is_end { change.was.end } else { change.was.start }
+            Some(change) if place > change.now.start => {
+                if is_end {
+                    change.was.end
+                } else {
+                    change.was.start
+                }
             }
             _ => match next.checked_sub(1).map(|before| &self.changes[before]) {
                 Some(change) => place - change.now.end + change.was.end,

@@ -3,17 +3,45 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Work;
 use super::backtrack::Backtrack;
-use super::cache::{ID_BITS, Key, LONG_BYTES, SHORT_BYTES};
+use super::cache::{ID_BITS, Key, LONG_BYTES, SHORT_BYTES, ShortPlace};
 use super::cuts::{Cuts, character_bytes, is_lead};
 use super::merge::Merges;
 use super::output::{Output, Sink};
 use super::tree::Tree;
-use super::Work;
 use crate::hash::FixedHash;
 
 /// Pieces of more bytes than this are cut into segments where they can be: more than one character of three bytes.
 const UNCUT_BYTES: usize = 3;
+
+/// Pieces that wait at a time.
+const QUEUE: usize = 16;
+
+/// Pieces and segments whose lines of the cache are being fetched.
+#[derive(Default)]
+pub(crate) struct Queue {
+    places: [Waiting; QUEUE],
+    filled: usize,
+}
+
+/// The piece or segment `start..end` of a text.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    /// If it is short.
+    key: Key<2>,
+    place: ShortPlace,
+    start: usize,
+    end: usize,
+    tag: u8,
+}
+
+impl Waiting {
+    #[inline]
+    fn new(start: usize, end: usize, tag: u8) -> Self {
+        Self { start, end, tag, ..Self::default() }
+    }
+}
 
 /// The next tokenizer's number.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -68,7 +96,8 @@ impl Bpe {
                 let mut made = vec![false; vocab_size as usize];
                 let ids = byte_ids.iter().copied().chain(merges.iter().map(|(_, _, product)| *product));
                 ids.for_each(|id| made[id as usize] = true);
-                products = tokens.iter().filter(|(_, id)| made[*id as usize]).map(|(bytes, id)| (&**bytes, *id)).collect();
+                products =
+                    tokens.iter().filter(|(_, id)| made[*id as usize]).map(|(bytes, id)| (&**bytes, *id)).collect();
                 Encoder::Merges(Box::new(Merges::new(byte_ids, merges)))
             }
         };
@@ -122,7 +151,8 @@ impl Bpe {
         self.whole.get(piece).copied()
     }
 
-    /// Appends the tokens of the piece `text[start..end]`, which is not empty.
+    /// Takes the piece `text[start..end]`, which is not empty. Its tokens are appended before long, and by
+    /// [`finish`](Self::finish), which has to be called before another text is begun.
     #[inline]
     pub(crate) fn encode(
         &self,
@@ -133,26 +163,16 @@ impl Bpe {
         output: &mut Output<'_, impl Sink>,
     ) {
         if end - start > UNCUT_BYTES && is_lead(text[start]) {
-            if self.segment_tag == 1 && let Some(id) = self.whole(&text[start..end]) {
-                return output.all(&[id]);
-            }
             return self.segments(text, start, end, work, output);
         }
-        if end - start <= SHORT_BYTES {
-            return self.short(text, start, end, 0, work, output);
-        }
-        self.longer(text, start, end, 0, work, output);
+        self.wait(text, Waiting::new(start, end, 0), work, output);
     }
 
     /// Cuts a piece where no token can lie across.
-    fn segments(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        work: &mut Work,
-        output: &mut Output<'_, impl Sink>,
-    ) {
+    fn segments(&self, text: &[u8], start: usize, end: usize, work: &mut Work, output: &mut Output<'_, impl Sink>) {
+        if self.segment_tag == 1 && self.whole(&text[start..end]).is_some() {
+            return self.wait(text, Waiting::new(start, end, 0), work, output);
+        }
         let mut from = start;
         let mut at = start;
         while at < end {
@@ -161,46 +181,43 @@ impl Bpe {
                 break;
             }
             if next - at == 3 && is_lead(text[next]) && !self.cuts.may_join(both(text, at)) {
-                self.segment(text, from, next, work, output);
+                self.wait(text, Waiting::new(from, next, self.segment_tag), work, output);
                 from = next;
             }
             at = next;
         }
-        self.segment(text, from, end, work, output);
+        self.wait(text, Waiting::new(from, end, self.segment_tag), work, output);
     }
 
+    /// Puts a piece or segment behind the others that wait, while its line of the cache is fetched.
     #[inline]
-    fn segment(
-        &self,
-        text: &[u8],
-        from: usize,
-        to: usize,
-        work: &mut Work,
-        output: &mut Output<'_, impl Sink>,
-    ) {
-        if to - from <= SHORT_BYTES {
-            self.short(text, from, to, self.segment_tag, work, output);
-        } else {
-            self.longer(text, from, to, self.segment_tag, work, output);
+    fn wait(&self, text: &[u8], mut waiting: Waiting, work: &mut Work, output: &mut Output<'_, impl Sink>) {
+        let length = waiting.end - waiting.start;
+        if length <= SHORT_BYTES {
+            waiting.key = Key::new(text, waiting.start, length, waiting.tag);
+            waiting.place = work.cache.short_place(waiting.key);
+        }
+        work.queue.places[work.queue.filled % QUEUE] = waiting;
+        work.queue.filled += 1;
+        if work.queue.filled == QUEUE {
+            self.finish(text, work, output);
         }
     }
 
-    #[inline]
-    fn short(
-        &self,
-        text: &[u8],
-        from: usize,
-        to: usize,
-        tag: u8,
-        work: &mut Work,
-        output: &mut Output<'_, impl Sink>,
-    ) {
-        let key = Key::<2>::new(text, from, to - from, tag);
-        if let Some(found) = work.cache.short(key) {
-            return output.some(found.ids, found.count);
+    /// Appends the tokens of what waits.
+    #[inline(never)]
+    pub(crate) fn finish(&self, text: &[u8], work: &mut Work, output: &mut Output<'_, impl Sink>) {
+        for at in 0..std::mem::take(&mut work.queue.filled).min(QUEUE) {
+            let Waiting { key, place, start, end, tag } = work.queue.places[at];
+            if end - start > SHORT_BYTES {
+                self.longer(text, start, end, tag, work, output);
+            } else if let Some(found) = work.cache.short(key, place) {
+                output.some(found.ids, found.count);
+            } else {
+                self.new_ids(&text[start..end], tag, work, output);
+                work.cache.keep_short(key, place, &work.way.ids);
+            }
         }
-        self.new_ids(&text[from..to], tag, work, output);
-        work.cache.keep_short(key, &work.way.ids);
     }
 
     #[inline(never)]

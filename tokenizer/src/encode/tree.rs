@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use crate::hash::{mix};
+use crate::hash::mix;
 
 /// The ids and ranks that fit into a slot of [`Pairs`].
 const ID_BITS: u32 = 21;

@@ -134,7 +134,9 @@ impl Builder {
                     let slot = block << 8 | word << 6 | free.trailing_zeros() as usize;
                     free &= free - 1;
                     let base = slot ^ first;
-                    if !self.used_bases[base] && children.iter().all(|(byte, _)| self.is_free(base ^ usize::from(*byte))) {
+                    if !self.used_bases[base]
+                        && children.iter().all(|(byte, _)| self.is_free(base ^ usize::from(*byte)))
+                    {
                         self.used_bases[base] = true;
                         return Some(base);
                     }
@@ -179,8 +181,7 @@ mod tests {
             }
             for _ in 0..2_000 {
                 let text = word(alphabet + 1, longest + 3);
-                let expected =
-                    (1..=text.len()).rev().find_map(|length| Some((*strings.get(&text[..length])?, length)));
+                let expected = (1..=text.len()).rev().find_map(|length| Some((*strings.get(&text[..length])?, length)));
                 assert_eq!(trie.longest(&text), expected, "{text:?}");
             }
         }
