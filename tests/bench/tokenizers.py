@@ -17,7 +17,10 @@ import subprocess
 import sys
 import time
 
-import zstandard
+# This file's own folder would hide the package of the same name.
+sys.path.pop(0)
+
+import zstandard  # noqa: E402
 
 
 def documents(folder):
@@ -53,7 +56,7 @@ def peer(name, path, file):
 
         tokenizer = Tokenizer.from_file(path)
         tokenizer.encode_special_tokens = True
-        return lambda text: tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
     if name == "tiktoken":
         import tiktoken
 

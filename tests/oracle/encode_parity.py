@@ -36,7 +36,7 @@ def random_texts(count):
     numbers = random.Random(20261122)
     for _ in range(count):
         if numbers.random() < 0.2:
-            yield "".join(chr(numbers.choice((0x80, 0x800, 0xD800, 0x3100, 0x9FFF)) - numbers.randrange(0x80)) for _ in range(8))
+            yield "".join(chr(numbers.choice((0x80, 0x800, 0xD800, 0x3100, 0x9FFF)) - 1 - numbers.randrange(0x80)) for _ in range(8))
         else:
             yield "".join(numbers.choices(SNIPPETS, k=numbers.randrange(12)))
 
