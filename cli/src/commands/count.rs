@@ -77,13 +77,14 @@ fn counts(tokenizer: &Tokenizer, batch: &Batch, scratches: &mut [Scratch]) -> yu
     let rows = batch.rows();
     let share = rows.div_ceil(scratches.len()).max(1);
     let mut counts = vec![0; rows];
+    let texts = batch.texts();
     std::thread::scope(|scope| {
         let shares = counts.chunks_mut(share).zip(scratches).enumerate();
         let workers: Vec<_> = shares
             .map(|(number, (counts, scratch))| {
                 scope.spawn(move || {
                     for (row, count) in (number * share..).zip(counts) {
-                        *count = tokenizer.count(batch.document(row).text(), scratch)?;
+                        *count = tokenizer.count(texts.value(row), scratch)?;
                     }
                     Ok(())
                 })
