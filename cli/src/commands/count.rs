@@ -86,7 +86,7 @@ fn counts(tokenizer: &Tokenizer, batch: &Batch, scratches: &mut [Scratch]) -> yu
                     for (row, count) in (number * share..).zip(counts) {
                         *count = tokenizer.count(texts.value(row), scratch)?;
                     }
-                    Ok(())
+                    Ok::<(), yuan_pipeline::Error>(())
                 })
             })
             .collect();
