@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         Command::TrainKenLm(args) => commands::learn::train_kenlm(&args, &cli.global),
         Command::Tokenize(args) => commands::tokens::tokenize(&args, &cli.global),
         Command::Tokenizer(command) => commands::tokenizer::tokenizer(&command, &cli.global),
+        Command::Count(args) => commands::count::count(&args, &cli.global),
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::tokens::binidx(&command),
         Command::Info(args) => commands::look::info(&args),

@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::bpe::Bpe;
 use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
-use crate::hash::FixedHash;
+use crate::encode::added::{AddedToken as Added, AddedTokens, automaton};
+use crate::encode::{Bpe, Direct};
 use crate::layout::Layout;
-use crate::pretokenize::{PreTokenizer, Splitter};
+use crate::pretokenize::PreTokenizer;
 use crate::train::Merges;
 
 /// What cuts text into pieces, then spells their bytes, as `tokenizer.json` has it.
@@ -142,68 +142,90 @@ impl Rule {
     }
 }
 
-/// What a byte-level BPE tokenizer does to a text, without Hugging Face's machinery.
-pub(crate) struct Direct {
-    pub added: Option<AhoCorasick>,
-    /// Of each pattern of `added`: the id, and whether it is special.
-    pub added_ids: Vec<(u32, bool)>,
-    pub splitter: Splitter,
-    pub bpe: Bpe,
-}
-
 impl Direct {
-    /// From a `tokenizer.json`, if it says no more than added tokens, pattern, byte level and BPE: files of
-    /// ours do, and those of GPT-4's, Llama 3's and DeepSeek's kind.
+    /// From a `tokenizer.json`, if it says no more than added tokens, form C, a pattern, byte level and BPE: files of
+    /// ours do, and those of GPT-2's, GPT-4's, Llama 3's, Qwen's and DeepSeek's kind.
     pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
         let file: File = serde_json::from_slice(json).ok()?;
         let model = &file.model;
         let empty = |affix: &Option<String>| affix.as_deref().is_none_or(str::is_empty);
-        // A byte-level post-processor only touches offsets.
-        let post_processed = file.post_processor.as_ref().is_some_and(|step| step["type"] != "ByteLevel");
+        // Post-processors add tokens of a template, which we leave out, or touch offsets.
+        let post_processed = file.post_processor.as_ref().is_some_and(|step| !only_adds(step));
         let plain = model.kind.as_deref() == Some("BPE")
             && model.dropout.is_none_or(|dropout| dropout == 0.0)
             && empty(&model.continuing_subword_prefix)
             && empty(&model.end_of_word_suffix)
             && file.truncation.is_none()
             && file.padding.is_none()
-            && file.normalizer.is_none()
-            && !post_processed
-            && file.added_tokens.iter().all(|token| {
-                // Normalised tokens would be matched after the others.
-                !(token.single_word || token.lstrip || token.rstrip || token.normalized)
-            });
+            && !post_processed;
         if !plain {
             return None;
         }
-        let pre_tokenizer = PreTokenizer::from_json(file.pre_tokenizer.as_ref()?)?;
-        if pre_tokenizer.add_prefix_space {
-            return None;
-        }
-        let added_ids: Vec<(u32, bool)> = file.added_tokens.iter().map(|token| (token.id, token.special)).collect();
-        let contents = file.added_tokens.iter().map(|token| &token.content);
+        let nfc = normalizes(file.normalizer.as_ref())?;
+        let (normalized, plain): (Vec<&AddedToken>, Vec<&AddedToken>) =
+            file.added_tokens.iter().partition(|token| token.normalized);
+        let PreTokenizer { splitter, add_prefix_space } = PreTokenizer::from_json(file.pre_tokenizer.as_ref()?)?;
         Some(Self {
-            added: matcher(contents)?,
-            splitter: pre_tokenizer.splitter,
-            bpe: bpe(model, &added_ids)?,
-            added_ids,
+            added: AddedTokens::new(plain.into_iter().map(|token| token.added(false)).collect())?,
+            cuts_after_words: splitter.cuts_after_words() && !add_prefix_space && (!nfc || normalized.is_empty()),
+            added_normalized: AddedTokens::new(normalized.into_iter().map(|token| token.added(nfc)).collect())?,
+            nfc,
+            prefix_space: add_prefix_space,
+            splitter,
+            bpe: bpe(model, &file.added_tokens)?,
         })
+    }
+}
+
+impl AddedToken {
+    fn added(&self, nfc: bool) -> Added {
+        let normalized = if nfc { crate::encode::nfc(&self.content) } else { None };
+        Added {
+            id: self.id,
+            content: normalized.map_or_else(|| self.content.clone(), |normalized| normalized.text),
+            special: self.special,
+            single_word: self.single_word,
+            lstrip: self.lstrip,
+            rstrip: self.rstrip,
+        }
+    }
+}
+
+/// Whether text is brought into form C; nothing if it is changed in another way.
+fn normalizes(normalizer: Option<&Value>) -> Option<bool> {
+    let Some(normalizer) = normalizer.filter(|normalizer| !normalizer.is_null()) else { return Some(false) };
+    match normalizer["type"].as_str()? {
+        "NFC" => Some(true),
+        // Twice is as good as once.
+        "Sequence" => {
+            let steps = normalizer["normalizers"].as_array()?;
+            steps.iter().try_fold(false, |before, step| Some(before | normalizes(Some(step))?))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a post-processor does nothing to the ids when no template is asked for.
+fn only_adds(step: &Value) -> bool {
+    match step["type"].as_str() {
+        None => step.is_null(),
+        Some("ByteLevel" | "TemplateProcessing" | "BertProcessing" | "RobertaProcessing") => true,
+        Some("Sequence") => step["processors"].as_array().is_some_and(|steps| steps.iter().all(only_adds)),
+        Some(_) => false,
     }
 }
 
 /// Finds tokens in a text: the leftmost, of these the longest.
 pub(crate) fn matcher<'a>(tokens: impl ExactSizeIterator<Item = &'a String>) -> Option<Option<AhoCorasick>> {
-    if tokens.len() == 0 {
-        return Some(None);
-    }
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(tokens)
-        .ok()
-        .map(Some)
+    if tokens.len() == 0 { Some(None) } else { automaton(tokens).map(Some) }
 }
 
-fn bpe(model: &Model, added: &[(u32, bool)]) -> Option<Bpe> {
+fn bpe(model: &Model, added: &[AddedToken]) -> Option<Bpe> {
+    let mut ids: Vec<u32> = model.vocab.values().copied().collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|two| two[0] == two[1]) {
+        return None;
+    }
     let mut byte_ids = [0; 256];
     for (id, symbol) in byte_ids.iter_mut().zip(BYTE_CHARS.iter()) {
         *id = *model.vocab.get(symbol.encode_utf8(&mut [0; 4]) as &str)?;
@@ -218,17 +240,10 @@ fn bpe(model: &Model, added: &[(u32, bool)]) -> Option<Bpe> {
         })
         .collect::<Option<_>>()?;
     // Text must not merge into a control token.
-    let special: HashSet<u32> = added.iter().filter(|(_, special)| *special).map(|(id, _)| *id).collect();
+    let special: HashSet<u32> = added.iter().filter(|token| token.special).map(|token| token.id).collect();
     if merges.iter().any(|(_, _, product)| special.contains(product)) {
         return None;
     }
-    let whole: Option<HashMap<Box<[u8]>, u32, FixedHash>> = model.ignore_merges.then(|| {
-        model
-            .vocab
-            .iter()
-            .filter(|(_, id)| !special.contains(id))
-            .filter_map(|(token, id)| Some((from_symbols(token)?.into_boxed_slice(), *id)))
-            .collect()
-    });
-    Some(Bpe::new(byte_ids, &merges, whole))
+    let tokens = model.vocab.iter().filter_map(|(token, id)| Some((from_symbols(token)?.into_boxed_slice(), *id)));
+    Bpe::new(byte_ids, &merges, tokens.collect(), model.ignore_merges, |id| special.contains(&id))
 }

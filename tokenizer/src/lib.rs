@@ -11,9 +11,9 @@
 //! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<|reserved_0|>`… (or these at the end), added
 //! tokens, the 256 byte symbols, merges, of which the first make Han characters. `vocab_size` counts them all.
 
-mod bpe;
 mod bytes;
 pub mod edit;
+mod encode;
 mod han;
 mod hash;
 mod huggingface;
@@ -24,9 +24,10 @@ mod tokenizer;
 mod train;
 
 pub use edit::PruneTokenizerConfig;
+pub use encode::{Scratch, Stream};
 pub use han::HanCharacters;
 pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
-pub use tokenizer::{Scratch, Tokenizer};
+pub use tokenizer::Tokenizer;
 pub use train::{TrainTokenizer, TrainTokenizerConfig};

@@ -7,8 +7,8 @@ use aho_corasick::AhoCorasick;
 use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Error, Result};
 
-use crate::bpe::{Merging, PieceCache};
-use crate::huggingface::{Direct, matcher};
+use crate::encode::{Direct, Scratch, Sink, Stream};
+use crate::huggingface::matcher;
 
 /// A tokenizer from a Hugging Face `tokenizer.json`.
 ///
@@ -28,13 +28,6 @@ pub struct Tokenizer {
     path: PathBuf,
 }
 
-/// What encoding needs beside the tokenizer: one for each thread, kept from text to text.
-#[derive(Default)]
-pub struct Scratch {
-    merging: Merging,
-    cache: PieceCache,
-}
-
 impl Tokenizer {
     /// Loads a `tokenizer.json`.
     ///
@@ -52,10 +45,9 @@ impl Tokenizer {
         let mut special: Vec<(String, u32)> =
             added.iter().filter(|(_, token)| token.special).map(|(id, token)| (token.content.clone(), *id)).collect();
         special.sort_unstable_by_key(|(_, id)| *id);
-        let direct = Direct::from_json(&json).filter(|direct| {
-            // `tokenizers` gives ids of its own to added tokens whose ids leave a gap.
-            direct.added_ids.iter().all(|(id, _)| added.contains_key(id)) && direct.added_ids.len() == added.len()
-        });
+        // `tokenizers` gives ids of its own to added tokens whose ids leave a gap.
+        let direct =
+            Direct::from_json(&json).filter(|direct| direct.has_added(added.len(), |id| added.contains_key(&id)));
         let mut tokenizer = Self {
             special_matcher: matcher(special.iter().map(|(token, _)| token)).flatten(),
             vocab_size: inner.get_vocab(true).values().max().map_or(0, |id| id + 1),
@@ -137,11 +129,59 @@ impl Tokenizer {
     /// # Errors
     /// As [`Self::encode`].
     pub fn encode_into(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<()> {
+        self.hand_over(text, scratch, ids)
+    }
+
+    /// How many tokens a text has, without keeping them.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn count(&self, text: &str, scratch: &mut Scratch) -> Result<u64> {
+        let mut count = 0;
+        self.hand_over(text, scratch, &mut count)?;
+        Ok(count)
+    }
+
+    fn hand_over(&self, text: &str, scratch: &mut Scratch, sink: &mut impl Sink) -> Result<()> {
         match &self.direct {
-            Some(direct) => direct.encode(text, self.parse_special, scratch, ids),
-            None => ids.extend(self.encode_by_library(text)?),
+            Some(direct) => direct.encode(text, self.parse_special, scratch, sink),
+            None => self.encode_by_library(text, false, |ids, _| sink.take(ids))?,
         }
         Ok(())
+    }
+
+    /// Appends the tokens of a text to `ids`, and to `offsets` the bytes of the text that each stands for, from and to.
+    ///
+    /// A token's bytes need not be whole characters. Where a text is normalised, all tokens of what was changed stand
+    /// for all that was there; of a space that was put before the text, a token has none. Through the library (see
+    /// [`Self::is_direct`]) offsets are the library's: whole characters, and none of a normalised control token.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with_offsets(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+        offsets: &mut Vec<(usize, usize)>,
+    ) -> Result<()> {
+        match &self.direct {
+            Some(direct) => direct.encode_with_offsets(text, self.parse_special, scratch, ids, offsets),
+            None => self.encode_by_library(text, true, |part, places| {
+                ids.extend_from_slice(part);
+                offsets.extend(places);
+            })?,
+        }
+        Ok(())
+    }
+
+    /// For a document that comes in parts, or is too long to be held.
+    pub fn stream(&self) -> Stream<'_> {
+        Stream::new(self)
+    }
+
+    pub(crate) fn direct(&self) -> Option<&Direct> {
+        self.direct.as_ref()
     }
 
     /// The text of these tokens, control tokens by their names, nothing cleaned up.
@@ -159,32 +199,38 @@ impl Tokenizer {
         Error::stage("tokenize", format!("`{}`: {problem}", self.path.display()))
     }
 
-    fn encode_by_library(&self, text: &str) -> Result<Vec<u32>> {
-        let encode = |text: &str| -> Result<Vec<u32>> {
-            let encoding = self.inner.encode_fast(text, false).map_err(|problem| self.failed(problem))?;
-            Ok(encoding.get_ids().to_vec())
+    /// Hands over ids, with offsets if these are wanted (else with zeros).
+    fn encode_by_library(
+        &self,
+        text: &str,
+        with_offsets: bool,
+        mut take: impl FnMut(&[u32], &mut dyn Iterator<Item = (usize, usize)>),
+    ) -> Result<()> {
+        let encode = |text: &str| {
+            let encoding =
+                if with_offsets { self.inner.encode(text, false) } else { self.inner.encode_fast(text, false) };
+            encoding.map_err(|problem| self.failed(problem))
         };
-        let ids = encode(text)?;
-        if self.parse_special {
-            return Ok(ids);
-        }
+        let whole = encode(text)?;
         // A model may hold a control token as an ordinary piece and find it in the text all the same.
         // Such a text is encoded in parts that each hold less than the token's name.
-        let named = self.special_matcher.iter().flat_map(|matcher| matcher.find_iter(text));
-        let named: Vec<(usize, u32)> =
-            named.map(|found| (found.start(), self.special[found.pattern().as_usize()].1)).collect();
-        if !named.iter().any(|(_, special)| ids.contains(special)) {
-            return Ok(ids);
+        let named = self.special_matcher.iter().filter(|_| !self.parse_special);
+        let named: Vec<(usize, u32)> = named
+            .flat_map(|matcher| matcher.find_iter(text))
+            .map(|found| (found.start(), self.special[found.pattern().as_usize()].1))
+            .collect();
+        if !named.iter().any(|(_, special)| whole.get_ids().contains(special)) {
+            take(whole.get_ids(), &mut whole.get_offsets().iter().copied());
+            return Ok(());
         }
-        let mut ids = Vec::new();
         let mut done = 0;
-        for (start, _) in named {
-            let first = text[start..].chars().next().map_or(0, char::len_utf8);
-            ids.extend(encode(&text[done..start + first])?);
-            done = start + first;
+        let inside = named.iter().map(|(start, _)| start + text[*start..].chars().next().map_or(0, char::len_utf8));
+        for end in inside.chain([text.len()]) {
+            let part = encode(&text[done..end])?;
+            take(part.get_ids(), &mut part.get_offsets().iter().map(|(from, to)| (from + done, to + done)));
+            done = end;
         }
-        ids.extend(encode(&text[done..])?);
-        Ok(ids)
+        Ok(())
     }
 }
 
@@ -195,28 +241,5 @@ fn no_tokenizer(path: &Path, problem: &str) -> Error {
         hint: Some(
             "name a `tokenizer.json` of Hugging Face `tokenizers`, or make one with `yuan-data train-tokenizer`".into(),
         ),
-    }
-}
-
-impl Direct {
-    fn encode(&self, text: &str, parse_special: bool, scratch: &mut Scratch, ids: &mut Vec<u32>) {
-        let mut done = 0;
-        for found in self.added.iter().flat_map(|added| added.find_iter(text)) {
-            let (id, special) = self.added_ids[found.pattern().as_usize()];
-            if special && !parse_special {
-                continue;
-            }
-            self.encode_between(&text[done..found.start()], scratch, ids);
-            ids.push(id);
-            done = found.end();
-        }
-        self.encode_between(&text[done..], scratch, ids);
-    }
-
-    fn encode_between(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
-        let Scratch { merging, cache } = scratch;
-        self.splitter.split(text, |piece| {
-            cache.encode(piece.as_bytes(), ids, |ids| self.bpe.encode(piece.as_bytes(), merging, ids));
-        });
     }
 }

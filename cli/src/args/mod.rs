@@ -25,7 +25,7 @@ pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
-pub use tokens::{BinidxCommand, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
+pub use tokens::{BinidxCommand, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
 
 use parse::{parse_bytes, parse_threads};
 
@@ -104,6 +104,8 @@ pub enum Command {
     TrainTokenizer(TrainTokenizerArgs),
     /// Turn documents into Megatron .bin/.idx
     Tokenize(TokenizeArgs),
+    /// Count the tokens of documents, for each file or source
+    Count(CountArgs),
     /// Score documents by classifiers and language models; keep those of which an expression holds
     Score(ScoreArgs),
     /// Train a fastText classifier on labelled documents, or on good and bad ones, and test it

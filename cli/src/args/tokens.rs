@@ -86,6 +86,21 @@ pub struct TokenizeArgs {
     pub no_eod: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct CountArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: PathBuf,
+    /// Count by what this field or column holds (`source`, `language`…), instead of by file
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum BinidxCommand {
     /// Counts, dtype and sizes

@@ -82,6 +82,12 @@ impl Splitter {
         })
     }
 
+    /// Whether a piece always ends where a letter is followed by white space or a mark of Chinese text.
+    pub(crate) fn cuts_after_words(&self) -> bool {
+        let Cut::One(Step::Known(known)) = &self.0 else { return false };
+        matches!(known, Known::Ours(_) | Known::Gpt2 | Known::Cl100k(_) | Known::O200k(_))
+    }
+
     /// Whether no regex engine is asked.
     #[cfg(test)]
     pub(crate) fn is_written_out(&self) -> bool {

@@ -1,11 +1,12 @@
-//! Byte-pair encoding of one piece: the rule learnt first is applied first, from the left.
+//! Byte-pair encoding as it is defined: the rule learnt first is applied first, from the left.
 //!
-//! The rules are those of `tokenizers`' `BPE` model over byte symbols; so are the tokens.
+//! The rules are those of `tokenizers`' `BPE` model over byte symbols; so are the tokens. This is for vocabularies
+//! whose rules are out of order, and what the faster ways are tested against. O(bytes · log bytes).
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
-use crate::hash::{FixedHash, mix};
+use crate::hash::mix;
 
 /// Up to this many bytes a piece is merged by looking through all its pairs, above by a heap.
 const MAX_SCANNED_BYTES: usize = 96;
@@ -22,13 +23,11 @@ struct Rule {
 const NO_RULE: Rule = Rule { rank: NO_RANK, product: 0 };
 
 /// The merges of a vocabulary.
-pub(crate) struct Bpe {
+pub(crate) struct Merges {
     byte_ids: [u32; 256],
     /// The rules for two bytes, by the bytes: most look-ups are among these.
     byte_rules: Box<[Rule]>,
     rules: RuleTable,
-    /// Tokens by their bytes, if a piece that is a token stays whole whatever the merges say.
-    whole: Option<HashMap<Box<[u8]>, u32, FixedHash>>,
 }
 
 /// Rules by pair of ids: open addressing, at most half full.
@@ -76,28 +75,20 @@ pub(crate) struct Merging {
     queue: BinaryHeap<Reverse<(u32, u32, u32)>>,
 }
 
-impl Bpe {
+impl Merges {
     /// From the ids of the bytes, and the rules `(left, right, product)` in rank order; a pair that
     /// comes twice has its last rank, as with `tokenizers`.
-    pub(crate) fn new(
-        byte_ids: [u32; 256],
-        merges: &[(u32, u32, u32)],
-        whole: Option<HashMap<Box<[u8]>, u32, FixedHash>>,
-    ) -> Self {
+    pub(crate) fn new(byte_ids: [u32; 256], merges: &[(u32, u32, u32)]) -> Self {
         let rules = RuleTable::new(merges.iter().enumerate().map(|(rank, (left, right, product))| {
             (pair(*left, *right), Rule { rank: rank as u32, product: *product })
         }));
         let byte_rules =
             (0..1 << 16).map(|pair: usize| rules.get(byte_ids[pair >> 8], byte_ids[pair & 0xff])).collect();
-        Self { byte_ids, byte_rules, rules, whole }
+        Self { byte_ids, byte_rules, rules }
     }
 
     /// Appends the tokens of `piece` to `out`.
     pub(crate) fn encode(&self, piece: &[u8], merging: &mut Merging, out: &mut Vec<u32>) {
-        if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(piece)) {
-            out.push(*id);
-            return;
-        }
         merging.ids.clear();
         merging.ids.extend(piece.iter().map(|byte| self.byte_ids[usize::from(*byte)]));
         merging.rules.clear();
@@ -191,59 +182,6 @@ impl Bpe {
     }
 }
 
-/// Slots of a [`PieceCache`]: 4 MiB.
-const CACHE_SLOTS: usize = 1 << 16;
-
-/// The tokens of short pieces seen before: one cache line each, the newer piece replacing the older.
-pub(crate) struct PieceCache {
-    slots: Box<[Slot]>,
-}
-
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Slot {
-    ids: [u32; Slot::MAX_IDS],
-    piece: [u8; Slot::MAX_BYTES],
-    bytes: u8,
-    tokens: u8,
-}
-
-impl Slot {
-    const MAX_IDS: usize = 8;
-    const MAX_BYTES: usize = 30;
-    const EMPTY: Self = Self { ids: [0; 8], piece: [0; 30], bytes: 0, tokens: 0 };
-}
-
-impl Default for PieceCache {
-    fn default() -> Self {
-        Self { slots: vec![Slot::EMPTY; CACHE_SLOTS].into_boxed_slice() }
-    }
-}
-
-impl PieceCache {
-    /// Appends the tokens of `piece`, which is not empty, to `out`; `encode` makes them if need be.
-    pub(crate) fn encode(&mut self, piece: &[u8], out: &mut Vec<u32>, encode: impl FnOnce(&mut Vec<u32>)) {
-        if piece.len() > Slot::MAX_BYTES {
-            return encode(out);
-        }
-        let hash = xxhash_rust::xxh3::xxh3_64(piece);
-        let slot = &mut self.slots[hash as usize % CACHE_SLOTS];
-        if usize::from(slot.bytes) == piece.len() && slot.piece[..piece.len()] == *piece {
-            out.extend_from_slice(&slot.ids[..usize::from(slot.tokens)]);
-            return;
-        }
-        let start = out.len();
-        encode(out);
-        let ids = &out[start..];
-        if ids.len() <= Slot::MAX_IDS {
-            slot.bytes = piece.len() as u8;
-            slot.tokens = ids.len() as u8;
-            slot.piece[..piece.len()].copy_from_slice(piece);
-            slot.ids[..ids.len()].copy_from_slice(ids);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,8 +198,8 @@ mod tests {
         ids
     }
 
-    fn bpe(merges: &[(u32, u32, u32)]) -> Bpe {
-        Bpe::new(std::array::from_fn(|byte| byte as u32), merges, None)
+    fn bpe(merges: &[(u32, u32, u32)]) -> Merges {
+        Merges::new(std::array::from_fn(|byte| byte as u32), merges)
     }
 
     #[test]
@@ -302,24 +240,6 @@ mod tests {
                     bpe.merge_queued(&mut merging, &mut out);
                     assert_eq!(out, expected);
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn a_piece_seen_before_has_the_same_tokens() {
-        let mut cache = PieceCache::default();
-        for round in 0..2 {
-            for length in 1..40_u8 {
-                let piece = vec![length; usize::from(length)];
-                let mut out = vec![7];
-                let mut asked = false;
-                cache.encode(&piece, &mut out, |out| {
-                    asked = true;
-                    out.extend(piece.iter().map(|byte| u32::from(*byte)));
-                });
-                assert_eq!(out.len(), 1 + piece.len());
-                assert_eq!(asked, round == 0 || length > 8, "{length}");
             }
         }
     }

@@ -1,0 +1,159 @@
+//! Where a piece can be cut because no token lies across: between two characters that no token holds side by side.
+//!
+//! A run of Han characters is one piece and mostly one of its kind. Cut wherever its two neighbours never meet inside
+//! a token it falls into segments of a few characters that come again and again, and whose tokens can be remembered.
+//! Only characters of three bytes (U+0800 to U+FFFF) are looked at. A set of bits answers: it may keep together what
+//! could be cut, never the other way round.
+
+/// Bits of the set: 128 KiB, which the second cache holds.
+const SET_BITS: u32 = 20;
+
+/// Which characters may be neighbours inside a token.
+pub(crate) struct Cuts {
+    bits: Box<[u64]>,
+    /// What of the two characters tokens hold where they do not hold both, by the second one's first byte. Tokens with
+    /// parts of characters are few, and mostly of a few scripts.
+    partial: [Vec<Kind>; 16],
+}
+
+/// The bytes of two characters, the first in the lowest byte, without some at the outer ends.
+#[derive(Clone, Copy, PartialEq)]
+struct Kind {
+    before: u32,
+    behind: u32,
+}
+
+const WHOLE: Kind = Kind { before: 0, behind: 0 };
+
+impl Kind {
+    /// The bit for the two characters in the lower six bytes of `both`.
+    #[inline]
+    fn bit(self, both: u64) -> usize {
+        let mask = u64::MAX >> (8 * (self.before + self.behind)) >> 16;
+        let key = both >> (8 * self.before) & mask | u64::from(self.before * 3 + self.behind) << 48;
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SET_BITS)) as usize
+    }
+}
+
+impl Cuts {
+    /// From all tokens that merges can make.
+    pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
+        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), partial: Default::default() };
+        for token in tokens {
+            for at in 1..token.len() {
+                if is_lead(token[at]) {
+                    cuts.join(&token[..at], &token[at..]);
+                }
+            }
+        }
+        cuts
+    }
+
+    /// Marks the border between two parts of a token.
+    fn join(&mut self, left: &[u8], right: &[u8]) {
+        // The last character on the left, as much of it as there is, and the first on the right.
+        let Some(start) = (1..=left.len().min(3)).find(|back| !is_continuation(left[left.len() - back])) else {
+            // Continuation bytes only: the end of a longer character.
+            let before = 3_usize.saturating_sub(left.len());
+            return self.mark(&left[left.len() - (3 - before)..], right);
+        };
+        let last = &left[left.len() - start..];
+        // Of other lengths: such a border is never cut anyway.
+        if start == 3 && is_lead(last[0]) {
+            self.mark(last, right);
+        }
+    }
+
+    /// `last` is the end of a character of three bytes, `right` begins with the start of one.
+    fn mark(&mut self, last: &[u8], right: &[u8]) {
+        let first = &right[..right.len().min(3)];
+        if !first[1..].iter().all(|byte| is_continuation(*byte)) {
+            return;
+        }
+        let kind = Kind { before: (3 - last.len()) as u32, behind: (3 - first.len()) as u32 };
+        let mut both = [0; 8];
+        both[3 - last.len()..3].copy_from_slice(last);
+        both[3..3 + first.len()].copy_from_slice(first);
+        let bit = kind.bit(u64::from_le_bytes(both));
+        self.bits[bit >> 6] |= 1 << (bit & 63);
+        let partial = &mut self.partial[usize::from(first[0] & 0xf)];
+        if kind != WHOLE && !partial.contains(&kind) {
+            partial.push(kind);
+        }
+    }
+
+    /// Whether a token may lie across the border between two characters of three bytes each, in the lower six bytes.
+    #[inline]
+    pub(crate) fn may_join(&self, both: u64) -> bool {
+        self.holds(WHOLE, both) || self.partial[(both >> 24) as usize & 0xf].iter().any(|kind| self.holds(*kind, both))
+    }
+
+    #[inline]
+    fn holds(&self, kind: Kind, both: u64) -> bool {
+        let bit = kind.bit(both);
+        self.bits[bit >> 6] >> (bit & 63) & 1 == 1
+    }
+}
+
+/// Whether a character of three bytes begins with this one.
+#[inline]
+pub(crate) fn is_lead(byte: u8) -> bool {
+    byte & 0xf0 == 0xe0
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Bytes of the UTF-8 character that begins with this one.
+#[inline]
+pub(crate) fn character_bytes(lead: u8) -> usize {
+    match lead {
+        0..0xc0 => 1,
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0.. => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(cuts: &Cuts, text: &str) -> bool {
+        let mut both = [0; 8];
+        both[..6].copy_from_slice(text.as_bytes());
+        cuts.may_join(u64::from_le_bytes(both))
+    }
+
+    #[test]
+    fn only_borders_inside_tokens_are_kept() {
+        let bytes = |text: &str, from: usize, to: usize| text.as_bytes()[from..to].to_vec();
+        let tokens = [
+            bytes("中文", 0, 6),
+            bytes("今天气", 0, 9),
+            // Ends and beginnings of characters.
+            bytes("好人", 1, 6),
+            bytes("山水", 2, 4),
+            bytes("火车", 0, 5),
+            bytes("a中 b", 0, 6),
+        ];
+        let cuts = Cuts::new(tokens.iter().map(|token| &**token));
+        // "她" ends as "好" does not; "奼" begins as "好" does.
+        for (text, expected) in [
+            ("中文", true),
+            ("文中", false),
+            ("今天", true),
+            ("天气", true),
+            ("气今", false),
+            ("好人", true),
+            ("火车", true),
+            ("火轩", true),
+            ("火人", false),
+            ("山水", true),
+            ("水山", false),
+        ] {
+            assert_eq!(joined(&cuts, text), expected, "{text}");
+        }
+    }
+}
