@@ -121,6 +121,8 @@ def main():
     runs.append(("tokenizers", "tokenizers", out, measured([*this, "tokenizers", corpus, out, arguments.vocab_size, pre_tokenizer])))
     out = work / "sentencepiece"
     runs.append(("sentencepiece", "sentencepiece", out, measured([*this, "sentencepiece", corpus, out, arguments.vocab_size])))
+    for name, _, _, figures in runs:
+        print(name, figures, flush=True)
     lines = [
         f"{size:.1f} MB of text, {arguments.vocab_size} tokens; held out: {len(groups['zh'])} Chinese documents, {len(groups['other'])} others.",
         "",
