@@ -58,6 +58,42 @@ fn slots_get_names_unless_texts_have_them() {
 }
 
 #[test]
+fn tokens_are_counted_by_file_and_by_field() {
+    let dir = trained();
+    dir.file("more.jsonl", "{\"text\": \"今天天气\", \"language\": \"zh\"}\n{\"text\": \"\", \"language\": \"en\"}\n");
+    let count = |arguments: &[&str]| -> Value {
+        let command =
+            [&["count", "corpus.jsonl", "more.jsonl", "--tokenizer", "t/tokenizer.json", "--json"], arguments].concat();
+        serde_json::from_str(&dir.ok(&command).stdout()).expect("JSON")
+    };
+    let counted = count(&["--threads", "1"]);
+    assert_eq!(counted, count(&["--threads", "3"]));
+    // As many as are written, without the ends of documents.
+    dir.ok(&[
+        "tokenize",
+        "corpus.jsonl",
+        "more.jsonl",
+        "-o",
+        "tokens",
+        "--tokenizer",
+        "t/tokenizer.json",
+        "--no-eod",
+        "--quiet",
+    ]);
+    let info: Value = serde_json::from_str(&dir.ok(&["binidx", "info", "tokens", "--json"]).stdout()).expect("JSON");
+    assert_eq!((&counted["total"]["documents"], &counted["total"]["tokens"]), (&info["documents"], &info["tokens"]));
+    assert_eq!(counted["counted"][1]["bytes"], 12);
+    let by_language = count(&["--by", "language"]);
+    assert_eq!(by_language["total"]["tokens"], info["tokens"]);
+    let of = |name: &str| {
+        let rows = by_language["counted"].as_array().expect("rows");
+        rows.iter().find(|row| row["language"] == name).map(|row| row["documents"].clone())
+    };
+    assert_eq!(of("en"), Some(1.into()));
+    dir.run(&["count", "corpus.jsonl", "--tokenizer", "none.json"]).fails(1, &["none.json` is not there"]);
+}
+
+#[test]
 fn a_vocabulary_gets_smaller_for_any_number_of_threads() {
     let dir = trained();
     let prune = |out: &str, threads: &str| {
