@@ -13,6 +13,7 @@
 
 mod bpe;
 mod bytes;
+pub mod compression;
 pub mod edit;
 mod han;
 mod hash;
