@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod compression;
 pub mod datatrove;
 pub mod demo;
 pub mod explain;
