@@ -39,8 +39,7 @@ fn of_sentencepiece(model: &str) -> Vec<Tokens> {
     let unknown = answers[format!("{model} special")][0].as_u64().expect("the unknown id");
     let of_text = |answer: &Value| {
         let pieces = answer["pieces"].as_array().expect("pieces").iter().map(|piece| piece.as_str().expect("piece"));
-        let ids: Vec<u64> =
-            answer["ids"].as_array().expect("ids").iter().map(|id| id.as_u64().expect("id")).collect();
+        let ids: Vec<u64> = answer["ids"].as_array().expect("ids").iter().map(|id| id.as_u64().expect("id")).collect();
         let high = |piece: &str| piece.len() == 6 && piece.starts_with("<0x") && piece.as_bytes()[3] >= b'8';
         Tokens {
             bytes: pieces.filter(|piece| high(piece)).count() as u64,
@@ -171,7 +170,8 @@ fn figures_are_those_of_a_slow_computation_with_other_programs_ids() {
         named("bytes", "sentencepiece/bpe_symbols.model"),
         named("unigram", "sentencepiece/unigram.model"),
     ];
-    let mut command = vec!["compression", "a.jsonl", "--baseline", "ours", "--sample-tokens", "100", "--json", "r.json"];
+    let mut command =
+        vec!["compression", "a.jsonl", "--baseline", "ours", "--sample-tokens", "100", "--json", "r.json"];
     arguments.iter().for_each(|argument| command.extend(["--tokenizer", argument]));
     let table = dir.ok(&command).stdout();
     let report = read_json(&dir.path("r.json"));
@@ -239,16 +239,16 @@ fn vocabulary_of_ours(found: &Value, path: &Path, tokens: &[Tokens]) {
         .map(|token| token["content"].as_str().expect("a name"))
         .collect();
     let reserved = special.iter().filter(|name| name.contains("reserved")).count();
-    let used: BTreeMap<u64, u64> = tokens.iter().flat_map(|tokens| &tokens.ids).fold(BTreeMap::new(), |mut used, id| {
-        *used.entry(*id).or_default() += 1;
-        used
-    });
+    let used: BTreeMap<u64, u64> =
+        tokens.iter().flat_map(|tokens| &tokens.ids).fold(BTreeMap::new(), |mut used, id| {
+            *used.entry(*id).or_default() += 1;
+            used
+        });
     // 128 of the 256 byte symbols are beyond ASCII; everything else that is not special is text.
     let text = vocabulary.len() - special.len() - 128;
     let decoder = tokenizers::Tokenizer::from_file(path).expect("a tokenizer");
-    let is_high = |name: &str, id: u32| {
-        name.chars().count() == 1 && decoder.decode(&[id], false).expect("decoded") == "\u{fffd}"
-    };
+    let is_high =
+        |name: &str, id: u32| name.chars().count() == 1 && decoder.decode(&[id], false).expect("decoded") == "\u{fffd}";
     let unused = vocabulary.iter().filter(|(name, id)| {
         let id = id.as_u64().expect("an id");
         !special.contains(name.as_str()) && !is_high(name, id as u32) && !used.contains_key(&id)
@@ -321,7 +321,10 @@ fn tokens_that_nothing_becomes_are_found() {
     for wanted in ["␣SolidGold", "<svg role=\"img\"", "prefers-color-scheme:dark", "卡OK"] {
         assert!(page.contains(wanted), "{wanted}");
     }
-    assert!(!page.contains("src=") && !page.contains("href=") && !page.contains("<script"), "nothing is fetched or run");
+    assert!(
+        !page.contains("src=") && !page.contains("href=") && !page.contains("<script"),
+        "nothing is fetched or run"
+    );
 }
 
 #[test]
@@ -334,8 +337,23 @@ fn any_number_of_threads_writes_the_same_json() {
         let file = format!("{threads}.json");
         let table = dir
             .ok(&[
-                "compression", "a.jsonl", "-t", &one, "-t", &two, "--group-by", "lang", "--sample-tokens", "2000",
-                "--threads", threads, "--memory", "64MiB", "--json", &file, "--quiet",
+                "compression",
+                "a.jsonl",
+                "-t",
+                &one,
+                "-t",
+                &two,
+                "--group-by",
+                "lang",
+                "--sample-tokens",
+                "2000",
+                "--threads",
+                threads,
+                "--memory",
+                "64MiB",
+                "--json",
+                &file,
+                "--quiet",
             ])
             .stdout();
         let now = (table, std::fs::read_to_string(dir.path(&file)).expect("JSON"));

@@ -99,9 +99,8 @@ fn the_least_used_tokens_go_and_every_text_is_still_itself() {
     // Of the five no other token is made: where one was used, its two parts are now.
     let pruned = prune(&path, &smaller, &uses, before.vocab_size() as usize - 5).unwrap();
     let after = Tokenizer::load(&smaller).unwrap();
-    let tokens = |tokenizer: &Tokenizer| -> usize {
-        texts[..20].iter().map(|text| tokenizer.encode(text).unwrap().len()).sum()
-    };
+    let tokens =
+        |tokenizer: &Tokenizer| -> usize { texts[..20].iter().map(|text| tokenizer.encode(text).unwrap().len()).sum() };
     assert_eq!(tokens(&after), tokens(&before) + pruned.uses_lost as usize);
     let error = prune(&path, &smaller, &uses, 300).unwrap_err();
     assert!(error.to_string().contains("300 are too few"), "{error}");

@@ -221,14 +221,18 @@ fn work(subjects: &[Subject], shared: &Shared, progress: &Progress) -> Vec<Vec<u
         // A long text's tokens are not kept for good.
         ids.shrink_to(1 << 20);
         let (documents, bytes) = (job.batch.rows() as u64, job.batch.text_bytes());
-        for (counter, more) in [(&progress.documents, documents), (&progress.kept, documents), (&progress.bytes, bytes)] {
+        for (counter, more) in [(&progress.documents, documents), (&progress.kept, documents), (&progress.bytes, bytes)]
+        {
             counter.fetch_add(more, Ordering::Relaxed);
         }
         let mut state = shared.lock();
         match measured {
             Ok(measured) => {
                 state.done.insert(job.number, (measured, job.weight));
-                while let Some((measured, weight)) = { let next = state.next; state.done.remove(&next) } {
+                while let Some((measured, weight)) = {
+                    let next = state.next;
+                    state.done.remove(&next)
+                } {
                     state.totals.push(&measured);
                     state.in_work -= weight;
                     state.next += 1;

@@ -115,7 +115,8 @@ impl Subject {
 }
 
 /// What a tokenizer may be.
-const KINDS: &str = "name a `tokenizer.json` of Hugging Face `tokenizers` or a SentencePiece `.model`, or a folder with one";
+const KINDS: &str =
+    "name a `tokenizer.json` of Hugging Face `tokenizers` or a SentencePiece `.model`, or a folder with one";
 
 /// The tokenizer in a folder, or the file itself.
 fn inside(path: &Path) -> Result<PathBuf> {

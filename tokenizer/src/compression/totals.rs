@@ -112,7 +112,9 @@ impl Total {
             bytes,
             characters,
             tokens,
-            tokens_per_character: self.per_character.spread(per_character, ratio(sample.tokens, sample.size.characters)),
+            tokens_per_character: self
+                .per_character
+                .spread(per_character, ratio(sample.tokens, sample.size.characters)),
             tokens_per_byte: self.per_byte.spread(ratio(tokens, bytes), ratio(sample.tokens, sample.size.bytes)),
             bytes_per_token: ratio(bytes, tokens),
             characters_per_token: ratio(characters, tokens),

@@ -61,7 +61,11 @@ pub fn chart(caption: &str, rows: &[Row]) -> anyhow::Result<String> {
                     rectangle(NAMES, right, BAR.filled())?;
                     if let Some(deviation) = deviation {
                         let (low, high, middle) = (at(value - deviation), at(value + deviation), (y + bottom) / 2);
-                        for ends in [[(low, middle), (high, middle)], [(low, y + 3), (low, bottom - 3)], [(high, y + 3), (high, bottom - 3)]] {
+                        for ends in [
+                            [(low, middle), (high, middle)],
+                            [(low, y + 3), (low, bottom - 3)],
+                            [(high, y + 3), (high, bottom - 3)],
+                        ] {
                             area.draw(&PathElement::new(ends.to_vec(), INK.stroke_width(1))).map_err(failed)?;
                         }
                         right = right.max(high);

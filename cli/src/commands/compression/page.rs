@@ -158,7 +158,10 @@ fn vocabularies(out: &mut String, report: &Report) -> anyhow::Result<()> {
         }
     };
     let rows: Vec<Row> = report.tokenizers.iter().map(row).collect();
-    out.push_str(&chart("tokens: used (full), text that never comes (empty, up to the mark), bytes and special (behind it)", &rows)?);
+    out.push_str(&chart(
+        "tokens: used (full), text that never comes (empty, up to the mark), bytes and special (behind it)",
+        &rows,
+    )?);
     out.push_str(
         "<div class=wide><table><tr><th>tokenizer<th>kind<th class=n>ids<th class=n>text<th class=n>bytes<th class=n>special<th class=n>reserved<th class=n>missing\
          <th class=n>text unused<th class=n><th class=n>Chinese<th class=n>mixed scripts<th class=n>unreachable<th class=n>parts alone used</tr>",
@@ -177,8 +180,7 @@ fn vocabularies(out: &mut String, report: &Report) -> anyhow::Result<()> {
         ] {
             write!(out, "<td class=n>{}", HumanCount(count))?;
         }
-        for fraction in
-            [vocabulary.unused_text_fraction, vocabulary.chinese_fraction, vocabulary.cross_script_fraction]
+        for fraction in [vocabulary.unused_text_fraction, vocabulary.chinese_fraction, vocabulary.cross_script_fraction]
         {
             write!(out, "<td class=n>{}", percent(fraction))?;
         }

@@ -76,9 +76,18 @@ pub fn text(report: &Report) -> String {
 fn group<'r>(out: &mut String, report: &'r Report, figures: impl Fn(usize) -> Option<&'r Figures>) {
     let unknown = has_unknown(report);
     let mut rows = vec![
-        ["tokenizer", "tokens", "tokens/character", "tokens/byte", "bytes/token", "characters/token", "relative", "single bytes"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "tokenizer",
+            "tokens",
+            "tokens/character",
+            "tokens/byte",
+            "bytes/token",
+            "characters/token",
+            "relative",
+            "single bytes",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     if unknown {
         rows[0].push("unknown".into());
