@@ -50,8 +50,8 @@ pub struct CompressionArgs {
     /// The tokenizer whose tokens count as 1 [default: the first]
     #[arg(long, value_name = "NAME")]
     pub baseline: Option<String>,
-    /// The field that documents are grouped by; `source` without such a field is the file [default: language if the first document
-    /// has it, else source]
+    /// The field that documents are grouped by; `file`, and `source` where there is no such field, is their file [default: language
+    /// if the first document has it, else file]
     #[arg(long, value_name = "FIELD")]
     pub group_by: Option<String>,
     /// Tokens of the samples of which mean and standard deviation are taken

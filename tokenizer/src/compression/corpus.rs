@@ -159,8 +159,8 @@ fn grouping_of(config: &Compression, first: Document<'_>) -> Grouping {
     let field = |name: &str| value(first, name).is_some();
     match config.group_by.as_deref() {
         None if field("language") => Grouping::Field("language".into()),
-        None | Some("source") if !field("source") => Grouping::File,
-        None => Grouping::Field("source".into()),
+        None => Grouping::File,
+        Some(name @ ("source" | "file")) if !field(name) => Grouping::File,
         Some(name) => Grouping::Field(name.into()),
     }
 }

@@ -41,8 +41,8 @@ const VERSION: u32 = 1;
 pub struct Compression {
     /// Tokens of a sample. Default 10,000 (YAYI 2).
     pub sample_tokens: u64,
-    /// The field that documents are grouped by. `source` is the document's file where it has no such field. Default: `language` if
-    /// the first document has it, else `source`.
+    /// The field that documents are grouped by. `source` and `file` are the document's file where the first document has no
+    /// such field. Default: `language` if the first document has it, else its file.
     pub group_by: Option<String>,
     /// The tokenizer compared with. Default: the first.
     pub baseline: Option<String>,

@@ -92,6 +92,14 @@ fn visible(text: &str) -> String {
     })
 }
 
+/// The beginning of a text, with `…` where more is left out.
+fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `12.3 %`, or `–` where there is nothing to be a part of.
 fn percent(fraction: Option<f64>) -> String {
     fraction.map_or_else(|| "–".to_owned(), |fraction| format!("{:.2} %", 100.0 * fraction))

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use yuan_tokenizer::compression::{Candidates, Figures, Report, TokenFigure, TokenizerReport};
 
 use super::chart::{Row, STYLE as CHARTS, chart};
-use super::{percent, places, spread, visible};
+use super::{percent, places, shortened, spread, visible};
 use crate::report::escape;
 
 /// Groups drawn, and groups in the table; the JSON has all.
@@ -95,13 +95,6 @@ fn charts(out: &mut String, report: &Report) -> anyhow::Result<()> {
         write!(out, "<p class=lead>The {DRAWN} groups of most text.</p>")?;
     }
     Ok(())
-}
-
-fn shortened(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 fn figures(out: &mut String, report: &Report) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use indicatif::{HumanBytes, HumanCount};
 use yuan_tokenizer::compression::{Figures, Report};
 
-use super::{has_unknown, percent, places, spread, visible};
+use super::{has_unknown, percent, places, shortened, spread, visible};
 
 /// Groups printed; the JSON has all.
 const GROUPS: usize = 20;
@@ -23,7 +23,7 @@ pub fn text(report: &Report) -> String {
     let _ = writeln!(out, "\nall documents");
     group(&mut out, report, |tokenizer| Some(&report.tokenizers[tokenizer].overall));
     for (place, figures) in first.groups.iter().take(GROUPS).enumerate() {
-        let _ = writeln!(out, "\n{}: {}", report.group_by, visible(&figures.group));
+        let _ = writeln!(out, "\n{}: {}", report.group_by, shortened(&visible(&figures.group), 100));
         group(&mut out, report, |tokenizer| report.tokenizers[tokenizer].groups.get(place));
     }
     if first.groups.len() > GROUPS {
@@ -64,7 +64,7 @@ pub fn text(report: &Report) -> String {
     columns(&mut out, &rows);
     for tokenizer in &report.tokenizers {
         let longest: Vec<String> =
-            tokenizer.vocabulary.longest_used.iter().take(3).map(|token| visible(&token.text)).collect();
+            tokenizer.vocabulary.longest_used.iter().take(3).map(|token| shortened(&visible(&token.text), 40)).collect();
         let _ = writeln!(out, "  longest tokens used, {}: {}", tokenizer.name, longest.join("  "));
     }
     if has_unknown(report) {
