@@ -383,7 +383,7 @@ fn what_cannot_be_measured_is_said() {
     run(&["-t", "=x"]).fails(2, &["`--tokenizer =x` is not NAME=PATH"]);
     run(&[]).fails(2, &["--tokenizer"]);
     dir.run(&["compression", "empty.jsonl", "-t", &ours]).fails(2, &["there is no document in empty.jsonl"]);
-    dir.run(&["compression", "gone.jsonl", "-t", &ours]).fails(2, &["gone.jsonl"]);
+    dir.run(&["compression", "gone.jsonl", "-t", &ours]).fails(1, &["cannot read `gone.jsonl`"]);
     let mut file = read_json(&fixture("tokenizer/tokenizer.json"));
     file["truncation"] = json!({ "direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0 });
     dir.file("short.json", file.to_string());

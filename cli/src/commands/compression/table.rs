@@ -63,8 +63,13 @@ pub fn text(report: &Report) -> String {
     }
     columns(&mut out, &rows);
     for tokenizer in &report.tokenizers {
-        let longest: Vec<String> =
-            tokenizer.vocabulary.longest_used.iter().take(3).map(|token| shortened(&visible(&token.text), 40)).collect();
+        let longest: Vec<String> = tokenizer
+            .vocabulary
+            .longest_used
+            .iter()
+            .take(3)
+            .map(|token| shortened(&visible(&token.text), 40))
+            .collect();
         let _ = writeln!(out, "  longest tokens used, {}: {}", tokenizer.name, longest.join("  "));
     }
     if has_unknown(report) {
