@@ -36,7 +36,7 @@ pub(super) fn report(subject: &Subject, counts: &[u64], threads: usize) -> Resul
         let chinese = text.iter().zip(&mixes).filter(|(_, mix)| mix.is_chinese());
         chinese.filter(|(token, _)| !used || count(token) > 0).count() as u64
     };
-    let cross_script = cross_script(&text, &mixes, &count);
+    let cross_script = cross_script(&text, &mixes, count);
     let cross_script_tokens = cross_script.iter().map(|mixed| mixed.tokens).sum();
     let unreachable: Vec<TokenFigure> =
         unreachable(subject, &unused, threads)?.into_iter().map(|token| figure(token, 0)).collect();
@@ -55,13 +55,13 @@ pub(super) fn report(subject: &Subject, counts: &[u64], threads: usize) -> Resul
         chinese_tokens: chinese(false),
         chinese_fraction: ratio(chinese(false), text_tokens),
         chinese_used_tokens: chinese(true),
-        longest: longest(text.iter().copied(), &count),
-        longest_used: longest(text.iter().copied().filter(|token| count(token) > 0), &count),
+        longest: longest(text.iter().copied(), count),
+        longest_used: longest(text.iter().copied().filter(|token| count(token) > 0), count),
         cross_script_tokens,
         cross_script_fraction: ratio(cross_script_tokens, text_tokens),
         cross_script,
         unreachable: candidates(unreachable, text_tokens),
-        never_used_though_parts_are: candidates(parted(tokens, &unused, &count), text_tokens),
+        never_used_though_parts_are: candidates(parted(tokens, &unused, count), text_tokens),
     })
 }
 

@@ -16,7 +16,7 @@ const NUMBERS: i32 = 190;
 /// The page's style for what is drawn here.
 pub const STYLE: &str = "
 svg{width:100%;height:auto}svg text{fill:var(--ink)}svg rect[fill=\"#26786E\"]{fill:var(--bar)}
-svg rect[stroke=\"#26786E\"]{stroke:var(--bar)}svg line,svg polyline{stroke:var(--ink)}
+svg rect[stroke=\"#26786E\"]{stroke:var(--ink)}svg polyline{stroke:var(--ink)}
 ";
 
 /// A line of a chart.

@@ -13,8 +13,8 @@ use crate::report::escape;
 const DRAWN: usize = 12;
 const LISTED: usize = 100;
 const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#263238;--paper:#fff;--faint:#546e7a;--line:#cfd8dc;--bar:#26786e}
-@media (prefers-color-scheme:dark){:root{--ink:#e6edee;--paper:#14191b;--faint:#9fb3ba;--line:#37474f;--bar:#4fa396}}
+:root{color-scheme:light dark;--ink:#263238;--paper:#fff;--faint:#546e7a;--line:#cfd8dc;--bar:#7dbdb3}
+@media (prefers-color-scheme:dark){:root{--ink:#e6edee;--paper:#14191b;--faint:#9fb3ba;--line:#37474f;--bar:#2f7d72}}
 body{font:16px/1.5 system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif;color:var(--ink);background:var(--paper);max-width:64rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.2rem 0 .2rem}
 table{border-collapse:collapse;width:100%;font-size:.88rem}th,td{text-align:left;padding:.2rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
