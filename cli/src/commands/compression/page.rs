@@ -69,9 +69,12 @@ fn rows_of(report: &Report) -> Vec<(String, Vec<(&TokenizerReport, &Figures)>)> 
     rows
 }
 
+/// A value, how far it spreads, and both in words.
+type Drawn = (Option<f64>, Option<f64>, String);
+
 fn charts(out: &mut String, report: &Report) -> anyhow::Result<()> {
     let rows = rows_of(report);
-    let draw = |value: &dyn Fn(&Figures) -> (Option<f64>, Option<f64>, String)| {
+    let draw = |value: fn(&Figures) -> Drawn| {
         let mut drawn = Vec::new();
         for (group, figures) in rows.iter().take(DRAWN + 1) {
             drawn.push(Row::Heading(shortened(group, 110)));
@@ -84,12 +87,12 @@ fn charts(out: &mut String, report: &Report) -> anyhow::Result<()> {
         drawn
     };
     out.push_str("<h2>Compression</h2>");
-    let per_character = draw(&|figures| {
+    let per_character = draw(|figures| {
         let ratio = &figures.tokens_per_character;
         (ratio.mean, ratio.standard_deviation, spread(ratio))
     });
     out.push_str(&chart("tokens for each character, mean ± standard deviation (shorter is better)", &per_character)?);
-    let bytes = draw(&|figures| (figures.bytes_per_token, None, places(figures.bytes_per_token)));
+    let bytes = draw(|figures| (figures.bytes_per_token, None, places(figures.bytes_per_token)));
     out.push_str(&chart("bytes for each token (longer is better)", &bytes)?);
     if rows.len() > DRAWN + 1 {
         write!(out, "<p class=lead>The {DRAWN} groups of most text.</p>")?;
