@@ -200,26 +200,26 @@ fn figures_are_those_of_a_slow_computation_with_other_programs_ids() {
             check(group, &documents, of_group(&tokenizers[1].1, wanted), 100);
         }
         // The table says it rounded.
-        let count = indicatif_count(found["overall"]["tokens"].as_u64().expect("tokens"));
+        let count = with_commas(found["overall"]["tokens"].as_u64().expect("tokens"));
         assert!(table.lines().any(|line| line.contains(name) && line.contains(&count)), "{name}: {count}\n{table}");
     }
     vocabulary_of_ours(&report["tokenizers"][1]["vocabulary"], &ours, &tokenizers[1].1);
-    let char_ids: BTreeSet<u64> = tokenizers[2].1.iter().flat_map(|tokens| tokens.ids.iter().copied()).collect();
+    let ids: BTreeSet<u64> = tokenizers[2].1.iter().flat_map(|tokens| tokens.ids.iter().copied()).collect();
     let vocabulary = &report["tokenizers"][2]["vocabulary"];
     assert_eq!(vocabulary["byte_tokens"], json!(256));
     let used = vocabulary["text_tokens"].as_u64().expect("count")
         - vocabulary["unused_text_tokens"].as_u64().expect("count")
         + 256
         - vocabulary["unused_byte_tokens"].as_u64().expect("count");
-    assert_eq!(used, char_ids.len() as u64, "no text becomes a control piece");
+    assert_eq!(used, ids.len() as u64, "no text becomes a control piece");
 }
 
 /// `1234567` as `1,234,567`.
-fn indicatif_count(count: u64) -> String {
+fn with_commas(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
