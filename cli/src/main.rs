@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Dedup(args) => commands::run::dedup(&args, &cli.global),
         Command::Decontaminate(args) => commands::run::decontaminate(&args, &cli.global),
         Command::TrainTokenizer(args) => commands::tokens::train_tokenizer(&args, &cli.global),
+        Command::Compression(args) => commands::compression::compression(&args, &cli.global),
         Command::Score(args) => commands::learn::score(&args, &cli.global),
         Command::TrainFastText(args) => commands::learn::train_fasttext(&args, &cli.global),
         Command::TrainKenLm(args) => commands::learn::train_kenlm(&args, &cli.global),

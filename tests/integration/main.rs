@@ -5,6 +5,7 @@
 mod broken_input;
 mod commands;
 mod compat;
+mod compression;
 mod dedup;
 mod formats;
 mod metamorphic;

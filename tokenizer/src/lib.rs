@@ -12,6 +12,7 @@
 //! tokens, the 256 byte symbols, merges, of which the first make Han characters. `vocab_size` counts them all.
 
 mod bytes;
+pub mod compression;
 pub mod edit;
 mod encode;
 mod han;

@@ -6,7 +6,7 @@
 //! | `run`, `plan`, `demo`, `clean` | `run.rs` |
 //! | `dedup`, `datatrove-minhash`, `decontaminate`, `index` | `dedup.rs` |
 //! | `score`, `train-fasttext`, `train-kenlm` | `score.rs` |
-//! | `train-tokenizer`, `tokenize`, `binidx` | `tokens.rs` |
+//! | `train-tokenizer`, `compression`, `tokenize`, `binidx` | `tokens.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -25,7 +25,9 @@ pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
-pub use tokens::{BinidxCommand, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
+pub use tokens::{
+    BinidxCommand, CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs,
+};
 
 use parse::{parse_bytes, parse_threads};
 
@@ -102,6 +104,11 @@ pub enum Command {
     Decontaminate(DecontaminateArgs),
     /// Train a byte-level BPE tokenizer
     TrainTokenizer(TrainTokenizerArgs),
+    /// Compare how well tokenizers compress documents, and what these show of their vocabularies
+    ///
+    /// Any tokenizer.json and SentencePiece models beside ours. Figures are YAYI 2's (tokens / length, in characters and in bytes,
+    /// over samples of 10,000 tokens) and PolyLM's (tokens beside those of a baseline).
+    Compression(CompressionArgs),
     /// Turn documents into Megatron .bin/.idx
     Tokenize(TokenizeArgs),
     /// Count the tokens of documents, for each file or source

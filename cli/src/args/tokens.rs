@@ -101,6 +101,31 @@ pub struct CountArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct CompressionArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// A tokenizer.json, a SentencePiece .model or a folder with one, by the name it is to have; may be repeated
+    #[arg(short, long = "tokenizer", value_name = "NAME=PATH", required = true)]
+    pub tokenizers: Vec<String>,
+    /// The tokenizer whose tokens count as 1 [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// The field that documents are grouped by; `file`, and `source` where there is no such field, is their file [default: language
+    /// if the first document has it, else file]
+    #[arg(long, value_name = "FIELD")]
+    pub group_by: Option<String>,
+    /// Tokens of the samples of which mean and standard deviation are taken
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub sample_tokens: u64,
+    /// Write all figures as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a page with charts
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum BinidxCommand {
     /// Counts, dtype and sizes

@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod compression;
 pub mod count;
 pub mod datatrove;
 pub mod demo;
