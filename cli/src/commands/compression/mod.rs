@@ -43,7 +43,7 @@ pub fn compression(args: &CompressionArgs, global: &Global) -> anyhow::Result<Do
     say(
         global,
         &format!(
-            "{documents} documents, {bytes}, by {} tokenizers in {seconds:.1} s ({speed:.1} MB of text/s)",
+            "{documents} documents, {bytes}, tokenizers: {}, in {seconds:.1} s ({speed:.1} MB of text/s)",
             subjects.len()
         ),
     );
