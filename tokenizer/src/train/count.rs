@@ -1,5 +1,7 @@
 //! Counting pieces.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The hash by which pieces are found and ordered.
@@ -10,9 +12,16 @@ pub(crate) fn hash(piece: &[u8]) -> u64 {
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u64,
-    start: u32,
-    len: u32,
+    start: u64,
     count: u64,
+    len: u32,
+}
+
+impl Entry {
+    /// Where the bytes are.
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
 }
 
 /// No entry.
@@ -28,7 +37,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Counts a piece once more. Those of 4 GiB and above, together, are the caller's to keep away.
+    /// Counts a piece of less than 4 GiB once more.
     pub(crate) fn count(&mut self, piece: &[u8]) {
         if self.entries.len() * 2 >= self.slots.len() {
             self.grow();
@@ -44,8 +53,7 @@ impl Counter {
             }
             if found == tag {
                 let entry = &mut self.entries[number as usize];
-                let range = entry.start as usize..(entry.start + entry.len) as usize;
-                if entry.hash == hash && self.bytes[range] == *piece {
+                if entry.hash == hash && self.bytes[entry.range()] == *piece {
                     entry.count += 1;
                     return;
                 }
@@ -53,7 +61,7 @@ impl Counter {
             at = (at + 1) & mask;
         }
         self.slots[at] = (tag, self.entries.len() as u32);
-        self.entries.push(Entry { hash, start: self.bytes.len() as u32, len: piece.len() as u32, count: 1 });
+        self.entries.push(Entry { hash, start: self.bytes.len() as u64, count: 1, len: piece.len() as u32 });
         self.bytes.extend_from_slice(piece);
     }
 
@@ -79,7 +87,7 @@ impl Counter {
     /// starts anew.
     pub(crate) fn drain<E>(&mut self, mut take: impl FnMut(&[u8], u64) -> Result<(), E>) -> Result<(), E> {
         let bytes = &self.bytes;
-        let piece = |entry: &Entry| &bytes[entry.start as usize..(entry.start + entry.len) as usize];
+        let piece = |entry: &Entry| &bytes[entry.range()];
         self.entries
             .sort_unstable_by(|one, other| one.hash.cmp(&other.hash).then_with(|| piece(one).cmp(piece(other))));
         self.entries.iter().try_for_each(|entry| take(piece(entry), entry.count))?;

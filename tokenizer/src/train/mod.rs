@@ -43,6 +43,8 @@ use sample::{Sample, Sampler, group_of};
 const NAME: &str = "train_tokenizer";
 /// Text handed to a counting thread at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// A piece is never longer.
+const MAX_PIECE_BYTES: usize = 1 << 30;
 /// Most groups of documents that are balanced.
 const MAX_GROUPS: usize = 1000;
 /// Weights of groups in counts are so fine.
@@ -96,7 +98,7 @@ pub struct TrainTokenizerConfig {
     pub sample_bytes: u64,
     /// Seed of the hash by which documents are chosen. Default 0.
     pub seed: u64,
-    /// Pieces above so many bytes (unspaced text, encoded data) are cut at characters before they are counted; 0 never. Default
+    /// Pieces above so many bytes (unspaced text, encoded data) are cut at characters before they are counted; 0 only above 1 GiB. Default
     /// 1024: learning takes time by the square of a piece.
     pub max_piece_bytes: usize,
     /// The column or field whose values are balanced, such as `language` or `source`. Default empty: none.
@@ -203,7 +205,11 @@ impl TrainTokenizerConfig {
         let cutter = Cutter {
             splitter: PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).ok_or_else(no_pattern)?.splitter,
             added,
-            max_bytes: if self.max_piece_bytes == 0 { usize::MAX } else { self.max_piece_bytes },
+            max_bytes: if self.max_piece_bytes == 0 {
+                MAX_PIECE_BYTES
+            } else {
+                self.max_piece_bytes.min(MAX_PIECE_BYTES)
+            },
         };
         Ok(TrainTokenizer {
             sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
@@ -271,7 +277,7 @@ impl Pass for TrainTokenizer {
         runs::merge(weighed.filter(|(_, weight)| *weight > 0).collect(), context, |piece, hash, count| {
             budgeted.push(piece, hash, count);
         })?;
-        let distinct = budgeted.seen.1;
+        let distinct = budgeted.seen;
         let (pieces, threshold) = budgeted.finish();
         let kept = pieces.len();
         let forbidden: HashSet<Vec<u8>> = self.layout.names().map(|token| token.clone().into()).collect();

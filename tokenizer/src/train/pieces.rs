@@ -67,8 +67,8 @@ pub(crate) struct Budgeted {
     used: u64,
     /// τ is √2 to this power, 0 as long as all fit.
     power: u32,
-    /// How often all pieces came, and how many there were.
-    pub seen: (u64, u64),
+    /// How many pieces there were.
+    pub seen: u64,
 }
 
 /// What a piece takes of the budget.
@@ -92,21 +92,20 @@ impl Budgeted {
     pub(crate) fn new(budget: u64) -> Self {
         // Places in memory have 32 bits.
         let budget = budget.min(u64::from(u32::MAX) * (1 + super::merges::BYTES_PER_SYMBOL));
-        Self { pieces: Pieces::default(), budget, used: 0, power: 0, seen: (0, 0) }
+        Self { pieces: Pieces::default(), budget, used: 0, power: 0, seen: 0 }
     }
 
     /// Takes a piece, which comes once.
     pub(crate) fn push(&mut self, piece: &[u8], hash: u64, count: u64) {
-        self.seen = (self.seen.0 + count, self.seen.1 + 1);
-        if !is_kept(hash, count, threshold(self.power)) {
-            return;
-        }
-        if piece.len() as u64 > u64::from(u32::MAX) - self.pieces.bytes() as u64 {
-            self.raise();
-        }
-        self.used += cost(piece);
-        self.pieces.push(piece, count);
-        while self.used > self.budget && self.pieces.len() > 1 {
+        self.seen += 1;
+        let cost = cost(piece);
+        while is_kept(hash, count, threshold(self.power)) {
+            // A piece that takes more than all of it is kept by itself.
+            if self.used + cost <= self.budget || self.pieces.len() == 0 {
+                self.used += cost;
+                self.pieces.push(piece, count);
+                return;
+            }
             self.raise();
         }
     }
@@ -143,7 +142,7 @@ mod tests {
         }
         let mut budgeted = Budgeted::new(budget);
         pieces.iter().for_each(|(piece, count)| budgeted.push(piece.as_bytes(), hash(piece.as_bytes()), *count));
-        assert_eq!(budgeted.seen.1, 19_999);
+        assert_eq!(budgeted.seen, 19_999);
         let (kept, threshold) = budgeted.finish();
         let mut kept: Vec<(String, u64)> =
             kept.iter().map(|(piece, count)| (String::from_utf8(piece.to_vec()).unwrap(), count)).collect();

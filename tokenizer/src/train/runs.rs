@@ -26,8 +26,6 @@ const MAGIC: &[u8; 8] = b"yuanruns";
 /// Most runs that are merged at once.
 const FAN_IN: usize = 64;
 const BUFFER_BYTES: usize = 64 << 10;
-/// A piece is no longer than this: a document has at most so much text.
-const MAX_PIECE_BYTES: u64 = u32::MAX as u64;
 
 /// What is known of a group of documents beside its pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,7 +172,7 @@ impl Records {
         let mut read = || {
             self.count = read_leb128(&mut self.file)?;
             let bytes = read_leb128(&mut self.file)?;
-            if bytes > MAX_PIECE_BYTES {
+            if bytes > super::MAX_PIECE_BYTES as u64 {
                 return Err(std::io::ErrorKind::InvalidData.into());
             }
             self.piece.clear();
