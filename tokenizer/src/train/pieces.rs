@@ -23,11 +23,6 @@ impl Pieces {
         self.ends.len()
     }
 
-    /// Bytes of all of them.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let mut start = 0;
         self.ends.iter().map(move |(end, count)| {
