@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::tokens::binidx(&command),
         Command::Info(args) => commands::look::info(&args),
-        Command::Show(args) => commands::look::show(&args),
+        Command::Show(args) => commands::look::show(&args, &cli.global),
         Command::Stages(args) => commands::look::stages(&args),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Retune(args) => commands::retune::retune(&args, &cli.global),

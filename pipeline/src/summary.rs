@@ -302,7 +302,8 @@ pub fn find_document(input: &Input, shards: &[Shard], doc_id: u64) -> Result<Bat
     Err(no_document(doc_id))
 }
 
-/// Reads all documents of some inputs in order, outside any run: for looking at them.
+/// Reads all documents of some inputs in order, outside any run: for looking at them. The number of records that are none and were
+/// passed over, which the caller has to tell.
 ///
 /// # Errors
 /// As a run that stops at the first bad record; what `sink` returns, with `Ok(false)` ending the walk.
@@ -310,7 +311,8 @@ pub fn for_each_batch(
     input: &Input,
     shards: &[Shard],
     sink: &mut dyn FnMut(&Shard, Batch) -> Result<bool>,
-) -> Result<()> {
+) -> Result<u64> {
+    let mut passed_over = 0;
     for (number, shard) in shards.iter().enumerate() {
         let mut reader = read::open(shard, number as u32, input, Start::default(), None)?;
         while let Some(unit) = reader.next_unit()? {
@@ -322,8 +324,8 @@ pub fn for_each_batch(
                 }
                 Ok(())
             })?;
-            // Outside a run a record cannot be set aside: passing over it without a word would hide it. Those
-            // who asked for that (`--on-bad-record set-aside`) are shown the rest.
+            // Outside a run a record cannot be set aside, only passed over, for those who asked for it (`--on-bad-record set-aside`).
+            passed_over += bad.len() as u64;
             if go_on
                 && input.on_bad_record == OnBadRecord::Stop
                 && let Some(bad) = bad.pop()
@@ -336,11 +338,11 @@ pub fn for_each_batch(
                 });
             }
             if !go_on {
-                return Ok(());
+                return Ok(passed_over);
             }
         }
     }
-    Ok(())
+    Ok(passed_over)
 }
 
 /// The stage that a step of a run is, built from the run's outcomes; `None` for a pass that changes nothing,

@@ -90,6 +90,15 @@ fn tokens_are_counted_by_file_and_by_field() {
         rows.iter().find(|row| row["language"] == name).map(|row| row["documents"].clone())
     };
     assert_eq!(of("en"), Some(1.into()));
+    dir.file("bad.jsonl", "{\"text\": \"今天\"}\n{\"text\": 5}\n{broken\n");
+    let bad = ["count", "bad.jsonl", "--tokenizer", "t/tokenizer.json"];
+    dir.run(&bad).fails(1, &["document 1 of `bad.jsonl`"]);
+    let set_aside = [&bad[..], &["--on-bad-record", "set-aside"]].concat();
+    dir.run(&set_aside).fails(3, &["2 records are no documents and were passed over"]);
+    let compression = ["compression", "bad.jsonl", "-t", "t/tokenizer.json", "--on-bad-record", "set-aside"];
+    dir.run(&compression).fails(3, &["2 records are no documents and were passed over"]);
+    let show = ["show", "bad.jsonl", "-n", "9", "--on-bad-record", "set-aside"];
+    dir.run(&show).fails(3, &["2 records are no documents and were passed over"]);
     dir.run(&["count", "corpus.jsonl", "--tokenizer", "none.json"]).fails(1, &["none.json` is not there"]);
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use yuan_pipeline::Batch;
 use yuan_tokenizer::{Scratch, Tokenizer};
 
-use super::{print, threads};
+use super::{done_but, print, threads};
 use crate::Done;
 use crate::args::{CountArgs, Global};
 
@@ -46,7 +46,7 @@ pub fn count(args: &CountArgs, global: &Global) -> anyhow::Result<Done> {
     let mut scratches: Vec<Scratch> = Vec::new();
     scratches.resize_with(threads(global), Scratch::default);
     let mut counted: BTreeMap<String, Counted> = BTreeMap::new();
-    yuan_pipeline::for_each_batch(&input, &shards, &mut |shard, batch| {
+    let passed_over = yuan_pipeline::for_each_batch(&input, &shards, &mut |shard, batch| {
         let counts = counts(&tokenizer, &batch, &mut scratches)?;
         for (document, tokens) in batch.documents().zip(counts) {
             let name = match &args.by {
@@ -68,7 +68,7 @@ pub fn count(args: &CountArgs, global: &Global) -> anyhow::Result<Done> {
     } else {
         table(key, &counted, total)
     })?;
-    Ok(Done::All)
+    Ok(done_but(passed_over, global))
 }
 
 /// The number of tokens of each document of a batch; the documents are shared out among as many threads as there are

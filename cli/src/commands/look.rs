@@ -8,9 +8,9 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use yuan_pipeline::{Batch, Document, Input, Riders, Shard, Summary, Unit};
 
-use super::{name_width, print, tokens};
+use super::{done_but, name_width, print, tokens};
 use crate::Done;
-use crate::args::{Cli, InfoArgs, ReportArgs, ShowArgs, StagesArgs};
+use crate::args::{Cli, Global, InfoArgs, ReportArgs, ShowArgs, StagesArgs};
 use crate::hints::{did_you_mean, usage};
 use crate::{stages as catalogue, summary};
 
@@ -119,7 +119,7 @@ fn columns_of(batch: &Batch) -> Vec<String> {
     }
 }
 
-pub fn show(args: &ShowArgs) -> anyhow::Result<Done> {
+pub fn show(args: &ShowArgs, global: &Global) -> anyhow::Result<Done> {
     let input = args.input.input();
     let shards = input.shards()?;
     let mut conditions = Vec::new();
@@ -138,7 +138,7 @@ pub fn show(args: &ShowArgs) -> anyhow::Result<Done> {
     let limit = args.sample.unwrap_or(args.limit);
     // A sample is the documents whose ids hash lowest: the same ones every time.
     let mut shown: Vec<(u64, String)> = Vec::new();
-    yuan_pipeline::for_each_batch(&input, &shards, &mut |shard, batch| {
+    let passed_over = yuan_pipeline::for_each_batch(&input, &shards, &mut |shard, batch| {
         for document in batch.documents().filter(|document| wanted(document)) {
             let rank = if args.sample.is_some() { scatter(document.doc_id()) } else { document.doc_id() };
             if shown.len() < limit || shown.last().is_some_and(|(last, _)| rank < *last) {
@@ -156,7 +156,7 @@ pub fn show(args: &ShowArgs) -> anyhow::Result<Done> {
         ));
     }
     shown.iter().try_for_each(|(_, page)| print(page))?;
-    Ok(Done::All)
+    Ok(done_but(passed_over, global))
 }
 
 /// Spreads ids evenly over all numbers (SplitMix64's finaliser).

@@ -47,6 +47,15 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// Exit status 3, with a word, if records were passed over.
+pub fn done_but(passed_over: u64, global: &crate::args::Global) -> crate::Done {
+    if passed_over == 0 {
+        return crate::Done::All;
+    }
+    say(global, &format!("{passed_over} records are no documents and were passed over"));
+    crate::Done::SetAside
+}
+
 /// Says something to the person at the terminal.
 #[expect(clippy::print_stderr, reason = "this is where people are spoken to")]
 pub fn say(global: &crate::args::Global, text: &str) {

@@ -26,6 +26,17 @@ pub struct Resources {
     pub memory: u64,
 }
 
+/// What was found.
+pub(super) struct Reading {
+    pub totals: Totals,
+    /// How often each token came, for each tokenizer.
+    pub used: Vec<Vec<u64>>,
+    /// What documents were grouped by.
+    pub group_by: String,
+    /// Records that are no documents.
+    pub passed_over: u64,
+}
+
 /// How documents are told apart.
 #[derive(Clone, Debug)]
 enum Grouping {
@@ -78,7 +89,7 @@ pub(super) fn read(
     input: &Input,
     resources: Resources,
     progress: &Progress,
-) -> Result<(Totals, Vec<Vec<u64>>, String)> {
+) -> Result<Reading> {
     let shards = input.shards()?;
     progress.total.store(shards.iter().map(|shard| shard.bytes).sum(), Ordering::Relaxed);
     let names = file_names(&shards);
@@ -143,7 +154,7 @@ pub(super) fn read(
         walked
     });
     let state = shared.state.into_inner().expect("no holder of the state panics");
-    walked?;
+    let passed_over = walked?;
     if let Some((_, error)) = state.failed {
         return Err(error);
     }
@@ -151,7 +162,7 @@ pub(super) fn read(
         Some(Grouping::Field(field)) => field.to_string(),
         _ => FILE.into(),
     };
-    Ok((state.totals, used, group_by))
+    Ok(Reading { totals: state.totals, used, group_by, passed_over })
 }
 
 /// What documents are grouped by, if `first` is the first.
@@ -256,7 +267,7 @@ fn measure(
     scratches: &mut [SubjectScratch],
     used: &mut [Vec<u64>],
     ids: &mut Vec<u32>,
-) -> Result<Measured> {
+) -> Result<Reading> {
     let mut measured = Measured::default();
     let mut places: HashMap<String, usize> = HashMap::new();
     for document in job.batch.documents() {

@@ -16,6 +16,8 @@ pub struct Report {
     pub group_by: String,
     /// Groups that were too many to be told apart, and are together in `(other)`: whether there were any.
     pub groups_cut: bool,
+    /// Records that are no documents, if these were to be passed over.
+    pub passed_over: u64,
     /// The tokenizer that `relative_tokens` compares with.
     pub baseline: String,
     /// One for each tokenizer, in the order given.

@@ -68,7 +68,8 @@ impl Compression {
         progress: &Progress,
     ) -> Result<Report> {
         let baseline = self.check(subjects)?;
-        let (mut totals, used, group_by) = corpus::read(self, subjects, input, resources, progress)?;
+        let corpus::Reading { mut totals, used, group_by, passed_over } =
+            corpus::read(self, subjects, input, resources, progress)?;
         if totals.documents() == 0 {
             return Err(Error::NoInput { what: format!("there is no document in {}", input.paths.join(", ")) });
         }
@@ -100,6 +101,7 @@ impl Compression {
             sample_tokens: self.sample_tokens,
             group_by,
             groups_cut: totals.groups_cut,
+            passed_over,
             baseline: subjects[baseline].name.clone(),
             tokenizers,
         })

@@ -11,7 +11,7 @@ use indicatif::{HumanBytes, HumanCount};
 use yuan_pipeline::{Error, Progress};
 use yuan_tokenizer::compression::{Compression, Report, Resources, Subject};
 
-use super::{memory, print, say, threads};
+use super::{done_but, memory, print, say, threads};
 use crate::Done;
 use crate::args::{CompressionArgs, Global};
 use crate::hints::usage;
@@ -47,7 +47,7 @@ pub fn compression(args: &CompressionArgs, global: &Global) -> anyhow::Result<Do
             subjects.len()
         ),
     );
-    Ok(Done::All)
+    Ok(done_but(report.passed_over, global))
 }
 
 /// The tokenizer of `NAME=PATH`, or of a path that is named by its file or folder.
