@@ -267,7 +267,7 @@ fn measure(
     scratches: &mut [SubjectScratch],
     used: &mut [Vec<u64>],
     ids: &mut Vec<u32>,
-) -> Result<Reading> {
+) -> Result<Measured> {
     let mut measured = Measured::default();
     let mut places: HashMap<String, usize> = HashMap::new();
     for document in job.batch.documents() {
