@@ -4,6 +4,7 @@
 //! is no way on is never entered again, and each place is entered once (Neubeck and van Antwerpen 2024, "So many
 //! tokens, so little time"). O(bytes · depth of a token's tree), whatever the text.
 
+use super::pages::Table;
 use super::tree::Tree;
 use super::trie::Trie;
 
@@ -12,7 +13,7 @@ const NO_TOKEN: u32 = u32::MAX;
 
 /// The tokens of a vocabulary by their bytes.
 pub(crate) struct Backtrack {
-    tree: Tree,
+    pub tree: Tree,
     trie: Trie,
     /// By id: the longest shorter token that it begins with.
     shorter: Box<[u32]>,
@@ -26,7 +27,7 @@ pub(crate) struct Way {
     /// Places from which there is no way on, a bit for each.
     dead: Vec<u64>,
     /// Pairs of tokens that were asked about, with the answer in the lowest bit; a newer one replaces an older.
-    pairs: Box<[u64]>,
+    pairs: Table<u64>,
 }
 
 /// Bits of the number of pairs remembered: 512 KiB.
@@ -35,7 +36,7 @@ const PAIR_BITS: u32 = 16;
 impl Way {
     /// To be called before encoding with another vocabulary than before.
     pub(crate) fn forget(&mut self) {
-        self.pairs = vec![0; 1 << PAIR_BITS].into_boxed_slice();
+        self.pairs = Table::zeroed(1 << PAIR_BITS);
     }
 }
 

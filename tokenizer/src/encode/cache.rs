@@ -3,6 +3,8 @@
 //! A newer piece replaces an older one; in a line of two it comes first, and the older of the two goes. Nothing is
 //! ever wrong by that, only slower.
 
+use super::pages::Table;
+
 /// An id and the number of ids share a word.
 pub(crate) const ID_BITS: u32 = 29;
 const ID: u32 = (1 << ID_BITS) - 1;
@@ -20,17 +22,12 @@ pub(crate) const LONG_BYTES: usize = 31;
 
 /// Lines that begin where the machine's do. Memory is taken when the first is asked for.
 #[derive(Default)]
-struct Lines {
-    words: Box<[u64]>,
-    first: usize,
-}
+struct Lines(Table<u64>);
 
 impl Lines {
     fn prepare(&mut self, lines: usize) {
-        if self.words.is_empty() {
-            // Zeroed pages cost nothing until they are used.
-            self.words = vec![0; (lines + 1) * LINE].into_boxed_slice();
-            self.first = self.words.as_ptr().align_offset(64).min(LINE - 1);
+        if self.0.is_empty() {
+            self.0 = Table::zeroed(lines * LINE);
         }
     }
 
@@ -41,7 +38,7 @@ impl Lines {
         // SAFETY: a hint about an address, which is never read.
         unsafe {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.words.as_ptr().wrapping_add(self.first + number * LINE).cast());
+            _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_add(number * LINE).cast());
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = number;
@@ -49,8 +46,7 @@ impl Lines {
 
     #[inline]
     fn line(&mut self, number: usize) -> &mut [u64; LINE] {
-        let start = self.first + number * LINE;
-        (&mut self.words[start..start + LINE]).try_into().expect("a line is so long")
+        (&mut self.0[number * LINE..(number + 1) * LINE]).try_into().expect("a line is so long")
     }
 }
 

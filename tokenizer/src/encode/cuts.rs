@@ -14,6 +14,8 @@ pub(crate) struct Cuts {
     /// What of the two characters tokens hold where they do not hold both, by the second one's first byte. Tokens with
     /// parts of characters are few, and mostly of a few scripts.
     partial: [Vec<Kind>; 16],
+    /// Where there are any, a bit for each.
+    partial_leads: u16,
 }
 
 /// The bytes of two characters, the first in the lowest byte, without some at the outer ends.
@@ -38,7 +40,7 @@ impl Kind {
 impl Cuts {
     /// From all tokens that merges can make.
     pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
-        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), partial: Default::default() };
+        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), partial: Default::default(), partial_leads: 0 };
         for token in tokens {
             for at in 1..token.len() {
                 if is_lead(token[at]) {
@@ -79,13 +81,27 @@ impl Cuts {
         let partial = &mut self.partial[usize::from(first[0] & 0xf)];
         if kind != WHOLE && !partial.contains(&kind) {
             partial.push(kind);
+            self.partial_leads |= 1 << (first[0] & 0xf);
         }
     }
 
     /// Whether a token may lie across the border between two characters of three bytes each, in the lower six bytes.
     #[inline]
     pub(crate) fn may_join(&self, both: u64) -> bool {
-        self.holds(WHOLE, both) || self.partial[(both >> 24) as usize & 0xf].iter().any(|kind| self.holds(*kind, both))
+        self.may_join_whole(both) || self.may_join_parts(both)
+    }
+
+    /// Whether a token with the whole of both may lie across.
+    #[inline]
+    pub(crate) fn may_join_whole(&self, both: u64) -> bool {
+        self.holds(WHOLE, both)
+    }
+
+    /// Whether a token with a part of one may lie across.
+    #[inline]
+    pub(crate) fn may_join_parts(&self, both: u64) -> bool {
+        let lead = (both >> 24) as usize & 0xf;
+        self.partial_leads >> lead & 1 == 1 && self.partial[lead].iter().any(|kind| self.holds(*kind, both))
     }
 
     #[inline]

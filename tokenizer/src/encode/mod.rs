@@ -9,11 +9,13 @@
 pub(crate) mod added;
 mod backtrack;
 mod cache;
+mod characters;
 mod cuts;
 mod direct;
 mod merge;
 mod normalize;
 mod output;
+mod pages;
 mod piece;
 mod stream;
 mod tree;
@@ -48,6 +50,7 @@ pub(crate) struct Work {
     way: backtrack::Way,
     merging: merge::Merging,
     queue: piece::Queue,
+    block: characters::Block,
 }
 
 impl Work {

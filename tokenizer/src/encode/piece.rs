@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Work;
 use super::backtrack::Backtrack;
 use super::cache::{ID_BITS, Key, LONG_BYTES, SHORT_BYTES, ShortPlace};
+use super::characters::{BLOCK, Characters};
 use super::cuts::{Cuts, character_bytes, is_lead};
 use super::merge::Merges;
 use super::output::{Output, Sink};
@@ -52,6 +53,8 @@ pub(crate) struct Bpe {
     number: u64,
     encoder: Encoder,
     cuts: Cuts,
+    /// For runs of characters of three bytes, where merges are in order.
+    characters: Option<Characters>,
     /// Tokens that merges do not lead to, but which a piece becomes all the same if it is one of them.
     whole: HashMap<Box<[u8]>, u32, FixedHash>,
     longest_whole: usize,
@@ -86,10 +89,12 @@ impl Bpe {
         let mut lengths = vec![0; vocab_size as usize].into_boxed_slice();
         tokens.iter().for_each(|(bytes, id)| lengths[*id as usize] = bytes.len() as u32);
         let products: Vec<(&[u8], u32)>;
+        let mut characters = None;
         let encoder = match Tree::new(&byte_ids, merges, vocab_size) {
             Some(tree) => {
                 let made = tokens.iter().filter(|(_, id)| tree.is_made(*id));
                 products = made.map(|(bytes, id)| (&**bytes, *id)).collect();
+                characters = Some(Characters::new(&tree, &products));
                 Encoder::Backtrack(Box::new(Backtrack::new(tree, &products, vocab_size)?))
             }
             None => {
@@ -104,6 +109,7 @@ impl Bpe {
         let mut bpe = Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             cuts: Cuts::new(products.iter().map(|(bytes, _)| *bytes)),
+            characters,
             encoder,
             whole: HashMap::default(),
             longest_whole: 0,
@@ -174,7 +180,10 @@ impl Bpe {
             return self.wait(text, Waiting::new(start, end, 0), work, output);
         }
         let mut from = start;
-        let mut at = start;
+        if let (Encoder::Backtrack(backtrack), Some(characters)) = (&self.encoder, &self.characters) {
+            from = self.blocks(&backtrack.tree, characters, text, start, end, work, output);
+        }
+        let mut at = from;
         while at < end {
             let next = at + character_bytes(text[at]);
             if next >= end {
@@ -186,7 +195,69 @@ impl Bpe {
             }
             at = next;
         }
-        self.wait(text, Waiting::new(from, end, self.segment_tag), work, output);
+        if from < end {
+            self.wait(text, Waiting::new(from, end, self.segment_tag), work, output);
+        }
+    }
+
+    /// As long as all characters have three bytes and segments are not too long, takes segments character by character.
+    /// Where it came to.
+    #[expect(clippy::too_many_arguments, reason = "what a segment is and where it goes")]
+    fn blocks(
+        &self,
+        tree: &Tree,
+        characters: &Characters,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        work: &mut Work,
+        output: &mut Output<'_, impl Sink>,
+    ) -> usize {
+        let mut from = start;
+        let mut ids = [0; BLOCK];
+        if !(end - start).is_multiple_of(3) {
+            return from;
+        }
+        while from < end {
+            if !work.block.take(&text[from..end]) {
+                return from;
+            }
+            let count = ((end - from) / 3).min(BLOCK);
+            // A bit for each border behind a character: whether a token may lie across, and one with a part of a character.
+            let (mut joined, mut parts) = (0_u64, 0_u64);
+            for at in 0..count.min((end - from) / 3 - 1) {
+                let both = both(text, from + 3 * at);
+                joined |= u64::from(self.cuts.may_join_whole(both)) << at;
+                parts |= u64::from(self.cuts.may_join_parts(both)) << at;
+            }
+            joined |= parts;
+            let mut done = 0;
+            while done < count {
+                let length = (!(joined >> done)).trailing_zeros() as usize + 1;
+                let to = done + length;
+                if to > count {
+                    break;
+                }
+                let (start, end) = (from + 3 * done, from + 3 * to);
+                let whole = parts >> done << (64 - length) == 0;
+                let encoded = if whole { characters.encode(tree, &work.block, done, to, &mut ids) } else { None };
+                match encoded {
+                    Some(ids) => {
+                        if work.queue.filled > 0 {
+                            self.finish(text, work, output);
+                        }
+                        output.all(ids);
+                    }
+                    None => self.wait(text, Waiting::new(start, end, self.segment_tag), work, output),
+                }
+                done = to;
+            }
+            if done == 0 {
+                return from;
+            }
+            from += 3 * done;
+        }
+        from
     }
 
     /// Puts a piece or segment behind the others that wait, while its line of the cache is fetched.

@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 
+use super::pages::{Plain, Table};
 use crate::hash::mix;
 
 /// The ids and ranks that fit into a slot of [`Pairs`].
@@ -22,41 +23,55 @@ const RANK_BITS: u32 = 22;
 /// A token that text can become.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    /// The merge that makes it, counted from 1 over the merges that are ever applied; 0 for a byte.
+    /// The merge that makes it, from 1 on, in the order of the merges; 0 for a byte.
     pub rank: u32,
     pub left: u32,
     pub right: u32,
     pub bytes: u32,
 }
 
+// SAFETY: numbers.
+unsafe impl Plain for Token {}
+
 const NEVER: Token = Token { rank: u32::MAX, left: 0, right: 0, bytes: 0 };
 
 /// The tokens that text can become, each with its parts.
 pub(crate) struct Tree {
     /// By id; those that never come out of a text have a rank of `u32::MAX`.
-    tokens: Box<[Token]>,
+    tokens: Table<Token>,
     pairs: Pairs,
+    /// What the merge of each rank makes, unless ranks are ids plus one.
+    products: Option<Table<u32>>,
 }
 
 /// Ranks by pair of ids in one word each: open addressing, at most half full. A zero is a free slot: no pair has rank 0.
 struct Pairs {
-    slots: Box<[u64]>,
+    slots: Table<u64>,
     shift: u32,
+    /// A bit for each pair, at most one in 16 set: what is not in this set, which the second cache holds, is not looked for.
+    filter: Table<u64>,
+    filter_shift: u32,
 }
 
 impl Pairs {
     fn new(count: usize) -> Self {
         let bits = (count * 2).next_power_of_two().max(2).trailing_zeros();
-        Self { slots: vec![0; 1 << bits].into_boxed_slice(), shift: 64 - bits }
+        let filter_bits = bits + 3;
+        let filter = Table::zeroed((1_usize << filter_bits).div_ceil(64));
+        Self { slots: Table::zeroed(1 << bits), shift: 64 - bits, filter, filter_shift: 64 - filter_bits }
     }
 
-    fn start(&self, key: u64) -> usize {
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    /// A slot, and a bit of the filter.
+    #[inline]
+    fn start(&self, key: u64) -> (usize, usize) {
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((hash >> self.shift) as usize, (hash >> self.filter_shift) as usize)
     }
 
     fn insert(&mut self, left: u32, right: u32, rank: u32) {
         let key = u64::from(left) << ID_BITS | u64::from(right);
-        let mut slot = self.start(key);
+        let (mut slot, bit) = self.start(key);
+        self.filter[bit >> 6] |= 1 << (bit & 63);
         while self.slots[slot] != 0 {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -67,7 +82,10 @@ impl Pairs {
     #[inline]
     fn get(&self, left: u32, right: u32) -> Option<u32> {
         let key = u64::from(left) << ID_BITS | u64::from(right);
-        let mut slot = self.start(key);
+        let (mut slot, bit) = self.start(key);
+        if self.filter[bit >> 6] >> (bit & 63) & 1 == 0 {
+            return None;
+        }
         loop {
             let found = self.slots[slot];
             if found == 0 {
@@ -92,8 +110,9 @@ impl Tree {
         let last: HashMap<(u32, u32), usize, FixedHashPair> =
             merges.iter().enumerate().map(|(at, (left, right, _))| ((*left, *right), at)).collect();
         let mut tree = Self {
-            tokens: vec![NEVER; vocab_size as usize].into_boxed_slice(),
+            tokens: Table::from(&*vec![NEVER; vocab_size as usize]),
             pairs: Pairs::new(merges.len().min(vocab_size as usize)),
+            products: (!merges.is_sorted_by(|one, next| one.2 < next.2)).then(|| Table::zeroed(merges.len() + 1)),
         };
         for id in byte_ids {
             tree.tokens[*id as usize] = Token { rank: 0, left: *id, right: *id, bytes: 1 };
@@ -109,10 +128,13 @@ impl Tree {
                 continue;
             }
             if tree.stand_together(left, right) {
-                rank += 1;
+                rank = if tree.products.is_none() { product + 1 } else { rank + 1 };
                 let bytes = tree.token(left).bytes + tree.token(right).bytes;
                 tree.tokens[product as usize] = Token { rank, left, right, bytes };
                 tree.pairs.insert(left, right, rank);
+                if let Some(products) = &mut tree.products {
+                    products[rank as usize] = product;
+                }
             }
         }
         let too_late = without_parts.iter().any(|(left, right)| tree.is_made(*left) && tree.is_made(*right));
@@ -122,6 +144,30 @@ impl Tree {
     /// Whether text can become this token.
     pub(crate) fn is_made(&self, id: u32) -> bool {
         self.tokens[id as usize].rank != u32::MAX
+    }
+
+    /// The rank of the merge of two tokens, if it is ever applied.
+    #[inline]
+    pub(crate) fn rank(&self, left: u32, right: u32) -> Option<u32> {
+        self.pairs.get(left, right)
+    }
+
+    /// What the merge of a rank makes.
+    #[inline]
+    pub(crate) fn product(&self, rank: u32) -> u32 {
+        match &self.products {
+            Some(products) => products[rank as usize],
+            None => rank - 1,
+        }
+    }
+
+    /// The rank of the merge that makes a token.
+    #[inline]
+    pub(crate) fn rank_of(&self, product: u32) -> u32 {
+        match self.products {
+            Some(_) => self.token(product).rank,
+            None => product + 1,
+        }
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 //! A node's children stand at its base XOR their byte, and no two nodes share a base, so that a slot's byte tells
 //! whose it is (Yata et al. 2007; daachorse). One word for each node: 28 bits of base, 8 of byte, 28 of value.
 
+use super::pages::Table;
+
 /// No string ends here.
 const NONE: u64 = (1 << 28) - 1;
 /// A slot without a node. Its base lies outside, as that of a node without children does.
@@ -16,7 +18,7 @@ const MOST_FAILURES: u32 = 64;
 
 /// Values below 2²⁸ − 1 by byte strings.
 pub(crate) struct Trie {
-    nodes: Box<[u64]>,
+    nodes: Table<u64>,
     longest_bytes: usize,
 }
 
@@ -60,7 +62,7 @@ impl Trie {
             }
         }
         let longest_bytes = strings.iter().map(|(string, _)| string.len()).max().unwrap_or(0);
-        Some(Self { nodes: builder.nodes.into_boxed_slice(), longest_bytes })
+        Some(Self { nodes: Table::from(&*builder.nodes), longest_bytes })
     }
 
     /// Bytes of the longest string.
