@@ -34,14 +34,7 @@ impl Lines {
     /// Asks for a line before it is needed.
     #[inline]
     fn prefetch(&self, number: usize) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint about an address, which is never read.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_add(number * LINE).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = number;
+        self.0.prefetch(number * LINE);
     }
 
     #[inline]

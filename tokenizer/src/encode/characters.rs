@@ -8,6 +8,7 @@
 //! lies across a border, and there this way is not taken. All other rules that cross a border join whole characters, and
 //! in a vocabulary whose rules are in order ([`Tree`]) they come after those that made the characters.
 
+use super::cuts::hash;
 use super::pages::Table;
 use super::tree::Tree;
 
@@ -26,25 +27,31 @@ const NO_RANK: u32 = u32::MAX;
 pub(crate) struct Characters {
     /// By code from U+0800 on.
     tokens: Table<u32>,
-    /// Tokens of two characters: both codes in the upper half of a word, the id in the lower. Open addressing, at most a
-    /// quarter full; no pair is zero.
+    /// Tokens of two characters: both codes in the upper half of a word, the id in the lower. Open addressing, at most
+    /// half full; no pair is zero.
     doubles: Table<u64>,
     shift: u32,
 }
 
-/// Up to 64 characters of three bytes, by code.
+/// Up to 64 characters of three bytes and the next, by code.
 pub(crate) struct Block {
-    codes: [u16; BLOCK],
+    codes: [u16; BLOCK + 1],
 }
 
 impl Default for Block {
     fn default() -> Self {
-        Self { codes: [0; BLOCK] }
+        Self { codes: [0; BLOCK + 1] }
     }
 }
 
 impl Block {
-    /// Takes the first characters of `bytes`, up to 64 or all there are; whether each has three bytes.
+    /// The codes of a character and the next.
+    #[inline]
+    pub(crate) fn codes(&self, at: usize) -> u32 {
+        u32::from(self.codes[at]) << 16 | u32::from(self.codes[at + 1])
+    }
+
+    /// Takes the first characters of `bytes`, up to 65 or all there are; whether each has three bytes.
     #[inline]
     pub(crate) fn take(&mut self, bytes: &[u8]) -> bool {
         let mut leads = 0xe0;
@@ -86,11 +93,11 @@ impl Characters {
                 doubles.push((u64::from(left << 16 | right), *id));
             }
         }
-        let bits = (doubles.len() * 4).next_power_of_two().max(2).trailing_zeros();
+        let bits = (doubles.len() * 2).next_power_of_two().max(2).trailing_zeros();
         let mut table =
             Self { tokens: by_code, doubles: Table::zeroed(1 << bits), shift: 64 - bits };
         for (both, id) in doubles {
-            let mut slot = table.slot(both);
+            let mut slot = table.slot(hash(both as u32));
             while table.doubles[slot] != 0 {
                 slot = (slot + 1) & (table.doubles.len() - 1);
             }
@@ -100,8 +107,15 @@ impl Characters {
     }
 
     #[inline]
-    fn slot(&self, both: u64) -> usize {
-        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    fn slot(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    /// Asks for what is known of two characters, by the hash of their codes, before it is needed; only if `wanted`.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64, wanted: bool) {
+        let slot = if wanted { self.slot(hash) } else { 0 };
+        self.doubles.prefetch(slot);
     }
 
     /// The token of a character, if it is one.
@@ -114,11 +128,11 @@ impl Characters {
     /// The token of two characters, if it is one.
     #[inline]
     fn double(&self, left: u16, right: u16) -> Option<u32> {
-        let both = u64::from(left) << 16 | u64::from(right);
-        let mut slot = self.slot(both);
+        let both = u32::from(left) << 16 | u32::from(right);
+        let mut slot = self.slot(hash(both));
         loop {
             let found = self.doubles[slot];
-            if found >> 32 == both {
+            if (found >> 32) as u32 == both {
                 return Some(found as u32);
             }
             if found == 0 {

@@ -28,7 +28,7 @@ struct Kind {
 const WHOLE: Kind = Kind { before: 0, behind: 0 };
 
 impl Kind {
-    /// The bit for the two characters in the lower six bytes of `both`.
+    /// The bit for the two characters in the lower six bytes of `both`, where these are not whole.
     #[inline]
     fn bit(self, both: u64) -> usize {
         let mask = u64::MAX >> (8 * (self.before + self.behind)) >> 16;
@@ -76,7 +76,8 @@ impl Cuts {
         let mut both = [0; 8];
         both[3 - last.len()..3].copy_from_slice(last);
         both[3..3 + first.len()].copy_from_slice(first);
-        let bit = kind.bit(u64::from_le_bytes(both));
+        let both = u64::from_le_bytes(both);
+        let bit = if kind == WHOLE { (hash(codes(both)) >> (64 - SET_BITS)) as usize } else { kind.bit(both) };
         self.bits[bit >> 6] |= 1 << (bit & 63);
         let partial = &mut self.partial[usize::from(first[0] & 0xf)];
         if kind != WHOLE && !partial.contains(&kind) {
@@ -88,13 +89,14 @@ impl Cuts {
     /// Whether a token may lie across the border between two characters of three bytes each, in the lower six bytes.
     #[inline]
     pub(crate) fn may_join(&self, both: u64) -> bool {
-        self.may_join_whole(both) || self.may_join_parts(both)
+        self.may_join_whole(hash(codes(both))) || self.may_join_parts(both)
     }
 
-    /// Whether a token with the whole of both may lie across.
+    /// Whether a token with the whole of both may lie across, by the [`hash`] of their codes.
     #[inline]
-    pub(crate) fn may_join_whole(&self, both: u64) -> bool {
-        self.holds(WHOLE, both)
+    pub(crate) fn may_join_whole(&self, hash: u64) -> bool {
+        let bit = (hash >> (64 - SET_BITS)) as usize;
+        self.bits[bit >> 6] >> (bit & 63) & 1 == 1
     }
 
     /// Whether a token with a part of one may lie across.
@@ -109,6 +111,19 @@ impl Cuts {
         let bit = kind.bit(both);
         self.bits[bit >> 6] >> (bit & 63) & 1 == 1
     }
+}
+
+/// The codes of two characters of three bytes each, the first in the upper half.
+#[inline]
+fn codes(both: u64) -> u32 {
+    let code = |at: u32| (both >> at & 0xf) << 12 | (both >> (at + 8) & 0x3f) << 6 | both >> (at + 16) & 0x3f;
+    (code(0) << 16 | code(24)) as u32
+}
+
+/// Of two characters' codes, the first in the upper half; its upper bits are taken.
+#[inline]
+pub(crate) fn hash(codes: u32) -> u64 {
+    u64::from(codes).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Whether a character of three bytes begins with this one.

@@ -63,6 +63,21 @@ impl<T: Plain> Table<T> {
     }
 }
 
+impl<T> Table<T> {
+    /// Asks for a place before it is needed.
+    #[inline]
+    pub(crate) fn prefetch(&self, place: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint about an address, which is never read.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(self.start.wrapping_add(place).cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
+    }
+}
+
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self { start: std::ptr::NonNull::dangling().as_ptr(), length: 0, _map: None }

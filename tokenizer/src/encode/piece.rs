@@ -7,7 +7,7 @@ use super::Work;
 use super::backtrack::Backtrack;
 use super::cache::{ID_BITS, Key, LONG_BYTES, SHORT_BYTES, ShortPlace};
 use super::characters::{BLOCK, Characters};
-use super::cuts::{Cuts, character_bytes, is_lead};
+use super::cuts::{Cuts, character_bytes, hash, is_lead};
 use super::merge::Merges;
 use super::output::{Output, Sink};
 use super::tree::Tree;
@@ -226,9 +226,11 @@ impl Bpe {
             // A bit for each border behind a character: whether a token may lie across, and one with a part of a character.
             let (mut joined, mut parts) = (0_u64, 0_u64);
             for at in 0..count.min((end - from) / 3 - 1) {
-                let both = both(text, from + 3 * at);
-                joined |= u64::from(self.cuts.may_join_whole(both)) << at;
-                parts |= u64::from(self.cuts.may_join_parts(both)) << at;
+                let hash = hash(work.block.codes(at));
+                let whole = self.cuts.may_join_whole(hash);
+                characters.prefetch(hash, whole);
+                joined |= u64::from(whole) << at;
+                parts |= u64::from(self.cuts.may_join_parts(both(text, from + 3 * at))) << at;
             }
             joined |= parts;
             let mut done = 0;
