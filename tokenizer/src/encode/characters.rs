@@ -94,8 +94,7 @@ impl Characters {
             }
         }
         let bits = (doubles.len() * 2).next_power_of_two().max(2).trailing_zeros();
-        let mut table =
-            Self { tokens: by_code, doubles: Table::zeroed(1 << bits), shift: 64 - bits };
+        let mut table = Self { tokens: by_code, doubles: Table::zeroed(1 << bits), shift: 64 - bits };
         for (both, id) in doubles {
             let mut slot = table.slot(hash(both as u32));
             while table.doubles[slot] != 0 {

@@ -5,12 +5,15 @@
 //! Only characters of three bytes (U+0800 to U+FFFF) are looked at. A set of bits answers: it may keep together what
 //! could be cut, never the other way round.
 
-/// Bits of the set: 128 KiB, which the second cache holds.
+/// Bits of the set of whole characters: 128 KiB, which the second cache holds.
 const SET_BITS: u32 = 20;
+/// Bits of the set of parts: 8 KiB.
+const PARTIAL_BITS: u32 = 16;
 
 /// Which characters may be neighbours inside a token.
 pub(crate) struct Cuts {
     bits: Box<[u64]>,
+    partial_bits: Box<[u64]>,
     /// What of the two characters tokens hold where they do not hold both, by the second one's first byte. Tokens with
     /// parts of characters are few, and mostly of a few scripts.
     partial: [Vec<Kind>; 16],
@@ -33,14 +36,20 @@ impl Kind {
     fn bit(self, both: u64) -> usize {
         let mask = u64::MAX >> (8 * (self.before + self.behind)) >> 16;
         let key = both >> (8 * self.before) & mask | u64::from(self.before * 3 + self.behind) << 48;
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SET_BITS)) as usize
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PARTIAL_BITS)) as usize
     }
 }
 
 impl Cuts {
     /// From all tokens that merges can make.
     pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
-        let mut cuts = Self { bits: vec![0; 1 << (SET_BITS - 6)].into_boxed_slice(), partial: Default::default(), partial_leads: 0 };
+        let set = |bits: u32| vec![0; 1 << (bits - 6)].into_boxed_slice();
+        let mut cuts = Self {
+            bits: set(SET_BITS),
+            partial_bits: set(PARTIAL_BITS),
+            partial: Default::default(),
+            partial_leads: 0,
+        };
         for token in tokens {
             for at in 1..token.len() {
                 if is_lead(token[at]) {
@@ -77,10 +86,15 @@ impl Cuts {
         both[3 - last.len()..3].copy_from_slice(last);
         both[3..3 + first.len()].copy_from_slice(first);
         let both = u64::from_le_bytes(both);
-        let bit = if kind == WHOLE { (hash(codes(both)) >> (64 - SET_BITS)) as usize } else { kind.bit(both) };
-        self.bits[bit >> 6] |= 1 << (bit & 63);
+        if kind == WHOLE {
+            let bit = (hash(codes(both)) >> (64 - SET_BITS)) as usize;
+            self.bits[bit >> 6] |= 1 << (bit & 63);
+            return;
+        }
+        let bit = kind.bit(both);
+        self.partial_bits[bit >> 6] |= 1 << (bit & 63);
         let partial = &mut self.partial[usize::from(first[0] & 0xf)];
-        if kind != WHOLE && !partial.contains(&kind) {
+        if !partial.contains(&kind) {
             partial.push(kind);
             self.partial_leads |= 1 << (first[0] & 0xf);
         }
@@ -109,7 +123,7 @@ impl Cuts {
     #[inline]
     fn holds(&self, kind: Kind, both: u64) -> bool {
         let bit = kind.bit(both);
-        self.bits[bit >> 6] >> (bit & 63) & 1 == 1
+        self.partial_bits[bit >> 6] >> (bit & 63) & 1 == 1
     }
 }
 
