@@ -141,17 +141,17 @@ impl Characters {
         }
     }
 
-    /// The tokens of the characters `from..to` of a block, at least one: the first of the returned ones, and how many.
+    /// Puts the tokens of the characters `from..to` of a block, at least one, at the beginning of `ids`; how many they are.
     /// `None` if one of the characters is no token.
     #[inline]
-    pub(crate) fn encode<'i>(
+    pub(crate) fn encode(
         &self,
         tree: &Tree,
         block: &Block,
         from: usize,
         to: usize,
-        ids: &'i mut [u32; BLOCK],
-    ) -> Option<&'i [u32]> {
+        ids: &mut [u32; BLOCK],
+    ) -> Option<usize> {
         let codes = &block.codes[from..to];
         match *codes {
             [one] => ids[0] = self.token(one),
@@ -160,7 +160,7 @@ impl Characters {
                 ids[1] = self.token(right);
                 if let Some(id) = self.double(left, right) {
                     ids[0] = id;
-                    return Some(&ids[..1]);
+                    return Some(1);
                 }
             }
             _ => codes.iter().zip(ids.iter_mut()).for_each(|(code, id)| *id = self.token(*code)),
@@ -170,14 +170,13 @@ impl Characters {
             return None;
         }
         if ids.len() < 3 {
-            return Some(ids);
+            return Some(ids.len());
         }
         let mut ranks = [NO_RANK; BLOCK];
         for (rank, two) in ranks.iter_mut().zip(codes.windows(2)) {
             *rank = self.double(two[0], two[1]).map_or(NO_RANK, |id| tree.rank_of(id));
         }
-        let count = merge(tree, ids, &mut ranks);
-        Some(&ids[..count])
+        Some(merge(tree, ids, &mut ranks))
     }
 }
 

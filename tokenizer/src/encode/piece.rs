@@ -244,11 +244,14 @@ impl Bpe {
                 let whole = parts >> done << (64 - length) == 0;
                 let encoded = if whole { characters.encode(tree, &work.block, done, to, &mut ids) } else { None };
                 match encoded {
-                    Some(ids) => {
+                    Some(count) => {
                         if work.queue.filled > 0 {
                             self.finish(text, work, output);
                         }
-                        output.all(ids);
+                        match ids.first_chunk::<4>() {
+                            Some(few) if count <= 4 => output.some(*few, count),
+                            _ => output.all(&ids[..count]),
+                        }
                     }
                     None => self.wait(text, Waiting::new(start, end, self.segment_tag), work, output),
                 }
@@ -340,5 +343,96 @@ fn both(text: &[u8], at: usize) -> u64 {
             bytes[..6].copy_from_slice(&text[at..at + 6]);
             u64::from_le_bytes(bytes)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scratch;
+    use super::*;
+    use crate::encode::merge::Merging;
+    use crate::hash::mix;
+
+    /// Vocabularies of random rules over the bytes of a few characters, most of them of three bytes: whole characters and
+    /// parts of them, tokens within characters and across. Runs of all lengths, also beyond a block, give what merging
+    /// byte by byte gives.
+    #[test]
+    fn runs_of_characters_are_what_merging_gives() {
+        let byte_ids: [u32; 256] = std::array::from_fn(|byte| byte as u32);
+        let mut state = 11_u64;
+        let mut below = |end: usize| {
+            state = mix(state);
+            (state >> 20) as usize % end
+        };
+        let characters = ["中", "丰", "文", "字", "の", "ア", "한", "é", "a", "𠀀"];
+        let (mut in_order, mut by_characters) = (0, 0);
+        for round in 0..300 {
+            let of_three = 2 + round % 6;
+            let mut names: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+            let mut merges: Vec<(u32, u32, u32)> = Vec::new();
+            let rule = |names: &mut Vec<Vec<u8>>, merges: &mut Vec<(u32, u32, u32)>, left: u32, right: u32| {
+                let name = [&*names[left as usize], &*names[right as usize]].concat();
+                let product = names.iter().position(|known| *known == name).unwrap_or(names.len());
+                if product == names.len() {
+                    names.push(name);
+                }
+                if !merges.iter().any(|(one, two, _)| (*one, *two) == (left, right)) {
+                    merges.push((left, right, product as u32));
+                }
+                product as u32
+            };
+            // Most characters are tokens from the beginning.
+            for character in &characters[..of_three] {
+                if below(5) > 0 {
+                    let bytes = character.as_bytes();
+                    let begun = rule(&mut names, &mut merges, u32::from(bytes[0]), u32::from(bytes[1]));
+                    rule(&mut names, &mut merges, begun, u32::from(bytes[2]));
+                }
+            }
+            let wanted = merges.len() + 3 + round % 60;
+            let with_parts = round % 3 == 0;
+            while merges.len() < wanted {
+                let mut part = || loop {
+                    let character = characters[below(of_three)].as_bytes();
+                    let id = match below(2 * names.len()) {
+                        id if (256..names.len()).contains(&id) => id,
+                        _ => usize::from(character[below(3)]),
+                    };
+                    if with_parts || std::str::from_utf8(&names[id]).is_ok() {
+                        return id as u32;
+                    }
+                    if names.len() < 260 || below(20) == 0 {
+                        return u32::from(character[below(3)]);
+                    }
+                };
+                let (left, right) = (part(), part());
+                rule(&mut names, &mut merges, left, right);
+            }
+            let slow = Merges::new(byte_ids, &merges);
+            let tokens = names.iter().map(|name| name.clone().into_boxed_slice()).zip(0..).collect();
+            let bpe = Bpe::new(byte_ids, &merges, tokens, false, |_| false).unwrap();
+            in_order += usize::from(bpe.characters.is_some());
+            let (mut scratch, mut merging, mut expected, mut ids) =
+                (Scratch::default(), Merging::default(), Vec::new(), Vec::new());
+            for length in (1..40).chain([63, 64, 65, 66, 130, 300]) {
+                let rare = below(4) == 0;
+                let piece: String = (0..length)
+                    .map(|_| characters[if rare { below(characters.len()) } else { below(of_three) }])
+                    .collect();
+                expected.clear();
+                slow.encode(piece.as_bytes(), &mut merging, &mut expected);
+                ids.clear();
+                let Scratch { work, buffer, .. } = &mut scratch;
+                work.prepare(bpe.number());
+                let mut output = Output::new(buffer, &mut ids);
+                bpe.encode(piece.as_bytes(), 0, piece.len(), work, &mut output);
+                by_characters += usize::from(work.queue.filled == 0);
+                bpe.finish(piece.as_bytes(), work, &mut output);
+                output.flush();
+                assert_eq!(ids, expected, "{piece} of {merges:?}");
+            }
+        }
+        assert!(in_order > 150, "{in_order} of 300 are in order");
+        assert!(by_characters > 1000, "{by_characters} runs were taken character by character");
     }
 }
