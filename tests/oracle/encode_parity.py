@@ -1,10 +1,11 @@
-"""Our ids beside those of Hugging Face `tokenizers` (pip) for the same tokenizer.json on real text and random strings.
+"""Our ids beside those of `tokenizers` for the same tokenizer.json, of `sentencepiece` for the same .model (both pip), on real text and random
+strings.
 
-    python encode_parity.py ENCODE TOKENIZER.json… -- CORPUS.jsonl.zst… [--random 1000000]
+    python encode_parity.py ENCODE TOKENIZER… -- CORPUS.jsonl.zst… [--random 1000000]
 
 ENCODE is the example `encode` of crate yuan-tokenizer (`cargo build --release -p yuan-tokenizer --example encode`).
-Control tokens written out in a text are text (`encode_special_tokens`) in one pass, parsed in the other. Prints a line
-for each tokenizer; exits 1 at the first difference. Needs `tokenizers` and `zstandard`.
+Control tokens written out in a text are text (`encode_special_tokens`); for the random strings also parsed. Prints lines
+for each tokenizer; exits 1 at the first difference. Needs `tokenizers`, `sentencepiece` and `zstandard`.
 """
 
 import array
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+import sentencepiece
 import zstandard
 from tokenizers import Tokenizer
 
@@ -50,31 +52,46 @@ def main():
         del arguments[at : at + 2]
     cut = arguments.index("--")
     encode, tokenizers, corpora = arguments[0], arguments[1:cut], arguments[cut + 1 :]
+    real = [text for path in corpora for text in texts_of(path)]
+    made = list(random_texts(count))
+    for path in tokenizers:
+        for parse_special, name, texts in ((False, "real", real), (False, "random", made), (True, "random", made)):
+            # A model file alone says nothing of control tokens written out.
+            if texts and not (parse_special and path.endswith(".model")):
+                compare(encode, path, parse_special, name, texts)
+
+
+def oracle(path, parse_special):
+    """A function from texts to their ids."""
+    if path.endswith(".model"):
+        model = sentencepiece.SentencePieceProcessor(model_file=path)
+        return lambda texts: model.encode(texts, num_threads=2)
+    library = Tokenizer.from_file(path)
+    library.encode_special_tokens = not parse_special
+    return lambda texts: [encoding.ids for encoding in library.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def compare(encode, path, parse_special, name, texts):
+    flags = ["--parse-special"] if parse_special else []
+    size = sum(len(text.encode()) for text in texts)
     with tempfile.TemporaryDirectory() as folder:
-        texts = [text for path in corpora for text in texts_of(path)]
-        texts += random_texts(count)
         with open(f"{folder}/texts.jsonl", "w", encoding="utf-8") as file:
             for text in texts:
                 file.write(json.dumps({"text": text}) + "\n")
-        size = sum(len(text.encode()) for text in texts)
-        for path in tokenizers:
-            for parse_special in (False, True):
-                flags = ["--parse-special"] if parse_special else []
-                run = [encode, path, *flags, "--ids", f"{folder}/ids", f"{folder}/texts.jsonl"]
-                report = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
-                library = Tokenizer.from_file(path)
-                library.encode_special_tokens = not parse_special
-                ours = array.array("I", open(f"{folder}/ids", "rb").read())
-                at = 0
-                for start in range(0, len(texts), 512):
-                    batch = texts[start : start + 512]
-                    for text, theirs in zip(batch, library.encode_batch_fast(batch, add_special_tokens=False)):
-                        length = ours[at]
-                        if ours[at + 1 : at + 1 + length].tolist() != theirs.ids:
-                            print(f"{path}: {text[:300]!r}\n  ours   {ours[at + 1:at + 1 + length].tolist()[:80]}\n  theirs {theirs.ids[:80]}")
-                            sys.exit(1)
-                        at += 1 + length
-                print(f"{path}: parse_special={parse_special}, direct={report['direct']}: {len(texts)} texts, {size} bytes, {report['tokens']} tokens, all equal", flush=True)
+        run = [encode, path, *flags, "--ids", f"{folder}/ids", f"{folder}/texts.jsonl"]
+        report = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
+        ours = array.array("I", open(f"{folder}/ids", "rb").read())
+    library = oracle(path, parse_special)
+    at = 0
+    for start in range(0, len(texts), 512):
+        batch = texts[start : start + 512]
+        for text, theirs in zip(batch, library(batch)):
+            length = ours[at]
+            if ours[at + 1 : at + 1 + length].tolist() != theirs:
+                print(f"{path}: {text[:300]!r}\n  ours   {ours[at + 1:at + 1 + length].tolist()[:80]}\n  theirs {theirs[:80]}")
+                sys.exit(1)
+            at += 1 + length
+    print(f"{path}: {name}, parse_special={parse_special}, direct={report['direct']}: {len(texts)} texts, {size} bytes, {report['tokens']} tokens, all equal", flush=True)
 
 
 if __name__ == "__main__":
