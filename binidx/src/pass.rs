@@ -15,7 +15,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan};
 
 use crate::{DType, Writer};
 
@@ -114,10 +114,6 @@ impl Pass for WriteBinidx {
 
     fn ends_in_stage(&self) -> bool {
         false
-    }
-
-    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
 

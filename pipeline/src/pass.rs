@@ -49,7 +49,10 @@ pub trait Pass: Send + Sync {
     }
 
     /// The outcome → the stage that the next sweep runs, if the pass ends in one.
-    fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>>;
+    fn stage(&self, outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
+        let _ = outcome;
+        Ok(None)
+    }
 }
 
 /// One work unit of a [`Pass`] being scanned.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan};
 
 use super::{RepeatedText, STAGE};
 use crate::candidates::{CandidateText, Candidates};
@@ -249,10 +249,6 @@ impl Pass for Similar {
         }
         context.tally("repeats", "alike", alike.len() as u64, 0);
         file.finish(self.config.format(Kind::Cuts))
-    }
-
-    fn stage(&self, _: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
 

@@ -243,10 +243,6 @@ impl Pass for Second {
             }
         }
     }
-
-    fn stage(&self, _: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
-    }
 }
 
 /// A unit of the second reading.

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
-use yuan_pipeline::{Batch, Context, Document, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Document, Pass, Result, Scan};
 
 use crate::candidates::{CandidateText, Candidates};
 use crate::files::{Format, Kind};
@@ -112,10 +112,6 @@ impl Pass for Verify {
             new.commit(&mut index, &known, context)?;
         }
         Ok(())
-    }
-
-    fn stage(&self, _: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
 

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_kenlm::estimate::{DEFAULT_DISCOUNT_FALLBACK, Estimate, EstimateOptions, Estimator, SpecialSymbols};
 use yuan_kenlm::{BuildOptions, ModelKind};
-use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan};
 
 use super::kenlm::{CARD, KenLmCard, KenLmModelCard};
 use super::only_where::OnlyWhere;
@@ -336,10 +336,6 @@ impl Pass for TrainKenLm {
 
     fn ends_in_stage(&self) -> bool {
         false
-    }
-
-    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
 

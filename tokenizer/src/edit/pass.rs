@@ -8,7 +8,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Error, Pass, Result, Scan};
 
 use super::prune;
 use crate::train::write_whole;
@@ -103,10 +103,6 @@ impl Pass for PruneTokenizer {
 
     fn ends_in_stage(&self) -> bool {
         false
-    }
-
-    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
 

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use yuan_fasttext::quantize::{QuantiseOptions, Retrain, quantise};
 use yuan_fasttext::train::{Example as Trained, LabelWeights, TrainOptions, Walk, train};
 use yuan_fasttext::{Args, Loss, ModelKind};
-use yuan_pipeline::{Batch, Context, Document, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Context, Document, Error, Pass, Result, Scan};
 
 use examples::{Example, Writer};
 use split::{Part, Split};
@@ -373,9 +373,5 @@ impl Pass for TrainFastText {
 
     fn ends_in_stage(&self) -> bool {
         false
-    }
-
-    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
     }
 }
