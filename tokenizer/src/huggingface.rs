@@ -67,24 +67,6 @@ pub(crate) fn tokenizer_json(layout: &Layout, patterns: &[String], merges: &Merg
     })
 }
 
-/// `tokenizer_config.json`, with which `transformers` loads the folder; decoding there gives the text back
-/// only with the clean-up of spaces off.
-pub(crate) fn tokenizer_config_json(special: &[String]) -> Value {
-    let mut config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": false,
-        "add_prefix_space": false,
-    });
-    for (role, token) in
-        [("eos_token", "<eod>"), ("pad_token", "<pad>"), ("sep_token", "<sep>"), ("mask_token", "<mask>")]
-    {
-        if special.iter().any(|known| known == token) {
-            config[role] = token.into();
-        }
-    }
-    config
-}
-
 #[derive(Deserialize)]
 struct File {
     truncation: Option<Value>,

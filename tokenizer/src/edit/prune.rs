@@ -133,7 +133,7 @@ pub fn prune(from: &Path, to: &Path, uses: &[u64], vocab_size: usize) -> Result<
 }
 
 /// The two parts of each merge.
-fn rules(file: &Value) -> Vec<(&str, &str)> {
+pub(crate) fn rules(file: &Value) -> Vec<(&str, &str)> {
     let merges = file["model"]["merges"].as_array().map(Vec::as_slice).unwrap_or_default();
     merges
         .iter()
