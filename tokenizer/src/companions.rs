@@ -22,28 +22,30 @@ const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "p
 const OTHERS: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];
 
 /// Writes a `tokenizer.json`, and beside it, if that is its name, its companions: those of the tokenizer `from` that it was made of,
-/// brought to agree with it, or new ones.
+/// brought to agree with it, or new ones. The files written.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub(crate) fn write(path: &Path, file: &Value, from: Option<&Path>) -> Result<Vec<u8>> {
-    let bytes = pretty(file);
+pub(crate) fn write(path: &Path, file: &Value, from: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let mut written = vec![path.to_path_buf()];
     if path.file_name().is_some_and(|name| name == "tokenizer.json") {
         let there: Vec<PathBuf> = from.into_iter().flat_map(edit::companions).collect();
         let read = |name: &str| {
             there.iter().find(|path| path.file_name().is_some_and(|own| own == name)).map(|path| edit::read(path))
         };
         let (config, map) = agreeing(file, read(CONFIG).transpose()?, read(MAP).transpose()?);
-        write_whole(path, &bytes)?;
-        write_whole(&path.with_file_name(CONFIG), &pretty(&config))?;
-        write_whole(&path.with_file_name(MAP), &pretty(&map))?;
-    } else {
-        write_whole(path, &bytes)?;
+        for (name, companion) in [(CONFIG, config), (MAP, map)] {
+            let beside = path.with_file_name(name);
+            write_whole(&beside, &pretty(&companion))?;
+            written.push(beside);
+        }
     }
-    Ok(bytes)
+    write_whole(path, &pretty(file))?;
+    Ok(written)
 }
 
-fn pretty(value: &Value) -> Vec<u8> {
+/// As files have it.
+pub(crate) fn pretty(value: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("a JSON value is JSON")
 }
 

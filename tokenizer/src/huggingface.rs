@@ -20,7 +20,7 @@ pub(crate) fn pre_tokenizer_json(patterns: &[String]) -> Value {
     json!({ "type": "Sequence", "pretokenizers": steps })
 }
 
-fn byte_level(use_regex: bool) -> Value {
+pub(crate) fn byte_level(use_regex: bool) -> Value {
     json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
 }
 

@@ -69,7 +69,7 @@ pub(super) fn parse_word_language(text: &str) -> Result<WordLanguage, String> {
 }
 
 pub(super) fn parse_words(text: &str) -> Result<WordBoundaries, String> {
-    parse_name(text, "none or jieba")
+    parse_name(text, "none, jieba")
 }
 
 pub(super) fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use yuan_tokenizer::WordBoundaries;
 use yuan_tokenizer::edit::Assignment;
@@ -64,6 +64,29 @@ pub enum TokenizerCommand {
     },
     /// Make a smaller vocabulary: what the documents use least goes
     Prune(PruneArgs),
+    /// Write a tokenizer in another form, to the same ids
+    ///
+    /// As ranks of tiktoken with FILE.json beside them, which has the pattern and the control tokens. A tokenizer that does what ranks
+    /// cannot express is refused, with the reason.
+    Export {
+        /// A tokenizer.json, ranks of tiktoken, or a GGUF file
+        tokenizer: PathBuf,
+        /// What to write
+        #[arg(long, value_name = "FORMAT", default_value = "tiktoken")]
+        format: TokenizerFormat,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Forms of a tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenizerFormat {
+    /// Ranks of tiktoken
+    Tiktoken,
+    /// `tokenizer.json`, with its companions
+    Huggingface,
 }
 
 #[derive(Debug, Args)]

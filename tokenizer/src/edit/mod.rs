@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use yuan_pipeline::{Error, Result};
 
+pub use crate::files::{Exported, export_huggingface, export_tiktoken};
 pub use pass::{PruneTokenizer, PruneTokenizerConfig};
 pub(crate) use prune::rules;
 pub use prune::{Pruned, prune};
@@ -33,7 +34,11 @@ pub(crate) fn refuse(path: &Path, problem: impl std::fmt::Display, hint: &str) -
 
 pub(crate) fn read(path: &Path) -> Result<Value> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| {
         refuse(path, format!("is no JSON: {error}"), "name a `tokenizer.json` of Hugging Face `tokenizers`")
     })
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use yuan_pipeline::{Error, Result};
+use yuan_pipeline::Result;
 
 use super::Merges;
 use crate::bytes::{from_symbols, to_symbols};
@@ -43,8 +43,7 @@ impl Extension {
     /// # Errors
     /// If the file is no tokenizer that merges bytes.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let json = files::tokenizer_json(path, &bytes)?;
+        let json = files::load(path)?;
         let refuse = |problem: &str| edit::refuse(path, problem, HINT);
         let direct = Direct::from_json(&json)
             .ok_or_else(|| refuse("is not extended: it is no byte-level BPE tokenizer without other steps"))?;

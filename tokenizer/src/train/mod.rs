@@ -266,7 +266,8 @@ impl Pass for TrainTokenizer {
         let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.base.encode(piece, &mut scratch, symbols);
         let merges = train(pieces, self.base.merges().clone(), encode, &wanted, || context.check())?;
         let (tokenizer, vocab_size) = self.base.file(&merges, config.vocab_multiple);
-        let bytes = companions::write(&config.output, &tokenizer, self.base.path())?;
+        companions::write(&config.output, &tokenizer, self.base.path())?;
+        let bytes = companions::pretty(&tokenizer);
         let summary = json!({
             "tokenizer": config.output,
             "vocab_size": vocab_size,
