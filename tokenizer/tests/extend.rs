@@ -50,7 +50,7 @@ fn both_ways(texts: &[String], first: u32, all: u32, change: impl Fn(&mut TrainT
 fn going_on_is_learning_at_once() {
     for pattern in ["yuan", "gpt2", "deepseek3"] {
         let change = |config: &mut TrainTokenizerConfig| config.pattern = pattern.into();
-        let [continued, at_once] = both_ways(&small_texts(), 600, 780, change);
+        let [continued, at_once] = both_ways(&small_texts(), 560, 720, change);
         assert_eq!(continued, at_once, "{pattern}");
     }
 }

@@ -62,10 +62,10 @@ fn marks_are_joined_unless_they_are_tokens_of_their_own() {
     let tokens = |punctuation| {
         let config = TrainTokenizerConfig { punctuation, ..config(folder.path()) };
         train(&config, &[&small_texts()], 1, ENOUGH).unwrap();
-        Tokenizer::load(&config.output).unwrap().encode("吗？”").unwrap().len()
+        Tokenizer::load(&config.output).unwrap().encode("？”").unwrap().len()
     };
     assert!(!TrainTokenizerConfig::default().punctuation);
-    assert_eq!((tokens(true), tokens(false)), (3, 2));
+    assert_eq!((tokens(true), tokens(false)), (2, 1));
 }
 
 #[test]

@@ -115,11 +115,19 @@ fn pattern(pre_tokenizer: &Value) -> std::result::Result<String, String> {
         }
         _ => return Err("it cuts texts in several steps, and tiktoken has one pattern".into()),
     };
-    if pattern.contains("}+") {
+    if has_counted_plus(&pattern) {
         return Err(format!("`{pattern}` has a counted repetition with a plus, which regex engines read differently"));
     }
     // tiktoken leaves out what no match covers; here it is a piece.
     Ok(if is_total(&pattern) { pattern } else { format!(r"{pattern}|(?:(?!{pattern})[\s\S])+") })
+}
+
+/// Whether a pattern has a repetition such as `{1,3}+`: a run of any length to one engine, three at most to another.
+fn has_counted_plus(pattern: &str) -> bool {
+    pattern.match_indices("}+").any(|(end, _)| {
+        let count = pattern[..end].rsplit_once('{').map_or("", |(_, count)| count);
+        !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')
+    })
 }
 
 /// Added tokens are found by their text alone, and of two that begin alike either may be.
@@ -208,5 +216,28 @@ fn last_merge(
             return Some((ends[1], turn));
         }
         ends.remove(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_repetitions_with_a_plus_are_told_from_others() {
+        assert!(has_counted_plus(r"\p{N}{1,3}+|\p{L}+") && has_counted_plus("a{2}+"));
+        assert!(!has_counted_plus(r"\p{Han}+|\p{N}{1,3}") && !has_counted_plus("}+{}+"));
+    }
+
+    #[test]
+    fn what_a_pattern_leaves_out_is_a_piece_as_well() {
+        let split = |regex: &str| serde_json::json!({ "type": "Sequence", "pretokenizers": [
+            { "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false },
+            { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false },
+        ] });
+        assert_eq!(pattern(&split("[a-z]+")).unwrap(), r"[a-z]+|(?:(?![a-z]+)[\s\S])+");
+        let known = named("qwen2").unwrap().concat();
+        assert_eq!(pattern(&split(&known)).unwrap(), known);
+        assert!(pattern(&split(&known.replace(r"\p{N}|", r"\p{N}{1,3}+|"))).unwrap_err().contains("counted repetition"));
     }
 }
