@@ -164,7 +164,8 @@ fn training_goes_on_with_a_tokenizer_for_any_number_of_threads() {
         json_of(&dir.path("t/special_tokens_map.json")),
         "no control token is new"
     );
-    let small = ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--vocab-size", "1200", "-o", "x.json"];
+    let small =
+        ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--vocab-size", "1200", "-o", "x.json"];
     dir.run(&small).fails(2, &["has 1200 tokens already"]);
     let both = ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--reserved", "3"];
     dir.run(&both).fails(2, &["--reserved"]);
@@ -205,7 +206,8 @@ fn han_tokens(file: &Value) -> Vec<String> {
         let bytes = name.chars().map(|char| symbols.get(&char).copied()).collect::<Option<Vec<u8>>>()?;
         String::from_utf8(bytes).ok()
     };
-    let is_han = |text: &String| text.chars().count() > 1 && text.chars().all(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+    let is_han =
+        |text: &String| text.chars().count() > 1 && text.chars().all(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
     vocab.keys().filter_map(text).filter(is_han).collect()
 }
 
@@ -242,7 +244,8 @@ fn no_merge_crosses_a_word_or_a_script_if_asked() {
             }
         }
     }
-    let crossing = |file: &Value| han_tokens(file).into_iter().filter(|token| !known.contains(token)).collect::<Vec<_>>();
+    let crossing =
+        |file: &Value| han_tokens(file).into_iter().filter(|token| !known.contains(token)).collect::<Vec<_>>();
     assert_eq!(crossing(&words), [""; 0]);
     assert!(han_tokens(&words).len() > 300);
     assert!(crossing(&free).len() > 50, "without words some cross: {:?}", crossing(&free).len());
@@ -250,7 +253,15 @@ fn no_merge_crosses_a_word_or_a_script_if_asked() {
     let mixed = |name: &str| -> u64 {
         let report = dir.path(&format!("{name}.json"));
         let tokenizer = format!("t={name}/tokenizer.json");
-        dir.ok(&["compression", "corpus.jsonl", "-t", &tokenizer, "--json", report.to_str().expect("a path"), "--quiet"]);
+        dir.ok(&[
+            "compression",
+            "corpus.jsonl",
+            "-t",
+            &tokenizer,
+            "--json",
+            report.to_str().expect("a path"),
+            "--quiet",
+        ]);
         let report = json_of(&report);
         let found = find(&report, "cross_script_tokens").expect("the figure");
         found.as_u64().expect("a number")
@@ -278,10 +289,18 @@ fn the_recipe_of_yayi_2_trains_what_it_says() {
     let vocab = file["model"]["vocab"].as_object().expect("a vocabulary");
     assert!(vocab.len().is_multiple_of(128) && (10_000..=81_920).contains(&vocab.len()), "{}", vocab.len());
     assert_eq!((&vocab["<|reserved_0|>"], &vocab["<|reserved_199|>"]), (&18.into(), &217.into()));
-    let added: Vec<&str> = file["added_tokens"].as_array().expect("added tokens").iter().filter_map(|it| it["content"].as_str()).collect();
+    let added: Vec<&str> =
+        file["added_tokens"].as_array().expect("added tokens").iter().filter_map(|it| it["content"].as_str()).collect();
     assert!(["<p>", "</div>", "，", "……"].iter().all(|token| added.contains(token)));
     assert!(file["normalizer"].is_null());
     // Two digits are never one token.
-    assert!(vocab.keys().all(|token| token.chars().filter(char::is_ascii_digit).count() < 2 || token.contains("reserved")));
-    dir.ok(&["count", concat!(env!("CARGO_MANIFEST_DIR"), "/demo/corpus.jsonl.zst"), "--tokenizer", "run/tokenizer.json"]);
+    assert!(
+        vocab.keys().all(|token| token.chars().filter(char::is_ascii_digit).count() < 2 || token.contains("reserved"))
+    );
+    dir.ok(&[
+        "count",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/demo/corpus.jsonl.zst"),
+        "--tokenizer",
+        "run/tokenizer.json",
+    ]);
 }

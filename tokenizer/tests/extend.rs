@@ -75,11 +75,8 @@ fn tokens_behind_slots_at_the_back_fill_up_to_a_multiple() {
     };
     train(&begin, &[&small_texts()], 1, ENOUGH).unwrap();
     let old = Tokenizer::load(&begin.output).unwrap();
-    let more = TrainTokenizerConfig {
-        extend: begin.output.clone(),
-        vocab_multiple: 128,
-        ..config(folders[1].path(), 9_999)
-    };
+    let more =
+        TrainTokenizerConfig { extend: begin.output.clone(), vocab_multiple: 128, ..config(folders[1].path(), 9_999) };
     let outcome = train(&more, &[&small_texts()], 1, ENOUGH).unwrap();
     let new = Tokenizer::load(&more.output).unwrap();
     assert_eq!(new.vocabulary()[..640], old.vocabulary());

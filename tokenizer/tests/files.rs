@@ -71,7 +71,8 @@ fn ranks_that_say_too_little_are_refused() {
     assert!(hint.contains("alone.tiktoken.json` beside it: {\"pattern\": \"cl100k\""), "{hint}");
     std::fs::write(folder.join("odd.tiktoken.json"), r#"{"pattern": "cl100k", "specials": {}}"#).unwrap();
     assert!(refused(folder, "odd.tiktoken", &ranks).0.contains("unknown field `specials`"));
-    std::fs::write(folder.join("taken.tiktoken.json"), r#"{"pattern": "cl100k", "special_tokens": {"<e>": 7}}"#).unwrap();
+    std::fs::write(folder.join("taken.tiktoken.json"), r#"{"pattern": "cl100k", "special_tokens": {"<e>": 7}}"#)
+        .unwrap();
     assert!(refused(folder, "taken.tiktoken", &ranks).0.contains("gives `<e>` id 7"));
     std::fs::write(folder.join("bad.tiktoken.json"), r#"{"pattern": "("}"#).unwrap();
     assert!(refused(folder, "bad.tiktoken", &ranks).0.contains("bad.tiktoken"));
@@ -106,7 +107,10 @@ fn headers_that_say_too_little_are_refused() {
     let (error, _) = refused(folder.path(), "merges.gguf", &with("tokenizer.ggml.merges", "tokenizer.ggml.mErges"));
     assert!(error.contains("has no `tokenizer.ggml.merges`"), "{error}");
     for end in [4, 20, 100, whole.len() / 2] {
-        assert!(refused(folder.path(), "torn.gguf", &whole[..end]).0.contains("has no header that can be read"), "{end}");
+        assert!(
+            refused(folder.path(), "torn.gguf", &whole[..end]).0.contains("has no header that can be read"),
+            "{end}"
+        );
     }
 }
 
@@ -177,7 +181,10 @@ fn what_ranks_cannot_express_is_refused() {
         let last = merges.pop().unwrap();
         merges.insert(0, last);
     });
-    assert!(error.contains("tiktoken merges in the order of ids") || error.contains("the order of ids would make"), "{error}");
+    assert!(
+        error.contains("tiktoken merges in the order of ids") || error.contains("the order of ids would make"),
+        "{error}"
+    );
     let error = with(&|file| drop(file["model"]["merges"].as_array_mut().unwrap().pop()));
     assert!(error.contains("no text becomes token"), "{error}");
     let error = with(&|file| file["added_tokens"][0]["lstrip"] = true.into());

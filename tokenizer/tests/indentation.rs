@@ -8,12 +8,13 @@ use std::path::Path;
 use support::train;
 use yuan_tokenizer::{HanCharacters, Tokenizer, TrainTokenizerConfig};
 
-/// The project's own Python and Rust, once as it is and once indented by tabs.
+/// The project's own Python and Rust, once as it is and once indented by tabs, one for two spaces.
 fn code() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
     for folder in ["../tests/oracle", "../tests/bench", "src", "src/train", "src/encode"] {
-        let mut paths: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut paths: Vec<_> =
+            std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths.retain(|path| path.extension().is_some_and(|suffix| suffix == "py" || suffix == "rs"));
         texts.extend(paths.iter().map(|path| std::fs::read_to_string(path).unwrap()));
@@ -23,7 +24,7 @@ fn code() -> Vec<String> {
         .map(|text| {
             let line = |line: &str| {
                 let code = line.trim_start_matches(' ');
-                "\t".repeat((line.len() - code.len()) / 4) + code + "\n"
+                "\t".repeat((line.len() - code.len()) / 2) + code + "\n"
             };
             text.lines().map(line).collect()
         })
@@ -49,9 +50,9 @@ fn runs_of_spaces_and_tabs_are_few_tokens() {
         let tokens = |text: String| tokenizer.encode(&text).unwrap().len();
         let code = tokens("\nreturn".into());
         for length in 1..=64 {
-            // A token has at most 16 characters; what 16 do not divide takes a few more.
-            let most = length / 16 + 3;
-            for (white, most) in [(' ', most), ('\t', length / 4 + 6)] {
+            // A token has at most 16 characters; what 16 do not divide takes a few more. Runs of more than eight tabs are rare in code, and
+            // so are tokens of more than two that no line break begins.
+            for (white, most) in [(' ', length / 16 + 3), ('\t', length / 2 + 5)] {
                 let run = white.to_string().repeat(length);
                 let found = tokens(format!("\n{run}return"));
                 assert!(found <= code + most, "{pattern}: {found} tokens for {length} of {white:?}");

@@ -45,7 +45,8 @@ pub(super) fn header(source: impl Read) -> Result<Header, Error> {
     }
     let mut header = Header { version, metadata, tensors, big_endian: reader.big_endian, data_start: reader.read };
     let alignment = header.get("general.alignment").map_or(Some(ALIGNMENT), Value::as_u64);
-    let start = alignment.filter(|alignment| *alignment > 0).and_then(|it| header.data_start.checked_next_multiple_of(it));
+    let start =
+        alignment.filter(|alignment| *alignment > 0).and_then(|it| header.data_start.checked_next_multiple_of(it));
     header.data_start = start.ok_or_else(|| Error::Damaged {
         place: "`general.alignment` of the metadata".into(),
         problem: "is no positive number".into(),

@@ -12,8 +12,8 @@ use yuan_pipeline::Result;
 
 use super::{added, parse, refuse, vocabulary};
 use crate::bytes::from_symbols;
-use crate::files;
 use crate::companions;
+use crate::files;
 use crate::hash::FixedHash;
 
 /// What came of it.

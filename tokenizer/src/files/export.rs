@@ -43,7 +43,11 @@ pub struct Exported {
 pub fn export_tiktoken(from: &Path, to: &Path) -> Result<Exported> {
     let json = super::load(from)?;
     let refuse = |problem: String| {
-        edit::refuse(from, format!("cannot be written as ranks: {problem}"), "use its `tokenizer.json`, which says all of it")
+        edit::refuse(
+            from,
+            format!("cannot be written as ranks: {problem}"),
+            "use its `tokenizer.json`, which says all of it",
+        )
     };
     if Direct::from_json(&json).is_none() {
         return Err(refuse("it is no byte-level BPE tokenizer without other steps".into()));
@@ -55,7 +59,8 @@ pub fn export_tiktoken(from: &Path, to: &Path) -> Result<Exported> {
     let is_added = |name: &str| added.iter().any(|(_, own, _)| own == name);
     let mut tokens: Vec<(u32, Vec<u8>)> = Vec::new();
     for (name, id) in edit::vocabulary(from, &file)?.iter().filter(|(name, _)| !is_added(name)) {
-        let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| refuse(format!("`{name}` has no id")))?;
+        let id =
+            id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| refuse(format!("`{name}` has no id")))?;
         let bytes = from_symbols(name).ok_or_else(|| refuse(format!("`{name}` stands for no bytes")))?;
         tokens.push((id, bytes));
     }
@@ -92,7 +97,8 @@ pub fn export_huggingface(from: &Path, to: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn mentions_nfc(normalizer: &Value) -> bool {
-    normalizer["type"] == "NFC" || normalizer["normalizers"].as_array().is_some_and(|steps| steps.iter().any(mentions_nfc))
+    normalizer["type"] == "NFC"
+        || normalizer["normalizers"].as_array().is_some_and(|steps| steps.iter().any(mentions_nfc))
 }
 
 /// The one pattern that does what a `pre_tokenizer` does, as tiktoken's engine reads it.
@@ -140,7 +146,9 @@ fn check_added(file: &Value, added: &[(u32, String, bool)]) -> std::result::Resu
     let mut names: Vec<&str> = added.iter().map(|(_, name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|two| two[1].starts_with(two[0])) {
-        Some(two) => Err(format!("added token `{}` begins with added token `{}`, and tiktoken may find either", two[1], two[0])),
+        Some(two) => {
+            Err(format!("added token `{}` begins with added token `{}`, and tiktoken may find either", two[1], two[0]))
+        }
         None => Ok(()),
     }
 }
@@ -231,13 +239,17 @@ mod tests {
 
     #[test]
     fn what_a_pattern_leaves_out_is_a_piece_as_well() {
-        let split = |regex: &str| serde_json::json!({ "type": "Sequence", "pretokenizers": [
+        let split = |regex: &str| {
+            serde_json::json!({ "type": "Sequence", "pretokenizers": [
             { "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false },
             { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false },
-        ] });
+        ] })
+        };
         assert_eq!(pattern(&split("[a-z]+")).unwrap(), r"[a-z]+|(?:(?![a-z]+)[\s\S])+");
         let known = named("qwen2").unwrap().concat();
         assert_eq!(pattern(&split(&known)).unwrap(), known);
-        assert!(pattern(&split(&known.replace(r"\p{N}|", r"\p{N}{1,3}+|"))).unwrap_err().contains("counted repetition"));
+        assert!(
+            pattern(&split(&known.replace(r"\p{N}|", r"\p{N}{1,3}+|"))).unwrap_err().contains("counted repetition")
+        );
     }
 }

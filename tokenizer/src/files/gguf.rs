@@ -29,7 +29,9 @@ pub(super) fn tokenizer_json(path: &Path, source: impl Read) -> Result<Vec<u8>> 
     let another = "name the `tokenizer.json` or `tokenizer.model` that the file was converted from";
     match header.get("tokenizer.ggml.model").and_then(Value::as_str) {
         Some("gpt2") => byte_level(path, &header),
-        Some(other) => Err(edit::refuse(path, format!("has a vocabulary of the kind `{other}`, and `gpt2` is read"), another)),
+        Some(other) => {
+            Err(edit::refuse(path, format!("has a vocabulary of the kind `{other}`, and `gpt2` is read"), another))
+        }
         None => Err(edit::refuse(path, "has no vocabulary in its metadata (`tokenizer.ggml.model`)", another)),
     }
 }
@@ -70,7 +72,9 @@ fn byte_level(path: &Path, header: &Header) -> Result<Vec<u8>> {
     let mut merges = Vec::with_capacity(rules.len());
     for rule in rules {
         let whole = |left: &str, right: &str| [left, right].iter().all(|part| known.contains_key(part));
-        let parts = rule.split_once(' ').filter(|(left, right)| whole(left, right) && known.contains_key(&*[*left, *right].concat()));
+        let parts = rule
+            .split_once(' ')
+            .filter(|(left, right)| whole(left, right) && known.contains_key(&*[*left, *right].concat()));
         let Some((left, right)) = parts.filter(|(left, _)| from_symbols(left).is_some()) else {
             let problem = format!("has a merge `{rule}` of tokens that are not in its vocabulary");
             return Err(edit::refuse(path, problem, another));
@@ -95,9 +99,9 @@ fn pre_tokenizer(name: &str) -> Option<(Vec<String>, bool)> {
     let of = |name: &str| named(name).expect("it is named");
     let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
     Some(match name {
-        "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "trillion" | "granite-docling" | "exaone4" | "gigachat" | "mellum"
-        | "modern-bert" | "a.x-4.0" | "roberta-bpe" | "jina-es" | "jina-de" | "jina-v1-en" | "jina-v2-es" | "jina-v2-de"
-        | "jina-v2-code" => (of("gpt2"), false),
+        "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "trillion" | "granite-docling" | "exaone4" | "gigachat"
+        | "mellum" | "modern-bert" | "a.x-4.0" | "roberta-bpe" | "jina-es" | "jina-de" | "jina-v1-en"
+        | "jina-v2-es" | "jina-v2-de" | "jina-v2-code" => (of("gpt2"), false),
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
         | "jina-v5-nano" => (of("llama3"), true),
         "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => (of("llama3"), false),

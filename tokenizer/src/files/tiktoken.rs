@@ -245,7 +245,11 @@ pub(super) fn tokenizer_json(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     for Added { id, content, .. } in &added {
         if *id > MAX_RANK || !ids.insert(*id) || !names.insert(content.clone()) {
             let hint = "each token has a name and an id of its own";
-            return Err(edit::refuse(&companion_path(path), format!("gives `{content}` id {id}, and one of the two is taken"), hint));
+            return Err(edit::refuse(
+                &companion_path(path),
+                format!("gives `{content}` id {id}, and one of the two is taken"),
+                hint,
+            ));
         }
     }
     let json = ByteLevel {

@@ -160,8 +160,15 @@ fn old(config: &TrainTokenizerConfig, vocab_size: u32) -> Result<(Base, Source, 
     if vocab_size <= old.size {
         return Err(Error::Stage {
             stage: NAME.into(),
-            problem: format!("`vocab_size` is {vocab_size}, `{}` has {} tokens already", config.extend.display(), old.size),
-            hint: Some(format!("set `vocab_size` to more than {}: it is the number of all tokens, old and new", old.size)),
+            problem: format!(
+                "`vocab_size` is {vocab_size}, `{}` has {} tokens already",
+                config.extend.display(),
+                old.size
+            ),
+            hint: Some(format!(
+                "set `vocab_size` to more than {}: it is the number of all tokens, old and new",
+                old.size
+            )),
         });
     }
     let source = Source::Old(old.direct.clone());

@@ -21,7 +21,8 @@ use crate::hash::FixedHash;
 use crate::layout::reserved_name;
 
 /// The hint of a file that cannot be gone on with.
-const HINT: &str = "name a byte-level BPE tokenizer: one of ours, or of the kind of GPT-2's, Llama 3's, Qwen 2's, DeepSeek's";
+const HINT: &str =
+    "name a byte-level BPE tokenizer: one of ours, or of the kind of GPT-2's, Llama 3's, Qwen 2's, DeepSeek's";
 
 /// A tokenizer to go on with.
 pub(super) struct Extension {
@@ -61,8 +62,7 @@ impl Extension {
         (0..).zip(&tokens).for_each(|(place, (id, _))| places[*id as usize] = place);
         let place = |name: &str| ids.get(name).map(|id| places[*id as usize]).filter(|place| *place != u32::MAX);
         let rules = edit::rules(&file).into_iter().filter_map(|(left, right)| Some((place(left)?, place(right)?)));
-        let merges =
-            Merges { rules: rules.collect(), tokens: tokens.into_iter().map(|(_, bytes)| bytes).collect() };
+        let merges = Merges { rules: rules.collect(), tokens: tokens.into_iter().map(|(_, bytes)| bytes).collect() };
         // `tokenizers` gives added tokens that its model does not know the ids behind the model's: they would move.
         if let Some(vocab) = file["model"]["vocab"].as_object_mut() {
             for (id, name, _) in &added {
