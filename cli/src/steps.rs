@@ -41,6 +41,9 @@ macro_rules! work {
     (pass_with_words, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build(Arc::new(crate::words::PublishedWords))?)))
     };
+    (pass_with_chinese_words, $config:expr) => {
+        Ok(Work::Pass(Arc::new($config.build_with(Arc::new(crate::words::PublishedWords))?)))
+    };
     (stage_or_pass, $config:expr) => {
         $config.build()
     };
@@ -151,7 +154,7 @@ stages! {
     built_pass "train_kenlm" TrainKenLm(yuan_filters::TrainKenLmConfig),
         "sees the whole corpus, writes language models", "reads `language` if it is there";
     "Tokens":
-    built_pass "train_tokenizer" TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
+    pass_with_chinese_words "train_tokenizer" TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
         "sees the whole corpus, writes tokenizer.json", "-";
     built_pass "prune_tokenizer" PruneTokenizer(yuan_tokenizer::PruneTokenizerConfig),
         "sees the whole corpus, writes tokenizer.json", "-";
@@ -257,6 +260,11 @@ impl StageConfig {
             && !made.contains(model)
         {
             *model = base.join(&*model);
+        }
+        if let Self::TrainTokenizer(train) = self
+            && !train.extend.as_os_str().is_empty()
+        {
+            train.extend = base.join(&train.extend);
         }
         if let Self::MinhashDatatrove(minhash) = self
             && minhash.step == DatatroveStep::Filter

@@ -137,3 +137,170 @@ fn a_vocabulary_gets_smaller_for_any_number_of_threads() {
     let more = ["tokenizer", "prune", "corpus.jsonl", "--tokenizer", "one.json", "-o", "x.json", "--vocab-size", "901"];
     dir.run(&more).fails(2, &["has only 900 tokens"]);
 }
+
+fn json_of(path: &std::path::Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON")
+}
+
+#[test]
+fn training_goes_on_with_a_tokenizer_for_any_number_of_threads() {
+    let dir = trained();
+    dir.file("more.jsonl", corpus(400).lines().skip(200).fold(String::new(), |all, line| all + line + "\n"));
+    let extend = |out: &str, threads: &str| {
+        let fixed = ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--vocab-size", "1700"];
+        dir.ok(&[&fixed[..], &["-o", out, "--threads", threads, "--quiet"]].concat());
+        std::fs::read(dir.path(out)).expect("read")
+    };
+    let one = extend("one/tokenizer.json", "1");
+    assert!(one == extend("three/tokenizer.json", "3"), "the same bytes");
+    let (old, new) = (json_of(&dir.path("t/tokenizer.json")), json_of(&dir.path("one/tokenizer.json")));
+    let vocab = |file: &Value| file["model"]["vocab"].as_object().expect("a vocabulary").clone();
+    assert_eq!((vocab(&old).len(), vocab(&new).len()), (1200, 1700));
+    assert!(vocab(&old).iter().all(|(token, id)| new["model"]["vocab"][token] == *id), "every old id stays");
+    let merges = |file: &Value| file["model"]["merges"].as_array().expect("merges").clone();
+    assert_eq!(merges(&new)[..merges(&old).len()], merges(&old)[..]);
+    assert_eq!(
+        json_of(&dir.path("one/special_tokens_map.json")),
+        json_of(&dir.path("t/special_tokens_map.json")),
+        "no control token is new"
+    );
+    let small =
+        ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--vocab-size", "1200", "-o", "x.json"];
+    dir.run(&small).fails(2, &["has 1200 tokens already"]);
+    let both = ["train-tokenizer", "more.jsonl", "--extend", "t/tokenizer.json", "--reserved", "3"];
+    dir.run(&both).fails(2, &["--reserved"]);
+}
+
+#[test]
+fn ranks_of_tiktoken_are_written_and_taken_everywhere() {
+    let dir = trained();
+    let said = dir.ok(&["tokenizer", "export", "t/tokenizer.json", "-o", "t.tiktoken"]);
+    assert!(said.stderr().contains("ranks"), "{}", said.stderr());
+    let count = |tokenizer: &str| dir.ok(&["count", "corpus.jsonl", "--tokenizer", tokenizer, "--json"]).stdout();
+    assert_eq!(count("t.tiktoken"), count("t/tokenizer.json"));
+    assert!(dir.ok(&["info", "t.tiktoken"]).stdout().contains("a tokenizer of 1,200 tokens"));
+    dir.ok(&["tokenizer", "export", "t.tiktoken", "--format", "huggingface", "-o", "back/tokenizer.json"]);
+    assert_eq!(json_of(&dir.path("back/tokenizer.json"))["model"], json_of(&dir.path("t/tokenizer.json"))["model"]);
+    let compared = dir.ok(&["compression", "corpus.jsonl", "-t", "j=t/tokenizer.json", "-t", "r=t.tiktoken"]).stdout();
+    assert!(compared.contains("j ") && compared.contains("r "), "{compared}");
+    std::fs::remove_file(dir.path("t.tiktoken.json")).expect("removed");
+    dir.run(&["count", "corpus.jsonl", "--tokenizer", "t.tiktoken"]).fails(1, &["it does not say its pattern"]);
+}
+
+/// The Han tokens of several characters.
+fn han_tokens(file: &Value) -> Vec<String> {
+    let symbols: std::collections::HashMap<char, u8> = {
+        let mut next = 0x100;
+        (0..=255_u8)
+            .map(|byte| match byte {
+                0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => (char::from(byte), byte),
+                _ => {
+                    next += 1;
+                    (char::from_u32(next - 1).expect("a character"), byte)
+                }
+            })
+            .collect()
+    };
+    let vocab = file["model"]["vocab"].as_object().expect("a vocabulary");
+    let text = |name: &String| {
+        let bytes = name.chars().map(|char| symbols.get(&char).copied()).collect::<Option<Vec<u8>>>()?;
+        String::from_utf8(bytes).ok()
+    };
+    let is_han =
+        |text: &String| text.chars().count() > 1 && text.chars().all(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+    vocab.keys().filter_map(text).filter(is_han).collect()
+}
+
+#[test]
+fn no_merge_crosses_a_word_or_a_script_if_asked() {
+    let dir = Dir::new();
+    let documents = corpus(600);
+    dir.file("corpus.jsonl", &documents);
+    let train = |name: &str, settings: &str| {
+        dir.file(
+            &format!("{name}.toml"),
+            &format!(
+                "[input]\npaths = [\"corpus.jsonl\"]\n[output]\ndocuments = false\n[[stage]]\n\
+                 train_tokenizer = {{ vocab_size = 6000, reserved = 0, html_tags = false, han_characters = \"none\"{settings} }}\n"
+            ),
+        );
+        dir.ok(&["run", &format!("{name}.toml"), "-o", name, "--quiet"]);
+        json_of(&dir.path(&format!("{name}/tokenizer.json")))
+    };
+    let (free, words) = (train("free", ""), train("words", ", words = \"jieba\""));
+    assert_eq!(free["pre_tokenizer"], words["pre_tokenizer"], "encoding cuts as ever");
+    // Every token of Han characters lies inside a word that the corpus has.
+    let mut known = std::collections::HashSet::new();
+    for line in documents.lines() {
+        let document: Value = serde_json::from_str(line).expect("JSON");
+        let text = document["text"].as_str().expect("a text");
+        // Run by run, as training cuts.
+        for run in text.split(|char: char| !('\u{3400}'..='\u{9fff}').contains(&char)) {
+            for word in yuan_filters::Words::of_text(run, yuan_filters::Language::CHINESE).iter(run) {
+                let places: Vec<usize> = word.char_indices().map(|(at, _)| at).chain([word.len()]).collect();
+                for (first, start) in places.iter().enumerate() {
+                    known.extend(places[first + 1..].iter().map(|end| word[*start..*end].to_owned()));
+                }
+            }
+        }
+    }
+    let crossing =
+        |file: &Value| han_tokens(file).into_iter().filter(|token| !known.contains(token)).collect::<Vec<_>>();
+    assert_eq!(crossing(&words), [""; 0]);
+    assert!(han_tokens(&words).len() > 300);
+    assert!(crossing(&free).len() > 50, "without words some cross: {:?}", crossing(&free).len());
+    // A pattern that takes signs and spaces along.
+    let mixed = |name: &str| -> u64 {
+        let report = dir.path(&format!("{name}.json"));
+        let tokenizer = format!("t={name}/tokenizer.json");
+        dir.ok(&[
+            "compression",
+            "corpus.jsonl",
+            "-t",
+            &tokenizer,
+            "--json",
+            report.to_str().expect("a path"),
+            "--quiet",
+        ]);
+        let report = json_of(&report);
+        let found = find(&report, "cross_script_tokens").expect("the figure");
+        found.as_u64().expect("a number")
+    };
+    train("cl100k", ", pattern = \"cl100k\"");
+    train("scripts", ", pattern = \"cl100k\", script_boundaries = true");
+    assert!(mixed("cl100k") > 100);
+    assert_eq!(mixed("scripts"), 0);
+}
+
+fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(fields) => fields.get(name).or_else(|| fields.values().find_map(|value| find(value, name))),
+        Value::Array(values) => values.iter().find_map(|value| find(value, name)),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_recipe_of_yayi_2_trains_what_it_says() {
+    let dir = Dir::new();
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/tokenizer/yayi2.toml");
+    dir.ok(&["run", recipe, "-o", "run", "--quiet"]);
+    let file = json_of(&dir.path("run/tokenizer.json"));
+    let vocab = file["model"]["vocab"].as_object().expect("a vocabulary");
+    assert!(vocab.len().is_multiple_of(128) && (10_000..=81_920).contains(&vocab.len()), "{}", vocab.len());
+    assert_eq!((&vocab["<|reserved_0|>"], &vocab["<|reserved_199|>"]), (&18.into(), &217.into()));
+    let added: Vec<&str> =
+        file["added_tokens"].as_array().expect("added tokens").iter().filter_map(|it| it["content"].as_str()).collect();
+    assert!(["<p>", "</div>", "，", "……"].iter().all(|token| added.contains(token)));
+    assert!(file["normalizer"].is_null());
+    // Two digits are never one token.
+    assert!(
+        vocab.keys().all(|token| token.chars().filter(char::is_ascii_digit).count() < 2 || token.contains("reserved"))
+    );
+    dir.ok(&[
+        "count",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/demo/corpus.jsonl.zst"),
+        "--tokenizer",
+        "run/tokenizer.json",
+    ]);
+}

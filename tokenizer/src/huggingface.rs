@@ -20,7 +20,7 @@ pub(crate) fn pre_tokenizer_json(patterns: &[String]) -> Value {
     json!({ "type": "Sequence", "pretokenizers": steps })
 }
 
-fn byte_level(use_regex: bool) -> Value {
+pub(crate) fn byte_level(use_regex: bool) -> Value {
     json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
 }
 
@@ -65,24 +65,6 @@ pub(crate) fn tokenizer_json(layout: &Layout, patterns: &[String], merges: &Merg
             "merges": merges,
         },
     })
-}
-
-/// `tokenizer_config.json`, with which `transformers` loads the folder; decoding there gives the text back
-/// only with the clean-up of spaces off.
-pub(crate) fn tokenizer_config_json(special: &[String]) -> Value {
-    let mut config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": false,
-        "add_prefix_space": false,
-    });
-    for (role, token) in
-        [("eos_token", "<eod>"), ("pad_token", "<pad>"), ("sep_token", "<sep>"), ("mask_token", "<mask>")]
-    {
-        if special.iter().any(|known| known == token) {
-            config[role] = token.into();
-        }
-    }
-    config
 }
 
 #[derive(Deserialize)]

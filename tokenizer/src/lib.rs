@@ -12,9 +12,11 @@
 //! tokens, the 256 byte symbols, merges, of which the first make Han characters. `vocab_size` counts them all.
 
 mod bytes;
+mod companions;
 pub mod compression;
 pub mod edit;
 mod encode;
+mod files;
 mod han;
 mod hash;
 mod huggingface;
@@ -31,4 +33,4 @@ pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
 pub use tokenizer::Tokenizer;
-pub use train::{TrainTokenizer, TrainTokenizerConfig};
+pub use train::{ChineseWords, TrainTokenizer, TrainTokenizerConfig, WordBoundaries};

@@ -8,9 +8,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Error, Result};
 
 use crate::encode::{Direct, Scratch, Sink, Stream};
+use crate::files::{self, no_tokenizer};
 use crate::huggingface::matcher;
 
-/// A tokenizer from a Hugging Face `tokenizer.json`.
+/// A tokenizer from a Hugging Face `tokenizer.json`, from ranks of tiktoken (`.tiktoken`) or from the header of a GGUF file.
 ///
 /// Texts are encoded without the tokens of a template, and what looks like a control token in a text,
 /// `<eod>` say, is text: no document can end itself or begin a turn. [`Tokenizer::parsing_special`] changes
@@ -29,16 +30,16 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads a `tokenizer.json`.
+    /// Loads a `tokenizer.json`, or a file that comes to one: ranks of tiktoken are told by their first line, GGUF by its first bytes.
+    ///
+    /// Ranks name neither pattern nor control tokens: those of r50k_base, p50k_base, cl100k_base, o200k_base, Llama 3 and Qwen are known;
+    /// beside others lies `FILE.json`, `{"pattern": "cl100k", "special_tokens": {"<|endoftext|>": 100257}}`. Of a GGUF file the header is read.
     ///
     /// # Errors
-    /// If the file cannot be read or `tokenizers` cannot make a tokenizer of it.
+    /// If the file cannot be read, says too little, or `tokenizers` cannot make a tokenizer of it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let json = std::fs::read(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => no_tokenizer(path, "is not there"),
-            _ => Error::io("read", path)(source),
-        })?;
+        let json = files::load(path)?;
         let inner = tokenizers::Tokenizer::from_bytes(&json)
             .map_err(|problem| no_tokenizer(path, &format!("is no tokenizer: {problem}")))?;
         let added = inner.get_added_tokens_decoder();
@@ -76,7 +77,7 @@ impl Tokenizer {
         &self.path
     }
 
-    /// XXH3-64 of the file, in hexadecimal.
+    /// XXH3-64 of the `tokenizer.json` that the file is or comes to, in hexadecimal.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -231,15 +232,5 @@ impl Tokenizer {
             done = end;
         }
         Ok(())
-    }
-}
-
-fn no_tokenizer(path: &Path, problem: &str) -> Error {
-    Error::Stage {
-        stage: "tokenize".into(),
-        problem: format!("`{}` {problem}", path.display()),
-        hint: Some(
-            "name a `tokenizer.json` of Hugging Face `tokenizers`, or make one with `yuan-data train-tokenizer`".into(),
-        ),
     }
 }

@@ -15,6 +15,7 @@ fn config(folder: &Path) -> TrainTokenizerConfig {
     TrainTokenizerConfig {
         vocab_size: 900,
         han_characters: HanCharacters::None,
+        punctuation: true,
         output: folder.join("tokenizer.json"),
         ..TrainTokenizerConfig::default()
     }
@@ -53,6 +54,18 @@ fn ids_are_laid_out_as_documented() {
     };
     assert!(special("<eod>") && special("<|reserved_7|>"));
     assert!(!special("<p>") && !special("，"));
+}
+
+#[test]
+fn marks_are_joined_unless_they_are_tokens_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = |punctuation| {
+        let config = TrainTokenizerConfig { punctuation, ..config(folder.path()) };
+        train(&config, &[&small_texts()], 1, ENOUGH).unwrap();
+        Tokenizer::load(&config.output).unwrap().encode("？”").unwrap().len()
+    };
+    assert!(!TrainTokenizerConfig::default().punctuation);
+    assert_eq!((tokens(true), tokens(false)), (2, 1));
 }
 
 #[test]

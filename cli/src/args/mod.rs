@@ -26,7 +26,8 @@ pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesAr
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
-    BinidxCommand, CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TrainTokenizerArgs,
+    BinidxCommand, CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
+    TrainTokenizerArgs,
 };
 
 use parse::{parse_bytes, parse_threads};

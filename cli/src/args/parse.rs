@@ -3,6 +3,7 @@
 use yuan_dedup::{ShingleHash, WordLanguage};
 use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
 use yuan_pipeline::{Format, Measures, OnBadRecord, OutputFormat};
+use yuan_tokenizer::WordBoundaries;
 
 use crate::hints::did_you_mean;
 
@@ -65,6 +66,10 @@ pub(super) fn parse_kenlm_format(text: &str) -> Result<KenLmFormat, String> {
 
 pub(super) fn parse_word_language(text: &str) -> Result<WordLanguage, String> {
     parse_name(text, "en, zh")
+}
+
+pub(super) fn parse_words(text: &str) -> Result<WordBoundaries, String> {
+    parse_name(text, "none, jieba")
 }
 
 pub(super) fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {

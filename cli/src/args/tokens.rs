@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
+use yuan_tokenizer::WordBoundaries;
 use yuan_tokenizer::edit::Assignment;
 
 use super::documents::InputArgs;
-use super::parse::parse_bytes;
+use super::parse::{parse_bytes, parse_words};
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -25,6 +26,15 @@ pub struct TrainTokenizerArgs {
     /// What is cut into pieces that no merge crosses: yuan, gpt2, cl100k, llama3, qwen2, o200k, deepseek3, or a regular expression
     #[arg(long, value_name = "PATTERN")]
     pub pattern: Option<String>,
+    /// Go on with this tokenizer instead: its ids and merges stay, new ones come behind; --vocab-size counts all
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reserved", "pattern"])]
+    pub extend: Option<PathBuf>,
+    /// Let no merge cross these words: none, or jieba, Chinese ones [default: none]
+    #[arg(long, value_name = "WORDS", value_parser = parse_words)]
+    pub words: Option<WordBoundaries>,
+    /// Let no merge join characters of two scripts, or punctuation to words, whatever the pattern
+    #[arg(long)]
+    pub script_boundaries: bool,
     /// Make the number of tokens a multiple of this
     #[arg(long, value_name = "N")]
     pub vocab_multiple: Option<u32>,
@@ -54,6 +64,29 @@ pub enum TokenizerCommand {
     },
     /// Make a smaller vocabulary: what the documents use least goes
     Prune(PruneArgs),
+    /// Write a tokenizer in another form, to the same ids
+    ///
+    /// As ranks of tiktoken with FILE.json beside them, which has the pattern and the control tokens. A tokenizer that does what ranks
+    /// cannot express is refused, with the reason.
+    Export {
+        /// A tokenizer.json, ranks of tiktoken, or a GGUF file
+        tokenizer: PathBuf,
+        /// What to write
+        #[arg(long, value_name = "FORMAT", default_value = "tiktoken")]
+        format: TokenizerFormat,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Forms of a tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenizerFormat {
+    /// Ranks of tiktoken
+    Tiktoken,
+    /// `tokenizer.json`, with its companions
+    Huggingface,
 }
 
 #[derive(Debug, Args)]

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanCount;
 use yuan_pipeline::Error;
 use yuan_tokenizer::PruneTokenizerConfig;
-use yuan_tokenizer::edit::{Assignment, assign_reserved};
+use yuan_tokenizer::edit::{Assignment, assign_reserved, export_huggingface, export_tiktoken};
 
 use super::say;
 use super::tokens::{prefix_of, towards};
 use crate::Done;
-use crate::args::{Global, PruneArgs, TokenizerCommand};
+use crate::args::{Global, PruneArgs, TokenizerCommand, TokenizerFormat};
 use crate::hints::usage;
 use crate::recipe::StageConfig;
 
@@ -21,6 +21,7 @@ pub fn tokenizer(command: &TokenizerCommand, global: &Global) -> anyhow::Result<
             assign(tokenizer, assignments, unless_in, global)
         }
         TokenizerCommand::Prune(args) => prune(args, global),
+        TokenizerCommand::Export { tokenizer, format, out } => export(tokenizer, *format, out, global),
     }
 }
 
@@ -53,6 +54,25 @@ fn refuse_if_used(prefix: &Path, assignments: &[Assignment]) -> anyhow::Result<(
         }
     }
     Ok(())
+}
+
+fn export(from: &Path, format: TokenizerFormat, out: &Path, global: &Global) -> anyhow::Result<Done> {
+    match format {
+        TokenizerFormat::Tiktoken => {
+            let written = export_tiktoken(from, out)?;
+            let tokens = HumanCount(written.tokens as u64);
+            say(global, &format!("{}, {}: {tokens} ranks", written.ranks.display(), written.companion.display()));
+            if written.nfc {
+                say(global, "texts have to be brought into normalisation form C before tiktoken gets them");
+            }
+        }
+        TokenizerFormat::Huggingface => {
+            for path in export_huggingface(from, out)? {
+                say(global, &format!("{} written", path.display()));
+            }
+        }
+    }
+    Ok(Done::All)
 }
 
 fn prune(args: &PruneArgs, global: &Global) -> anyhow::Result<Done> {

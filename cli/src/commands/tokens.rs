@@ -20,6 +20,11 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
     train.vocab_size = args.vocab_size.unwrap_or(train.vocab_size);
     train.reserved = args.reserved.unwrap_or(train.reserved);
     train.pattern = args.pattern.clone().unwrap_or(train.pattern);
+    if let Some(extend) = &args.extend {
+        train.extend = std::path::absolute(extend).map_err(Error::io("find", extend))?;
+    }
+    train.words = args.words.unwrap_or(train.words);
+    train.script_boundaries = args.script_boundaries;
     train.vocab_multiple = args.vocab_multiple.unwrap_or(train.vocab_multiple);
     train.balance_by = args.balance_by.clone().unwrap_or(train.balance_by);
     train.alpha = args.alpha.unwrap_or(train.alpha);

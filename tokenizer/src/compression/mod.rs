@@ -19,7 +19,7 @@
 
 mod corpus;
 mod figures;
-mod scripts;
+pub(crate) mod scripts;
 mod subject;
 mod tokens;
 mod totals;

@@ -66,7 +66,8 @@ impl Mix {
     }
 }
 
-fn kind(character: char) -> Option<usize> {
+/// The kind of a character by its number; nothing for those that go with any.
+pub(crate) fn kind(character: char) -> Option<usize> {
     let script = match CodePointMapData::<Script>::new().get(character) {
         Script::Han => HAN,
         Script::Hiragana | Script::Katakana => KANA,

@@ -8,7 +8,7 @@ use yuan_sentencepiece::{Model, ModelKind};
 
 use super::NAME;
 use super::tokens::{Token, TokenKind, of_model, of_tokenizer};
-use crate::{Scratch, Tokenizer};
+use crate::{Scratch, Tokenizer, files};
 
 /// A tokenizer to be measured, by the name it has in the report.
 pub struct Subject {
@@ -48,7 +48,7 @@ pub(super) struct SubjectScratch {
 }
 
 impl Subject {
-    /// Loads a `tokenizer.json`, a SentencePiece `.model`, or the one of these that a folder has. Which of the two a file is,
+    /// Loads a `tokenizer.json` or what comes to one (ranks of tiktoken, GGUF), a SentencePiece `.model`, or the one of these that a folder has. Which of the two a file is,
     /// its first byte tells.
     ///
     /// # Errors
@@ -56,10 +56,10 @@ impl Subject {
     pub fn load(name: impl Into<String>, path: impl AsRef<Path>) -> Result<Self> {
         let (name, given) = (name.into(), path.as_ref());
         let path = inside(given)?;
-        let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => missing(given),
-            _ => Error::io("read", &path)(source),
-        })?;
+        if !path.exists() {
+            return Err(missing(given));
+        }
+        let bytes = files::load(&path)?;
         let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let (encoder, tokens, kind) = if is_json {
             let tokenizer = Tokenizer::load(&path)?;

@@ -15,14 +15,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use yuan_pipeline::{Error, Result};
 
+pub use crate::files::{Exported, export_huggingface, export_tiktoken};
 pub use pass::{PruneTokenizer, PruneTokenizerConfig};
+pub(crate) use prune::rules;
 pub use prune::{Pruned, prune};
 pub use reserved::{Assignment, assign_reserved, slots};
 
 /// Files beside a `tokenizer.json` that name tokens.
 const COMPANIONS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
-fn refuse(path: &Path, problem: impl std::fmt::Display, hint: &str) -> Error {
+pub(crate) fn refuse(path: &Path, problem: impl std::fmt::Display, hint: &str) -> Error {
     Error::Stage {
         stage: "tokenizer".into(),
         problem: format!("`{}` {problem}", path.display()),
@@ -30,22 +32,26 @@ fn refuse(path: &Path, problem: impl std::fmt::Display, hint: &str) -> Error {
     }
 }
 
-fn read(path: &Path) -> Result<Value> {
+pub(crate) fn read(path: &Path) -> Result<Value> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| {
         refuse(path, format!("is no JSON: {error}"), "name a `tokenizer.json` of Hugging Face `tokenizers`")
     })
 }
 
 /// The companions of a file that are there.
-fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
     let is_named = path.file_name().is_some_and(|name| name == "tokenizer.json");
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     COMPANIONS.into_iter().filter(move |_| is_named).map(move |name| folder.join(name)).filter(|path| path.is_file())
 }
 
 /// The vocabulary of a byte-level BPE file.
-fn vocabulary<'a>(path: &Path, file: &'a Value) -> Result<&'a Map<String, Value>> {
+pub(crate) fn vocabulary<'a>(path: &Path, file: &'a Value) -> Result<&'a Map<String, Value>> {
     let hint = "name a `tokenizer.json` with a model of type BPE";
     if file["model"]["type"].as_str().is_some_and(|kind| kind != "BPE") {
         return Err(refuse(path, format!("has a model of type {}", file["model"]["type"]), hint));
@@ -54,7 +60,7 @@ fn vocabulary<'a>(path: &Path, file: &'a Value) -> Result<&'a Map<String, Value>
 }
 
 /// The added tokens: id, content, and whether it is special.
-fn added(file: &Value) -> Vec<(u32, String, bool)> {
+pub(crate) fn added(file: &Value) -> Vec<(u32, String, bool)> {
     let tokens = file["added_tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     let token = |token: &Value| {
         let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok())?;

@@ -10,10 +10,11 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use yuan_pipeline::Result;
 
-use super::{added, read, refuse, vocabulary};
+use super::{added, parse, refuse, vocabulary};
 use crate::bytes::from_symbols;
+use crate::companions;
+use crate::files;
 use crate::hash::FixedHash;
-use crate::train::write_whole;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +25,13 @@ pub struct Pruned {
     pub uses_lost: u64,
 }
 
-/// Writes a tokenizer of `vocab_size` tokens to `to`, of that in `from`, whose tokens a corpus uses so often, by id.
+/// Writes a tokenizer of `vocab_size` tokens to `to`, of that in `from`, whose tokens a corpus uses so often, by id; beside a
+/// `tokenizer.json` its companions, with the new ids.
 ///
 /// # Errors
 /// If the file is no BPE tokenizer, or so few tokens are not to be had.
 pub fn prune(from: &Path, to: &Path, uses: &[u64], vocab_size: usize) -> Result<Pruned> {
-    let mut file = read(from)?;
+    let mut file = parse(from, &files::load(from)?)?;
     let vocab = vocabulary(from, &file)?;
     let ids: HashMap<&str, u32, FixedHash> =
         vocab.iter().filter_map(|(name, id)| Some((name.as_str(), u32::try_from(id.as_u64()?).ok()?))).collect();
@@ -128,12 +130,12 @@ pub fn prune(from: &Path, to: &Path, uses: &[u64], vocab_size: usize) -> Result<
             token["id"] = new.into();
         }
     }
-    write_whole(to, &serde_json::to_vec_pretty(&file).expect("a JSON value is JSON"))?;
+    companions::write(to, &file, Some(from))?;
     Ok(Pruned { old_ids, uses_lost })
 }
 
 /// The two parts of each merge.
-fn rules(file: &Value) -> Vec<(&str, &str)> {
+pub(crate) fn rules(file: &Value) -> Vec<(&str, &str)> {
     let merges = file["model"]["merges"].as_array().map(Vec::as_slice).unwrap_or_default();
     merges
         .iter()

@@ -112,6 +112,28 @@ impl Direct {
         });
     }
 
+    /// The pieces between the added tokens of a text, control tokens among these.
+    pub(crate) fn pieces(&self, text: &str, mut piece: impl FnMut(&str)) {
+        let mut room = String::new();
+        self.sections(text, true, |section| {
+            if let Section::Text(text, _) = section {
+                self.splitter.split(self.prefixed(text, &mut room), &mut piece);
+            }
+        });
+    }
+
+    /// Appends the ids of a piece.
+    pub(crate) fn encode_piece(&self, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let Scratch { work, buffer, .. } = scratch;
+        work.prepare(self.bpe.number());
+        let mut output = Output::new(buffer, ids);
+        if !piece.is_empty() {
+            self.bpe.encode(piece, 0, piece.len(), work, &mut output);
+        }
+        self.bpe.finish(piece, work, &mut output);
+        output.flush();
+    }
+
     fn prefixed<'t>(&self, text: &'t str, room: &'t mut String) -> &'t str {
         if !self.prefix_space || text.starts_with(' ') {
             return text;

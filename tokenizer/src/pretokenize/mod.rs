@@ -55,6 +55,11 @@ fn regex(pattern: &str) -> tokenizers::Result<Split> {
     Split::new(SplitPattern::Regex(pattern.into()), SplitDelimiterBehavior::Isolated, false)
 }
 
+/// Whether a pattern is known to leave no character of any text out of its matches.
+pub(crate) fn is_total(pattern: &str) -> bool {
+    Known::of(pattern).is_some_and(|known| known.is_total())
+}
+
 /// Cuts text into pieces that together are the text.
 pub(crate) struct Splitter(Cut);
 

@@ -91,6 +91,8 @@ pub(crate) fn train(
     check: impl Fn() -> Result<()>,
 ) -> Result<Merges> {
     let Merges { mut tokens, mut rules } = start;
+    let old: HashSet<(u32, u32)> = rules.iter().copied().collect();
+    let mut done = 0_u32;
     let mut known: HashMap<Vec<u8>, u32, FixedHash> = tokens.iter().cloned().zip(0..).collect();
     let mut training = Training::new(pieces, &tokens, encode, wanted);
     let enough = tokens.len() + wanted.tokens;
@@ -119,9 +121,13 @@ pub(crate) fn train(
             training.chars.push(chars(merged));
             tokens.len() as u32 - 1
         });
-        rules.push((left, right));
+        // Where a token that is known is made in a new way, an old rule may hold of it again; it has its rank already.
+        if !old.contains(&(left, right)) {
+            rules.push((left, right));
+        }
         training.merge(left, right, product);
-        if rules.len().is_multiple_of(256) {
+        done += 1;
+        if done.is_multiple_of(256) {
             check()?;
         }
     }

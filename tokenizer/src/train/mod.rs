@@ -5,21 +5,23 @@
 //! of lowest hash are chosen first (`sample.rs`). The file written depends on the documents, their ids, this config and, only if
 //! not all pieces fit, on the memory; never on threads or units. Memory: the budget; on disk the distinct pieces of each unit.
 
+mod base;
 mod count;
+mod cut;
+mod extend;
 mod merges;
 mod pairs;
 mod pieces;
 mod runs;
 mod sample;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use aho_corasick::AhoCorasick;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -27,12 +29,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 
 use crate::Digits;
-use crate::bytes::bytes_in_order;
-use crate::han::{HanCharacters, Start};
-use crate::huggingface::{matcher, pre_tokenizer_json, tokenizer_config_json, tokenizer_json};
-use crate::layout::{Layout, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS, html};
-use crate::pretokenize::{PreTokenizer, Splitter, named, pattern};
+use crate::companions;
+use crate::encode::Scratch;
+use crate::han::HanCharacters;
+use crate::layout::{ReservedPlace, SPECIAL_TOKENS};
+use base::Base;
 use count::Counter;
+use cut::{Boundaries, Cutter};
+pub use cut::{ChineseWords, WordBoundaries};
 pub(crate) use merges::Merges;
 use merges::{Wanted, train};
 use pieces::Budgeted;
@@ -43,8 +47,6 @@ use sample::{Sample, Sampler, group_of};
 const NAME: &str = "train_tokenizer";
 /// Text handed to a counting thread at a time.
 const CHUNK_BYTES: usize = 1 << 20;
-/// A piece is never longer.
-const MAX_PIECE_BYTES: usize = 1 << 30;
 /// Most groups of documents that are balanced.
 const MAX_GROUPS: usize = 1000;
 /// Weights of groups in counts are so fine.
@@ -76,8 +78,8 @@ pub struct TrainTokenizerConfig {
     /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
     /// (YAYI 2).
     pub html_tags: bool,
-    /// Whether Chinese punctuation marks are tokens of their own, so that no merge joins them to text.
-    /// Default true (YAYI 2).
+    /// Whether Chinese punctuation marks are tokens of their own, so that no merge joins them to each other (YAYI 2). Marks that often
+    /// stand together, `。”` and `……`, are then as many tokens: Chinese text is 3 % longer. Default false.
     pub punctuation: bool,
     /// Further strings that are tokens of their own wherever they stand. Default none.
     pub added_tokens: Vec<String>,
@@ -108,8 +110,19 @@ pub struct TrainTokenizerConfig {
     pub alpha: f64,
     /// With `balance_by`: how many times texts of a value count, beside `alpha`: `{ zh = 2.0 }`. Default none.
     pub weights: BTreeMap<String, f64>,
-    /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` is put beside it, so that
-    /// `transformers` loads the folder. Default `tokenizer.json`.
+    /// A tokenizer to go on with, in place of a new one: texts are cut by its pattern and added tokens and begin as the tokens that it
+    /// makes of them; what is learnt has ids behind all of its own, which stay, as its merges do, and `vocab_size` counts all of them. A
+    /// text then has as many tokens or fewer, and ids mean what they meant. Special and added tokens, slots, pattern and digits are its
+    /// own. Byte-level BPE in any file that `tokenize` takes. Default none.
+    pub extend: PathBuf,
+    /// Which words no merge crosses: `none`, or Chinese ones as `jieba` cuts them. In training alone: texts are encoded by the pattern, and a
+    /// merge that was never learnt crosses nothing. Default `none`.
+    pub words: WordBoundaries,
+    /// Whether no merge joins characters of two scripts, nor digits, punctuation or symbols to these or each other, whatever the pattern.
+    /// In training alone, as `words`. Default false.
+    pub script_boundaries: bool,
+    /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` and a `special_tokens_map.json` are put beside it, so
+    /// that `transformers` loads the folder. Default `tokenizer.json`.
     pub output: PathBuf,
 }
 
@@ -123,7 +136,7 @@ impl Default for TrainTokenizerConfig {
             vocab_multiple: 1,
             han_characters: HanCharacters::Auto,
             html_tags: true,
-            punctuation: true,
+            punctuation: false,
             added_tokens: Vec::new(),
             pattern: "yuan".into(),
             digits: Digits::Split,
@@ -135,44 +148,37 @@ impl Default for TrainTokenizerConfig {
             balance_by: String::new(),
             alpha: 0.3,
             weights: BTreeMap::new(),
+            extend: PathBuf::new(),
+            words: WordBoundaries::None,
+            script_boundaries: false,
             output: "tokenizer.json".into(),
         }
     }
 }
 
 impl TrainTokenizerConfig {
-    /// Lays out the ids and gets ready to scan.
+    /// Lays out the ids, or loads the tokenizer to be extended, and gets ready to scan.
     ///
     /// # Errors
-    /// If a token cannot be an added token, the vocabulary has no room for the ids that are given, or a number is out of range.
+    /// If a token cannot be an added token, the vocabulary has no room for the ids that are given, a number is out of range, the
+    /// tokenizer cannot be extended, or words are asked for, which [`Self::build_with`] takes.
     pub fn build(&self) -> Result<TrainTokenizer> {
-        let html = self.html_tags.then(html).into_iter().flatten();
-        let punctuation = PUNCTUATION.iter().filter(|_| self.punctuation).map(ToString::to_string);
-        let added = html.chain(punctuation).chain(self.added_tokens.iter().cloned());
-        let layout = Layout::new(&self.special_tokens, (self.reserved, self.reserved_place), added)
-            .map_err(|problem| Error::stage(NAME, problem))?;
-        if self.vocab_multiple == 0 {
-            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
+        match self.words {
+            WordBoundaries::None => self.build_within(None),
+            WordBoundaries::Jieba => Err(Error::stage(NAME, "`words` need a dictionary, which this build is without")),
         }
-        let vocab_size = self.vocab_size.checked_next_multiple_of(self.vocab_multiple).unwrap_or(self.vocab_size);
-        let start = Start::new(&bytes_in_order(), &self.han_characters.characters(vocab_size));
-        let han = start.merges.rules.len() as u32;
-        let needed = layout.fixed() + han;
-        if vocab_size < needed {
-            return Err(Error::Stage {
-                stage: NAME.into(),
-                problem: format!(
-                    "`vocab_size` is {vocab_size}, but {} special tokens and reserved slots, {} added tokens, 256 bytes and {han} for \
-                     Han characters need {needed}",
-                    layout.special.len() + layout.back.len(),
-                    layout.added.len(),
-                ),
-                hint: Some(format!(
-                    "set `vocab_size` to more than {needed}, or fewer `reserved`, `special_tokens` or `added_tokens`, or \
-                     `han_characters = \"none\"`"
-                )),
-            });
-        }
+    }
+
+    /// As [`Self::build`], with what cuts Chinese words if these are asked for.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_with(&self, words: Arc<dyn ChineseWords>) -> Result<TrainTokenizer> {
+        self.build_within((self.words == WordBoundaries::Jieba).then_some(words))
+    }
+
+    fn build_within(&self, words: Option<Arc<dyn ChineseWords>>) -> Result<TrainTokenizer> {
+        let (base, source, merges) = Base::new(self)?;
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(Error::stage(NAME, format!("`alpha` is {}, it must be from 0 to 1", self.alpha)));
         }
@@ -182,44 +188,14 @@ impl TrainTokenizerConfig {
         if self.balance_by.is_empty() && !self.weights.is_empty() {
             return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
         }
-        let names = layout.names().cloned().collect::<Vec<_>>();
-        let added =
-            matcher(names.iter()).ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
-        let patterns = match self.pattern.as_str() {
-            "yuan" => vec![pattern(self.digits)],
-            other if self.digits != Digits::Split => {
-                return Err(Error::stage(
-                    NAME,
-                    format!("`digits` are for the pattern `yuan`, and `pattern` is `{other}`"),
-                ));
-            }
-            other => named(other).unwrap_or_else(|| vec![other.to_owned()]),
-        };
-        let no_pattern = || {
-            Error::Stage {
-            stage: NAME.into(),
-            problem: format!("`pattern` is `{}`, no regular expression", self.pattern),
-            hint: Some("name `yuan`, `gpt2`, `cl100k`, `llama3`, `qwen2`, `o200k` or `deepseek3`, or give a regular expression".into()),
-        }
-        };
-        let cutter = Cutter {
-            splitter: PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).ok_or_else(no_pattern)?.splitter,
-            added,
-            max_bytes: if self.max_piece_bytes == 0 {
-                MAX_PIECE_BYTES
-            } else {
-                self.max_piece_bytes.min(MAX_PIECE_BYTES)
-            },
-        };
+        let boundaries = Boundaries { words, scripts: self.script_boundaries };
         Ok(TrainTokenizer {
             sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
-            cutter: Arc::new(cutter),
+            cutter: Arc::new(Cutter::new(source, boundaries, self.max_piece_bytes)),
             idle: Idle::default(),
             config: self.clone(),
-            layout,
-            patterns,
-            start,
-            merges: (vocab_size - needed) as usize,
+            base,
+            merges,
         })
     }
 }
@@ -227,9 +203,7 @@ impl TrainTokenizerConfig {
 /// The pass of a [`TrainTokenizerConfig`].
 pub struct TrainTokenizer {
     config: TrainTokenizerConfig,
-    layout: Layout,
-    patterns: Vec<String>,
-    start: Start,
+    base: Base,
     /// Merges to be learnt, at most.
     merges: usize,
     cutter: Arc<Cutter>,
@@ -280,7 +254,7 @@ impl Pass for TrainTokenizer {
         let distinct = budgeted.seen;
         let (pieces, threshold) = budgeted.finish();
         let kept = pieces.len();
-        let forbidden: HashSet<Vec<u8>> = self.layout.names().map(|token| token.clone().into()).collect();
+        let forbidden = self.base.forbidden();
         let unit = if config.balance_by.is_empty() { 1 } else { WEIGHT_UNIT as u64 };
         let wanted = Wanted {
             tokens: self.merges,
@@ -288,23 +262,16 @@ impl Pass for TrainTokenizer {
             max_token_chars: config.max_token_chars,
             forbidden: &forbidden,
         };
-        let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.start.encode(piece, symbols);
-        let merges = train(pieces, self.start.merges.clone(), encode, &wanted, || context.check())?;
-        let mut layout = self.layout.clone();
-        layout.fill(merges.rules.len(), config.vocab_multiple);
-        let vocab_size = layout.first_byte() as usize + merges.tokens.len() + layout.back.len();
-        let tokenizer = tokenizer_json(&layout, &self.patterns, &merges);
-        let bytes = serde_json::to_vec_pretty(&tokenizer).expect("a JSON value is JSON");
-        write_whole(&config.output, &bytes)?;
-        if config.output.file_name().is_some_and(|name| name == "tokenizer.json") {
-            let tokenizer_config = tokenizer_config_json(&layout.special);
-            let bytes = serde_json::to_vec_pretty(&tokenizer_config).expect("a JSON value is JSON");
-            write_whole(&config.output.with_file_name("tokenizer_config.json"), &bytes)?;
-        }
+        let mut scratch = Scratch::default();
+        let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.base.encode(piece, &mut scratch, symbols);
+        let merges = train(pieces, self.base.merges().clone(), encode, &wanted, || context.check())?;
+        let (tokenizer, vocab_size) = self.base.file(&merges, config.vocab_multiple);
+        companions::write(&config.output, &tokenizer, self.base.path())?;
+        let bytes = companions::pretty(&tokenizer);
         let summary = json!({
             "tokenizer": config.output,
             "vocab_size": vocab_size,
-            "merges": merges.rules.len() - self.start.merges.rules.len(),
+            "merges": merges.rules.len() - self.base.merges().rules.len(),
             "documents": documents,
             "bytes": text_bytes,
             "distinct_pieces": distinct,
@@ -408,34 +375,6 @@ impl Scan for CountScan {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.counts.write(&self.partial)
-    }
-}
-
-/// Cuts texts into the pieces that are counted.
-struct Cutter {
-    added: Option<AhoCorasick>,
-    splitter: Splitter,
-    max_bytes: usize,
-}
-
-impl Cutter {
-    /// The pieces between the added tokens of a text.
-    fn cut(&self, text: &str, mut take: impl FnMut(&[u8])) {
-        let mut cut = |piece: &str| {
-            let mut rest = piece;
-            while rest.len() > self.max_bytes {
-                let (first, after) = rest.split_at(rest.floor_char_boundary(self.max_bytes).max(1));
-                take(first.as_bytes());
-                rest = after;
-            }
-            take(rest.as_bytes());
-        };
-        let mut done = 0;
-        for found in self.added.iter().flat_map(|added| added.find_iter(text)) {
-            self.splitter.split(&text[done..found.start()], &mut cut);
-            done = found.end();
-        }
-        self.splitter.split(&text[done..], &mut cut);
     }
 }
 

@@ -172,7 +172,7 @@ impl Records {
         let mut read = || {
             self.count = read_leb128(&mut self.file)?;
             let bytes = read_leb128(&mut self.file)?;
-            if bytes > super::MAX_PIECE_BYTES as u64 {
+            if bytes > super::cut::MAX_PIECE_BYTES as u64 {
                 return Err(std::io::ErrorKind::InvalidData.into());
             }
             self.piece.clear();

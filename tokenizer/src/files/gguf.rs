@@ -1,0 +1,159 @@
+//! The vocabulary in the header of a GGUF file.
+//!
+//! `tokenizer.ggml.model` says the kind: `gpt2` is byte-level BPE, whose tokens and merges are there in full. How texts are cut
+//! is named by `tokenizer.ggml.pre`; what the names mean is known from llama.cpp, of which those with patterns that `tokenizers` can
+//! run are here. As llama.cpp does, no text is brought into a normalisation form, whatever the original tokenizer did.
+//!
+//! Source: `src/llama-vocab.cpp` of llama.cpp (names, patterns, `ignore_merges`) and `gguf-py` (keys, token types).
+
+use std::io::Read;
+use std::path::Path;
+
+use yuan_gguf::{Header, Value};
+use yuan_pipeline::Result;
+
+use super::byte_level::{Added, ByteLevel};
+use crate::bytes::{BYTE_CHARS, from_symbols};
+use crate::edit;
+use crate::pretokenize::named;
+
+/// Token types.
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+
+/// The `tokenizer.json` that the header of a GGUF file comes to.
+pub(super) fn tokenizer_json(path: &Path, source: impl Read) -> Result<Vec<u8>> {
+    let header = Header::read(source).map_err(|error| {
+        edit::refuse(path, format!("has no header that can be read: {error}"), "fetch or convert the file anew")
+    })?;
+    let another = "name the `tokenizer.json` or `tokenizer.model` that the file was converted from";
+    match header.get("tokenizer.ggml.model").and_then(Value::as_str) {
+        Some("gpt2") => byte_level(path, &header),
+        Some(other) => {
+            Err(edit::refuse(path, format!("has a vocabulary of the kind `{other}`, and `gpt2` is read"), another))
+        }
+        None => Err(edit::refuse(path, "has no vocabulary in its metadata (`tokenizer.ggml.model`)", another)),
+    }
+}
+
+fn byte_level(path: &Path, header: &Header) -> Result<Vec<u8>> {
+    let another = "name the `tokenizer.json` that the file was converted from";
+    let missing = |key: &str| edit::refuse(path, format!("has no `{key}` of the kind it must be"), another);
+    let strings = |key: &str| header.get(key).and_then(Value::as_strings).ok_or_else(|| missing(key));
+    let tokens = strings("tokenizer.ggml.tokens")?;
+    let rules = strings("tokenizer.ggml.merges")?;
+    // Without types every token is an ordinary one.
+    let types = header.get("tokenizer.ggml.token_type").and_then(Value::as_i32s).unwrap_or_default();
+    let pre = header.get("tokenizer.ggml.pre").and_then(Value::as_str);
+    let Some((patterns, ignore_merges)) = pre.and_then(pre_tokenizer) else {
+        let problem = match pre {
+            Some(pre) => format!("cuts texts as `{pre}` (`tokenizer.ggml.pre`), which is not known here"),
+            None => "does not say how texts are cut (`tokenizer.ggml.pre`)".into(),
+        };
+        return Err(edit::refuse(path, problem, another));
+    };
+    let mut vocab = Vec::with_capacity(tokens.len());
+    let mut added = Vec::new();
+    for (id, name) in (0_u32..).zip(tokens) {
+        match types.get(id as usize) {
+            Some(kind @ (&CONTROL | &USER_DEFINED)) => {
+                added.push(Added { id, content: name.clone(), special: *kind == CONTROL });
+            }
+            _ => vocab.push((name.clone(), id)),
+        }
+    }
+    let known: std::collections::HashMap<&str, u32> = vocab.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    if known.len() < vocab.len() {
+        return Err(edit::refuse(path, "has a token twice in `tokenizer.ggml.tokens`", another));
+    }
+    if let Some(byte) = BYTE_CHARS.iter().position(|char| !known.contains_key(char.encode_utf8(&mut [0; 4]) as &str)) {
+        return Err(edit::refuse(path, format!("has no token for the byte 0x{byte:02x}"), another));
+    }
+    let mut merges = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let whole = |left: &str, right: &str| [left, right].iter().all(|part| known.contains_key(part));
+        let parts = rule
+            .split_once(' ')
+            .filter(|(left, right)| whole(left, right) && known.contains_key(&*[*left, *right].concat()));
+        let Some((left, right)) = parts.filter(|(left, _)| from_symbols(left).is_some()) else {
+            let problem = format!("has a merge `{rule}` of tokens that are not in its vocabulary");
+            return Err(edit::refuse(path, problem, another));
+        };
+        merges.push((left.to_owned(), right.to_owned()));
+    }
+    let json = ByteLevel { vocab, merges, added, patterns, nfc: false, ignore_merges };
+    Ok(serde_json::to_vec(&json.json()).expect("a JSON value is JSON"))
+}
+
+/// GPT-2's pattern.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+/// Letters of DeepSeek LLM's words.
+const DEEPSEEK_LETTERS: &str = concat!(
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐ",
+    r"ῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+);
+
+/// The patterns that a name stands for, each cutting the pieces of the one before, and whether a piece that is a token becomes it
+/// whatever the merges.
+fn pre_tokenizer(name: &str) -> Option<(Vec<String>, bool)> {
+    let of = |name: &str| named(name).expect("it is named");
+    let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Some(match name {
+        "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "trillion" | "granite-docling" | "exaone4" | "gigachat"
+        | "mellum" | "modern-bert" | "a.x-4.0" | "roberta-bpe" | "jina-es" | "jina-de" | "jina-v1-en"
+        | "jina-v2-es" | "jina-v2-de" | "jina-v2-code" => (of("gpt2"), false),
+        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
+        | "jina-v5-nano" => (of("llama3"), true),
+        "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => (of("llama3"), false),
+        "qwen2" | "deepseek-r1-qwen" | "kormo" | "f2llmv2" | "megrez" | "stablelm2" | "hunyuan" | "solar-open"
+        | "grok-2" => (of("qwen2"), false),
+        "qwen35" => (
+            list(&[concat!(
+                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|",
+                r"\s*[\r\n]+|\s+(?!\S)|\s+"
+            )]),
+            false,
+        ),
+        "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => (of("o200k"), false),
+        "tekken" => (
+            list(&[concat!(
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|",
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|",
+                r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+            )]),
+            true,
+        ),
+        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" => (of("deepseek3"), false),
+        "deepseek-llm" => (
+            list(&[
+                "[\r\n]",
+                DEEPSEEK_LETTERS,
+                r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+                r"\s+$",
+                "[一-龥\u{800}-一가-\u{d7ff}]+",
+                r"\p{N}+",
+            ]),
+            false,
+        ),
+        "deepseek-coder" => {
+            (list(&["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥\u{800}-一가-\u{d7ff}]+", r"\p{N}"]), false)
+        }
+        "starcoder" | "refact" | "command-r" | "smollm" | "codeshell" | "exaone" | "minerva-7b" | "mellum2" => {
+            (list(&[r"\p{N}", GPT2]), false)
+        }
+        "falcon" => (list(&[r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"]), false),
+        "seed-coder" => (
+            list(&[
+                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+",
+            ]),
+            false,
+        ),
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => (
+            list(&[
+                r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+            ]),
+            false,
+        ),
+        _ => return None,
+    })
+}
