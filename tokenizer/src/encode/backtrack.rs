@@ -138,6 +138,7 @@ impl Places for [u64] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::made_up::Vocabulary;
     use crate::encode::merge::{Merges, Merging};
     use crate::hash::mix;
 
@@ -154,29 +155,23 @@ mod tests {
         let mut out_of_order = 0;
         for round in 0..400 {
             let letters = 2 + round % 3;
-            let mut names: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
-            let mut merges: Vec<(u32, u32, u32)> = Vec::new();
-            while merges.len() < 4 + round % 40 {
+            let mut vocabulary = Vocabulary::new();
+            while vocabulary.merges.len() < 4 + round % 40 {
                 // Parts among the letters and what was made of them before.
-                let mut part = || match below(names.len() - 256 + letters) {
+                let count = vocabulary.names.len();
+                let mut part = || match below(count - 256 + letters) {
                     letter if letter < letters => u32::from(b'a') + letter as u32,
                     made => (256 + made - letters) as u32,
                 };
                 let (left, right) = (part(), part());
-                let name = [&*names[left as usize], &*names[right as usize]].concat();
-                let product = names.iter().position(|known| *known == name).unwrap_or(names.len());
-                if product == names.len() {
-                    names.push(name);
-                }
-                // Of one token several rules, but each pair once.
-                if !merges.iter().any(|(one, two, _)| (*one, *two) == (left, right)) {
-                    merges.push((left, right, product as u32));
-                }
+                vocabulary.rule(left, right);
+                let merges = &mut vocabulary.merges;
                 if merges.len() > 2 && below(40) == 0 {
                     let (one, two) = (below(merges.len()), below(merges.len()));
                     merges.swap(one, two);
                 }
             }
+            let Vocabulary { names, merges } = vocabulary;
             let slow = Merges::new(byte_ids, &merges);
             let Some(tree) = Tree::new(&byte_ids, &merges, names.len() as u32) else {
                 out_of_order += 1;

@@ -64,3 +64,32 @@ impl Work {
         self.cache.prepare();
     }
 }
+
+/// Vocabularies that tests make up.
+#[cfg(test)]
+mod made_up {
+    /// Bytes, and what rules make of them; an id is a place in `names`.
+    pub(crate) struct Vocabulary {
+        pub names: Vec<Vec<u8>>,
+        pub merges: Vec<(u32, u32, u32)>,
+    }
+
+    impl Vocabulary {
+        pub(crate) fn new() -> Self {
+            Self { names: (0..=255).map(|byte| vec![byte]).collect(), merges: Vec::new() }
+        }
+
+        /// Adds the rule for two tokens, each pair once: of one token there may be several. What it makes.
+        pub(crate) fn rule(&mut self, left: u32, right: u32) -> u32 {
+            let name = [&*self.names[left as usize], &*self.names[right as usize]].concat();
+            let product = self.names.iter().position(|known| *known == name).unwrap_or(self.names.len());
+            if product == self.names.len() {
+                self.names.push(name);
+            }
+            if !self.merges.iter().any(|(one, two, _)| (*one, *two) == (left, right)) {
+                self.merges.push((left, right, product as u32));
+            }
+            product as u32
+        }
+    }
+}

@@ -350,6 +350,7 @@ fn both(text: &[u8], at: usize) -> u64 {
 mod tests {
     use super::super::Scratch;
     use super::*;
+    use crate::encode::made_up::Vocabulary;
     use crate::encode::merge::Merging;
     use crate::hash::mix;
 
@@ -368,30 +369,19 @@ mod tests {
         let (mut in_order, mut by_characters) = (0, 0);
         for round in 0..300 {
             let of_three = 2 + round % 6;
-            let mut names: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
-            let mut merges: Vec<(u32, u32, u32)> = Vec::new();
-            let rule = |names: &mut Vec<Vec<u8>>, merges: &mut Vec<(u32, u32, u32)>, left: u32, right: u32| {
-                let name = [&*names[left as usize], &*names[right as usize]].concat();
-                let product = names.iter().position(|known| *known == name).unwrap_or(names.len());
-                if product == names.len() {
-                    names.push(name);
-                }
-                if !merges.iter().any(|(one, two, _)| (*one, *two) == (left, right)) {
-                    merges.push((left, right, product as u32));
-                }
-                product as u32
-            };
+            let mut vocabulary = Vocabulary::new();
             // Most characters are tokens from the beginning.
             for character in &characters[..of_three] {
                 if below(5) > 0 {
                     let bytes = character.as_bytes();
-                    let begun = rule(&mut names, &mut merges, u32::from(bytes[0]), u32::from(bytes[1]));
-                    rule(&mut names, &mut merges, begun, u32::from(bytes[2]));
+                    let begun = vocabulary.rule(u32::from(bytes[0]), u32::from(bytes[1]));
+                    vocabulary.rule(begun, u32::from(bytes[2]));
                 }
             }
-            let wanted = merges.len() + 3 + round % 60;
+            let wanted = vocabulary.merges.len() + 3 + round % 60;
             let with_parts = round % 3 == 0;
-            while merges.len() < wanted {
+            while vocabulary.merges.len() < wanted {
+                let names = &vocabulary.names;
                 let mut part = || loop {
                     let character = characters[below(of_three)].as_bytes();
                     let id = match below(2 * names.len()) {
@@ -406,8 +396,9 @@ mod tests {
                     }
                 };
                 let (left, right) = (part(), part());
-                rule(&mut names, &mut merges, left, right);
+                vocabulary.rule(left, right);
             }
+            let Vocabulary { names, merges } = vocabulary;
             let slow = Merges::new(byte_ids, &merges);
             let tokens = names.iter().map(|name| name.clone().into_boxed_slice()).zip(0..).collect();
             let bpe = Bpe::new(byte_ids, &merges, tokens, false, |_| false).unwrap();
