@@ -85,7 +85,7 @@ def write_gguf(path, file, pre, model="gpt2"):
 
 def fixtures(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    learnt_from = "\n".join(TEXTS * 3) + pathlib.Path(__file__).read_text()
+    learnt_from = "\n".join(TEXTS * 3) + (pathlib.Path(__file__).parents[2] / "LICENSE").read_text()
     # tiktoken's own trainer, which is slow.
     ranks = _educational.bpe_train(data=learnt_from, vocab_size=600, pat_str=CL100K, visualise=None)
     # Ids may leave gaps.
@@ -96,6 +96,16 @@ def fixtures(folder):
     encoding = tiktoken.Encoding("educational", pat_str=CL100K, mergeable_ranks=ranks, special_tokens=SPECIAL)
     plain = [encoding.encode_ordinary(text) for text in TEXTS]
     special = [encoding.encode(text, allowed_special="all") for text in TEXTS]
+    # As in vocabularies put together of several: tokens come before what they are made of.
+    longer = [token for token in ranks if len(token) > 3 and token[:2] in ranks][:60]
+    for token in longer:
+        first = token[:2]
+        if ranks[first] < ranks[token]:
+            ranks[first], ranks[token] = ranks[token], ranks[first]
+    write_ranks(folder / "disordered.tiktoken", ranks)
+    (folder / "disordered.tiktoken.json").write_text(json.dumps(companion) + "\n")
+    encoding = tiktoken.Encoding("disordered", pat_str=CL100K, mergeable_ranks=ranks, special_tokens=SPECIAL)
+    disordered = [{"text": text, "ids": encoding.encode_ordinary(text)} for text in TEXTS]
     library = tokenizers.Tokenizer(tokenizers.models.BPE())
     library.pre_tokenizer = byte_level(QWEN)
     library.decoder = tokenizers.decoders.ByteLevel()
@@ -111,6 +121,7 @@ def fixtures(folder):
         "tiktoken": tiktoken.__version__,
         "tokenizers": tokenizers.__version__,
         "educational.tiktoken": [{"text": text, "ids": ids, "ids_with_special": more} for text, ids, more in zip(TEXTS, plain, special)],
+        "disordered.tiktoken": disordered,
         "qwen2.gguf": [{"text": text, "ids": library.encode(text, add_special_tokens=False).ids} for text in TEXTS],
     }
     (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1) + "\n")

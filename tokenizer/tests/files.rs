@@ -49,6 +49,20 @@ fn ranks_give_the_ids_of_tiktoken() {
 }
 
 #[test]
+fn tokens_that_come_before_their_parts_are_made_all_the_same() {
+    let expected = json_of(&fixture("expected.json"));
+    let tokenizer = Tokenizer::load(fixture("disordered.tiktoken")).unwrap();
+    assert!(tokenizer.is_direct());
+    let rank = |token: &str| tokenizer.token_to_id(token).unwrap();
+    assert!(rank("Ġthe") < rank("Ġt") && rank("tion") < rank("ti"));
+    for case in expected["disordered.tiktoken"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(ids, ids_of(&case["ids"]), "{text:?}");
+    }
+}
+
+#[test]
 fn a_gguf_vocabulary_gives_the_ids_of_its_tokenizer() {
     let expected = json_of(&fixture("expected.json"));
     let tokenizer = Tokenizer::load(fixture("qwen2.gguf")).unwrap();

@@ -85,16 +85,16 @@ impl<'t> Ranks<'t> {
     }
 
     /// How many bytes the first of the two parts has that a token is last made of; nothing if its bytes never become it. What merges
-    /// inside a token does not depend on what lies around it, so that a token that comes out of any text is always made so.
+    /// inside a token does not depend on what lies around it, so that a token that comes out of any text is always made so, of parts
+    /// of lower or, in vocabularies put together of several, of higher ranks.
     pub(super) fn split(&self, token: &[u8]) -> Option<usize> {
-        let own = *self.by_bytes.get(token)?;
         let mut ends: Vec<usize> = (0..=token.len()).collect();
         while ends.len() > 3 {
-            let two = |at: &usize| self.by_bytes.get(&token[ends[*at - 1]..ends[*at + 1]]).filter(|rank| **rank < own);
-            let best = (1..ends.len() - 1).filter_map(|at| Some((*two(&at)?, at))).min()?;
-            ends.remove(best.1);
+            let two = |at: usize| self.by_bytes.get(&token[ends[at - 1]..ends[at + 1]]);
+            let (_, at) = (1..ends.len() - 1).filter_map(|at| Some((two(at)?, at))).min()?;
+            ends.remove(at);
         }
-        (ends.len() == 3).then(|| ends[1])
+        (ends.len() == 3 && self.by_bytes.contains_key(token)).then(|| ends[1])
     }
 }
 
@@ -112,6 +112,8 @@ mod tests {
         assert_eq!(ranks.split(b"cab"), Some(1));
         assert_eq!((ranks.split(b"a"), ranks.split(b"zz")), (None, None));
         let late: Vec<&[u8]> = vec![b"a", b"b", b"abb", b"bb"];
-        assert_eq!(Ranks::new(late.into_iter().zip(0..)).split(b"abb"), None, "its part comes after it");
+        assert_eq!(Ranks::new(late.into_iter().zip(0..)).split(b"abb"), Some(1), "its part comes after it");
+        let never: Vec<&[u8]> = vec![b"a", b"b", b"c", b"ab", b"bc", b"abcc"];
+        assert_eq!(Ranks::new(never.into_iter().zip(0..)).split(b"abcc"), None);
     }
 }
