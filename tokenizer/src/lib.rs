@@ -20,6 +20,7 @@ mod hash;
 mod huggingface;
 mod layout;
 mod pretokenize;
+mod sentencepiece;
 mod stage;
 mod tokenizer;
 mod train;

@@ -78,7 +78,7 @@ pub struct TokenizeArgs {
     /// The files to write, without their suffixes .bin and .idx
     #[arg(short, long, value_name = "PREFIX")]
     pub out: PathBuf,
-    /// The tokenizer.json
+    /// A tokenizer.json, or a SentencePiece .model
     #[arg(long, value_name = "FILE")]
     pub tokenizer: PathBuf,
     /// Leave out the end-of-document token
@@ -90,7 +90,7 @@ pub struct TokenizeArgs {
 pub struct CountArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// The tokenizer.json
+    /// A tokenizer.json, or a SentencePiece .model
     #[arg(long, value_name = "FILE")]
     pub tokenizer: PathBuf,
     /// Count by what this field or column holds (`source`, `language`…), instead of by file
@@ -140,7 +140,7 @@ pub enum BinidxCommand {
     Cat {
         /// PREFIX of PREFIX.bin and PREFIX.idx
         prefix: PathBuf,
-        /// Decode with this tokenizer.json
+        /// Decode with this tokenizer.json or .model
         #[arg(long, value_name = "FILE")]
         tokenizer: Option<PathBuf>,
         /// First document, from 0
@@ -154,7 +154,7 @@ pub enum BinidxCommand {
     Verify {
         /// PREFIX of PREFIX.bin and PREFIX.idx
         prefix: PathBuf,
-        /// Check token ids against this tokenizer.json
+        /// Check token ids against this tokenizer.json or .model
         #[arg(long, value_name = "FILE")]
         tokenizer: Option<PathBuf>,
         /// Each document must end with this token
