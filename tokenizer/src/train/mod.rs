@@ -11,6 +11,7 @@ mod pairs;
 mod pieces;
 mod runs;
 mod sample;
+mod sentencepiece;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use aho_corasick::AhoCorasick;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
 
@@ -50,12 +51,30 @@ const MAX_GROUPS: usize = 1000;
 /// Weights of groups in counts are so fine.
 const WEIGHT_UNIT: f64 = 1024.0;
 
-/// Trains a byte-level BPE tokenizer and writes it as a Hugging Face `tokenizer.json`.
+/// What a tokenizer is, and how it is learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenizerKind {
+    /// Byte-pair encoding over bytes, as of GPT-2, Llama 3 and Qwen: a `tokenizer.json`.
+    #[default]
+    ByteLevelBpe,
+    /// Byte-pair encoding over characters with `▁` for spaces and bytes for rare characters, as of LLaMA, YAYI 2, PolyLM and Yuan:
+    /// a SentencePiece `.model`, and a `tokenizer.json` of the same ids.
+    SentencepieceBpe,
+    /// A unigram language model (Kudo 2018, arXiv:1804.10959) over the same pieces of text: a `.model` and a `tokenizer.json`.
+    Unigram,
+}
+
+/// Trains a tokenizer, byte-level BPE by default, and writes it as a Hugging Face `tokenizer.json` or a SentencePiece `.model`.
 ///
-/// Ids: special tokens, reserved slots, added tokens, 256 byte symbols, merges.
+/// Ids: special tokens, reserved slots, added tokens, 256 bytes, what is learnt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainTokenizerConfig {
+    /// `byte_level_bpe`, `sentencepiece_bpe` or `unigram`. The last two write `.model`, `.vocab` and `tokenizer.json` beside each other,
+    /// have `<unk>` as id 0 unless it is among the special tokens, and cut texts where spaces begin, the script changes, and at digits.
+    /// Default `byte_level_bpe`.
+    pub kind: TokenizerKind,
     /// Tokens of all kinds. A sample too small for so many merges gives fewer. Default 81920 (YAYI 2,
     /// arXiv:2312.14862: 80,000 rounded up to a multiple of 128).
     pub vocab_size: u32,
@@ -73,6 +92,9 @@ pub struct TrainTokenizerConfig {
     /// 1 of GB 2312), `traditional` (5,401 of level 1 of Big5), `all` of these, or `auto`: `simplified` in vocabularies of 16,384
     /// tokens and more. Default `auto`.
     pub han_characters: HanCharacters,
+    /// With `sentencepiece_bpe` and `unigram`: characters have pieces of their own, the most frequent first, until they make up this
+    /// share of the texts, above 0 and at most 1; others are spelled in bytes. Default 0.9995 (SentencePiece).
+    pub character_coverage: f64,
     /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
     /// (YAYI 2).
     pub html_tags: bool,
@@ -85,7 +107,7 @@ pub struct TrainTokenizerConfig {
     /// `cl100k`, `llama3`, `qwen2`, `o200k`, `deepseek3`, as the tokenizers of these models do, or a regular expression, which is
     /// slower. Default `yuan`.
     pub pattern: String,
-    /// With the pattern `yuan`: `split` makes every digit a token, `groups` three of them, `keep` treats runs of digits like words. Default `split` (YAYI 2,
+    /// With the pattern `yuan`, and with pieces of characters: `split` makes every digit a token, `groups` three of them, `keep` treats runs of digits like words. Default `split` (YAYI 2,
     /// PolyLM, LLaMA).
     pub digits: Digits,
     /// Fewest times a pair stands in the sample to be merged. Default 2 (Hugging Face's trainers take 0 or
@@ -109,19 +131,21 @@ pub struct TrainTokenizerConfig {
     /// With `balance_by`: how many times texts of a value count, beside `alpha`: `{ zh = 2.0 }`. Default none.
     pub weights: BTreeMap<String, f64>,
     /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` is put beside it, so that
-    /// `transformers` loads the folder. Default `tokenizer.json`.
+    /// `transformers` loads the folder. With `sentencepiece_bpe` and `unigram` it may end in `.model` as well. Default `tokenizer.json`.
     pub output: PathBuf,
 }
 
 impl Default for TrainTokenizerConfig {
     fn default() -> Self {
         Self {
+            kind: TokenizerKind::default(),
             vocab_size: 81_920,
             special_tokens: SPECIAL_TOKENS.map(Into::into).to_vec(),
             reserved: 200,
             reserved_place: ReservedPlace::Front,
             vocab_multiple: 1,
             han_characters: HanCharacters::Auto,
+            character_coverage: 0.9995,
             html_tags: true,
             punctuation: true,
             added_tokens: Vec::new(),
@@ -146,14 +170,15 @@ impl TrainTokenizerConfig {
     /// # Errors
     /// If a token cannot be an added token, the vocabulary has no room for the ids that are given, or a number is out of range.
     pub fn build(&self) -> Result<TrainTokenizer> {
+        self.check_numbers()?;
+        if self.kind != TokenizerKind::ByteLevelBpe {
+            return self.build_pieces();
+        }
         let html = self.html_tags.then(html).into_iter().flatten();
         let punctuation = PUNCTUATION.iter().filter(|_| self.punctuation).map(ToString::to_string);
         let added = html.chain(punctuation).chain(self.added_tokens.iter().cloned());
         let layout = Layout::new(&self.special_tokens, (self.reserved, self.reserved_place), added)
             .map_err(|problem| Error::stage(NAME, problem))?;
-        if self.vocab_multiple == 0 {
-            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
-        }
         let vocab_size = self.vocab_size.checked_next_multiple_of(self.vocab_multiple).unwrap_or(self.vocab_size);
         let start = Start::new(&bytes_in_order(), &self.han_characters.characters(vocab_size));
         let han = start.merges.rules.len() as u32;
@@ -172,15 +197,6 @@ impl TrainTokenizerConfig {
                      `han_characters = \"none\"`"
                 )),
             });
-        }
-        if !(0.0..=1.0).contains(&self.alpha) {
-            return Err(Error::stage(NAME, format!("`alpha` is {}, it must be from 0 to 1", self.alpha)));
-        }
-        if let Some((value, weight)) = self.weights.iter().find(|(_, weight)| !(0.0..=1e6).contains(*weight)) {
-            return Err(Error::stage(NAME, format!("`weights.{value}` is {weight}, it must be from 0 to 1000000")));
-        }
-        if self.balance_by.is_empty() && !self.weights.is_empty() {
-            return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
         }
         let names = layout.names().cloned().collect::<Vec<_>>();
         let added =
@@ -202,15 +218,8 @@ impl TrainTokenizerConfig {
             hint: Some("name `yuan`, `gpt2`, `cl100k`, `llama3`, `qwen2`, `o200k` or `deepseek3`, or give a regular expression".into()),
         }
         };
-        let cutter = Cutter {
-            splitter: PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).ok_or_else(no_pattern)?.splitter,
-            added,
-            max_bytes: if self.max_piece_bytes == 0 {
-                MAX_PIECE_BYTES
-            } else {
-                self.max_piece_bytes.min(MAX_PIECE_BYTES)
-            },
-        };
+        let splitter = PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).ok_or_else(no_pattern)?.splitter;
+        let cutter = Cutter { way: Way::Pattern(splitter), added, max_bytes: self.max_bytes() };
         Ok(TrainTokenizer {
             sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
             cutter: Arc::new(cutter),
@@ -220,7 +229,52 @@ impl TrainTokenizerConfig {
             patterns,
             start,
             merges: (vocab_size - needed) as usize,
+            sentencepiece: None,
         })
+    }
+
+    /// For pieces of characters.
+    fn build_pieces(&self) -> Result<TrainTokenizer> {
+        let plan = sentencepiece::Plan::new(self)?;
+        let added = matcher(plan.names().iter())
+            .ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
+        let cutter = Cutter {
+            way: Way::Pieces { split_digits: self.digits == Digits::Split },
+            added,
+            max_bytes: self.max_bytes(),
+        };
+        Ok(TrainTokenizer {
+            sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
+            cutter: Arc::new(cutter),
+            idle: Idle::default(),
+            config: self.clone(),
+            layout: plan.layout().clone(),
+            patterns: Vec::new(),
+            start: Start::new(&bytes_in_order(), &[]),
+            merges: 0,
+            sentencepiece: Some(plan),
+        })
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        if self.vocab_multiple == 0 {
+            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            return Err(Error::stage(NAME, format!("`alpha` is {}, it must be from 0 to 1", self.alpha)));
+        }
+        if let Some((value, weight)) = self.weights.iter().find(|(_, weight)| !(0.0..=1e6).contains(*weight)) {
+            return Err(Error::stage(NAME, format!("`weights.{value}` is {weight}, it must be from 0 to 1000000")));
+        }
+        if self.balance_by.is_empty() && !self.weights.is_empty() {
+            return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
+        }
+        Ok(())
+    }
+
+    /// No piece has more bytes.
+    fn max_bytes(&self) -> usize {
+        if self.max_piece_bytes == 0 { MAX_PIECE_BYTES } else { self.max_piece_bytes.min(MAX_PIECE_BYTES) }
     }
 }
 
@@ -232,6 +286,8 @@ pub struct TrainTokenizer {
     start: Start,
     /// Merges to be learnt, at most.
     merges: usize,
+    /// With pieces of characters; then there are no patterns, and nothing to start from.
+    sentencepiece: Option<sentencepiece::Plan>,
     cutter: Arc<Cutter>,
     idle: Idle,
     sampler: Option<Sampler>,
@@ -266,8 +322,10 @@ impl Pass for TrainTokenizer {
         for (name, group) in &groups {
             context.tally("texts", name.clone(), group.documents, group.bytes);
         }
-        let documents = groups.values().map(|group| group.documents).sum::<u64>();
-        let text_bytes = groups.values().map(|group| group.bytes).sum::<u64>();
+        if let Some(plan) = &self.sentencepiece {
+            let (summary, bytes) = plan.reduce(sections, &groups, context)?;
+            return self.write_summary(summary, &bytes, &groups, outcome);
+        }
         let weighed = sections.into_iter().map(|section| {
             let weight = groups[&section.group.name].weight;
             (section, weight)
@@ -287,6 +345,7 @@ impl Pass for TrainTokenizer {
             min_frequency: config.min_frequency.saturating_mul(unit),
             max_token_chars: config.max_token_chars,
             forbidden: &forbidden,
+            spaces_in_front: false,
         };
         let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.start.encode(piece, symbols);
         let merges = train(pieces, self.start.merges.clone(), encode, &wanted, || context.check())?;
@@ -305,19 +364,11 @@ impl Pass for TrainTokenizer {
             "tokenizer": config.output,
             "vocab_size": vocab_size,
             "merges": merges.rules.len() - self.start.merges.rules.len(),
-            "documents": documents,
-            "bytes": text_bytes,
             "distinct_pieces": distinct,
             "kept_pieces": kept,
             "least_exact_count": threshold,
-            "groups": groups.iter().map(|(name, group)| json!({
-                "name": name, "documents": group.documents, "bytes": group.bytes,
-                "weight": group.weight as f64 / unit as f64,
-            })).collect::<Vec<_>>(),
-            "xxh3": format!("{:016x}", xxh3_64(&bytes)),
         });
-        let summary = serde_json::to_vec_pretty(&summary).expect("a JSON value is JSON");
-        std::fs::write(outcome, summary).map_err(Error::io("write", outcome))
+        self.write_summary(summary, &bytes, &groups, outcome)
     }
 
     fn ends_in_stage(&self) -> bool {
@@ -330,6 +381,28 @@ impl Pass for TrainTokenizer {
 }
 
 impl TrainTokenizer {
+    /// Writes the outcome: what is known of the tokenizer, whose file has these bytes, and what it was learnt from.
+    fn write_summary(
+        &self,
+        mut summary: Value,
+        bytes: &[u8],
+        groups: &BTreeMap<String, Weighed>,
+        outcome: &Path,
+    ) -> Result<()> {
+        let unit = if self.config.balance_by.is_empty() { 1.0 } else { WEIGHT_UNIT };
+        summary["documents"] = groups.values().map(|group| group.documents).sum::<u64>().into();
+        summary["bytes"] = groups.values().map(|group| group.bytes).sum::<u64>().into();
+        let group = |(name, group): (&String, &Weighed)| {
+            json!({
+                "name": name, "documents": group.documents, "bytes": group.bytes, "weight": group.weight as f64 / unit,
+            })
+        };
+        summary["groups"] = groups.iter().map(group).collect();
+        summary["xxh3"] = format!("{:016x}", xxh3_64(bytes)).into();
+        let summary = serde_json::to_vec_pretty(&summary).expect("a JSON value is JSON");
+        std::fs::write(outcome, summary).map_err(Error::io("write", outcome))
+    }
+
     /// Counts the pieces of the sample on all threads; the runs that come of it.
     fn count_sample(&self, partials: &[PathBuf], context: &Context<'_>) -> Result<Vec<PathBuf>> {
         let sample = Sample::choose(partials, self.config.sample_bytes)?;
@@ -414,28 +487,47 @@ impl Scan for CountScan {
 /// Cuts texts into the pieces that are counted.
 struct Cutter {
     added: Option<AhoCorasick>,
-    splitter: Splitter,
+    way: Way,
     max_bytes: usize,
+}
+
+/// How texts are cut between added tokens.
+enum Way {
+    Pattern(Splitter),
+    Pieces { split_digits: bool },
 }
 
 impl Cutter {
     /// The pieces between the added tokens of a text.
     fn cut(&self, text: &str, mut take: impl FnMut(&[u8])) {
-        let mut cut = |piece: &str| {
-            let mut rest = piece;
-            while rest.len() > self.max_bytes {
-                let (first, after) = rest.split_at(rest.floor_char_boundary(self.max_bytes).max(1));
-                take(first.as_bytes());
-                rest = after;
+        match &self.way {
+            Way::Pattern(splitter) => self.between_added(text, |between| {
+                splitter.split(between, |piece| {
+                    let mut rest = piece;
+                    while rest.len() > self.max_bytes {
+                        let (first, after) = rest.split_at(rest.floor_char_boundary(self.max_bytes).max(1));
+                        take(first.as_bytes());
+                        rest = after;
+                    }
+                    take(rest.as_bytes());
+                });
+            }),
+            Way::Pieces { split_digits } => {
+                let text = sentencepiece::prepared(text);
+                self.between_added(&text, |between| {
+                    sentencepiece::cut(between, *split_digits, self.max_bytes, |part| take(part.as_bytes()));
+                });
             }
-            take(rest.as_bytes());
-        };
+        }
+    }
+
+    fn between_added(&self, text: &str, mut take: impl FnMut(&str)) {
         let mut done = 0;
         for found in self.added.iter().flat_map(|added| added.find_iter(text)) {
-            self.splitter.split(&text[done..found.start()], &mut cut);
+            take(&text[done..found.start()]);
             done = found.end();
         }
-        self.splitter.split(&text[done..], &mut cut);
+        take(&text[done..]);
     }
 }
 
