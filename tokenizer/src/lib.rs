@@ -32,4 +32,4 @@ pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
 pub use tokenizer::Tokenizer;
-pub use train::{TokenizerKind, TrainTokenizer, TrainTokenizerConfig};
+pub use train::{DomainsConfig, TokenizerKind, TrainTokenizer, TrainTokenizerConfig};

@@ -78,7 +78,7 @@ fn no_piece_is_of_several_scripts_or_digits() {
 
 #[test]
 fn neither_threads_nor_units_change_a_byte() {
-    for kind in [TokenizerKind::SentencepieceBpe] {
+    for kind in [TokenizerKind::SentencepieceBpe, TokenizerKind::Unigram] {
         let texts = small_texts();
         let files = |units: &[&[String]], threads: usize, sample_bytes: u64| {
             let folder = tempfile::tempdir().unwrap();

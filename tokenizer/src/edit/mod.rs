@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `reserved.rs` | a reserved slot becomes a named control token |
 //! | `prune.rs` | a smaller vocabulary, by what a corpus uses |
+//! | `join.rs` | SentencePiece models put together |
 //! | `pass.rs` | that as a step of a run |
 
+pub(crate) mod join;
 mod pass;
 mod prune;
 mod reserved;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use yuan_pipeline::{Error, Result};
 
+pub use join::{Joined, join_models};
 pub use pass::{PruneTokenizer, PruneTokenizerConfig};
 pub use prune::{Pruned, prune};
 pub use reserved::{Assignment, assign_reserved, slots};

@@ -38,7 +38,8 @@ pub(crate) use merges::Merges;
 use merges::{Wanted, train};
 use pieces::Budgeted;
 use runs::{Group, RunWriter, Section, sections};
-use sample::{Sample, Sampler, group_of};
+use sample::{Sample, Sampler, group_of, is_of};
+pub use sentencepiece::DomainsConfig;
 
 /// The step's name in a recipe.
 const NAME: &str = "train_tokenizer";
@@ -130,6 +131,15 @@ pub struct TrainTokenizerConfig {
     pub alpha: f64,
     /// With `balance_by`: how many times texts of a value count, beside `alpha`: `{ zh = 2.0 }`. Default none.
     pub weights: BTreeMap<String, f64>,
+    /// With `kind = "unigram"` and `balance_by`: a vocabulary is learnt for each value of that column, and their probabilities are
+    /// averaged by the bytes of each (Yuan 2.0). Default none: one is learnt from all.
+    pub domains: Option<DomainsConfig>,
+    /// With `sentencepiece_bpe` and `unigram`: a `.model` whose pieces come first and keep their ids and scores; what is learnt and not
+    /// among them comes behind, `vocab_size` being without them (Yuan 2.0 joins its Chinese pieces to LLaMA's). Writes no
+    /// `tokenizer.json`. Default empty: none.
+    pub join_to: PathBuf,
+    /// Languages whose documents are learnt from, by the column `language`: `zh` is also `zh-Hans`. Default empty: all documents.
+    pub only_languages: Vec<String>,
     /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` is put beside it, so that
     /// `transformers` loads the folder. With `sentencepiece_bpe` and `unigram` it may end in `.model` as well. Default `tokenizer.json`.
     pub output: PathBuf,
@@ -159,6 +169,9 @@ impl Default for TrainTokenizerConfig {
             balance_by: String::new(),
             alpha: 0.3,
             weights: BTreeMap::new(),
+            domains: None,
+            join_to: PathBuf::new(),
+            only_languages: Vec::new(),
             output: "tokenizer.json".into(),
         }
     }
@@ -171,6 +184,13 @@ impl TrainTokenizerConfig {
     /// If a token cannot be an added token, the vocabulary has no room for the ids that are given, or a number is out of range.
     pub fn build(&self) -> Result<TrainTokenizer> {
         self.check_numbers()?;
+        if self.kind == TokenizerKind::ByteLevelBpe && (self.domains.is_some() || !self.join_to.as_os_str().is_empty())
+        {
+            return Err(Error::stage(
+                NAME,
+                "`domains` and `join_to` are for `kind = \"unigram\"` and `\"sentencepiece_bpe\"`",
+            ));
+        }
         if self.kind != TokenizerKind::ByteLevelBpe {
             return self.build_pieces();
         }
@@ -297,17 +317,19 @@ impl Pass for TrainTokenizer {
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
         let balance_by = &self.config.balance_by;
         match &self.sampler {
-            Some(sampler) => sampler.scan(partial, balance_by),
+            Some(sampler) => sampler.scan(partial, balance_by, &self.config.only_languages),
             None => Ok(Box::new(CountScan {
                 partial: partial.into(),
                 balance_by: balance_by.clone(),
+                only: self.config.only_languages.clone(),
                 counts: Counts::new(self.cutter.clone(), self.idle.clone()),
             })),
         }
     }
 
     fn columns(&self) -> Columns {
-        Columns::reads((self.config.balance_by == "language").then_some("language"))
+        let reads_language = self.config.balance_by == "language" || !self.config.only_languages.is_empty();
+        Columns::reads(reads_language.then_some("language"))
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
@@ -468,12 +490,13 @@ impl TrainTokenizer {
 struct CountScan {
     partial: PathBuf,
     balance_by: String,
+    only: Vec<String>,
     counts: Counts,
 }
 
 impl Scan for CountScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
-        for document in batch.documents() {
+        for document in batch.documents().filter(|document| is_of(document, &self.only)) {
             self.counts.count(&group_of(&document, &self.balance_by), document.text())?;
         }
         Ok(())

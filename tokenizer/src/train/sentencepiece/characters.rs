@@ -23,6 +23,11 @@ impl CharacterCounts {
         }
     }
 
+    /// Adds what others counted.
+    pub(super) fn add_all(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(known, more)| *known = known.saturating_add(*more));
+    }
+
     /// The characters by count, the most frequent first, of equal ones the lower code point, until they make up `coverage` of all
     /// (as SentencePiece chooses them); and of `wanted` those that are left, in their order. The space is always among them.
     pub(super) fn choose(&self, coverage: f64, wanted: &[char]) -> Vec<char> {

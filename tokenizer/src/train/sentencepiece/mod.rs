@@ -10,10 +10,14 @@
 //! |---|---|
 //! | `cut.rs` | where texts are cut |
 //! | `characters.rs` | which characters have pieces |
+//! | `unigram/` | pieces with probabilities |
+//! | `domains.rs` | vocabularies of several domains put together |
 //! | `write.rs` | `.model`, `.vocab` and `tokenizer.json` |
 
 mod characters;
 mod cut;
+mod domains;
+mod unigram;
 mod write;
 
 use std::collections::{BTreeMap, HashSet};
@@ -31,6 +35,9 @@ use crate::layout::{Layout, PUNCTUATION, html};
 use characters::{Alphabet, CharacterCounts};
 use cut::SPACE;
 pub(super) use cut::cut;
+pub use domains::DomainsConfig;
+use domains::{Averaged, no_domains};
+use unigram::{Asked, Parts};
 use write::Files;
 
 /// What stands for characters that are no pieces.
@@ -75,8 +82,11 @@ impl Plan {
         };
         let layout = Layout::of_pieces(&special, (config.reserved, config.reserved_place), added)
             .map_err(|problem| Error::stage(NAME, problem))?;
+        if config.domains.is_some() && (config.balance_by.is_empty() || config.kind != TokenizerKind::Unigram) {
+            return Err(no_domains());
+        }
         let vocab_size = config.vocab_size.checked_next_multiple_of(config.vocab_multiple).unwrap_or(config.vocab_size);
-        if vocab_size < layout.fixed() {
+        if vocab_size <= layout.fixed() {
             return Err(too_small(&layout, vocab_size, 0));
         }
         Ok(Self { config: config.clone(), layout, vocab_size })
@@ -105,25 +115,125 @@ impl Plan {
             let weight = groups[&section.group.name].weight;
             (section, weight)
         });
-        let counted = self.count(weighed.filter(|(_, weight)| *weight > 0).collect(), context)?;
-        let characters = counted.characters.choose(config.character_coverage, &self.wanted_characters());
-        let characters: Vec<char> = characters.into_iter().filter(|char| !self.is_named(*char)).collect();
-        let room = self.vocab_size.checked_sub(self.layout.fixed() + characters.len() as u32);
-        let room = room.ok_or_else(|| too_small(&self.layout, self.vocab_size, characters.len() as u32))?;
-        let (kept, distinct, threshold) = (counted.pieces.len(), counted.distinct, counted.threshold);
-        let learnt = self.merges(counted.pieces, &characters, room as usize, context)?;
-        let files = Files::of_merges(self, &characters, &learnt);
+        let weighed: Vec<(Section, u64)> = weighed.filter(|(_, weight)| *weight > 0).collect();
+        let (files, mut summary) = match &config.domains {
+            Some(domains) => self.of_domains(domains, weighed, groups, context)?,
+            None => self.of_all(weighed, context)?,
+        };
+        let files =
+            if config.join_to.as_os_str().is_empty() { files } else { files.joined_to(&config.join_to, config)? };
         let (path, bytes) = files.write(&config.output)?;
-        let summary = json!({
-            "tokenizer": path,
-            "vocab_size": files.vocab_size(),
-            "characters": characters.len(),
-            "merges": learnt.tokens.len() - characters.len() - 1,
-            "distinct_pieces": distinct,
-            "kept_pieces": kept,
-            "least_exact_count": threshold,
-        });
+        summary["tokenizer"] = path.display().to_string().into();
+        summary["vocab_size"] = files.vocab_size().into();
         Ok((summary, bytes))
+    }
+
+    /// Learns from all groups together.
+    fn of_all(&self, sections: Vec<(Section, u64)>, context: &Context<'_>) -> Result<(Files, Value)> {
+        let counted = self.count(sections, context)?;
+        let characters = self.characters(&counted, &self.wanted_characters());
+        let room = self.vocab_size.checked_sub(self.layout.fixed() + characters.len() as u32);
+        let room = room.ok_or_else(|| too_small(&self.layout, self.vocab_size, characters.len() as u32))? as usize;
+        let mut summary = json!({
+            "characters": characters.len(),
+            "distinct_pieces": counted.distinct,
+            "kept_pieces": counted.pieces.len(),
+            "least_exact_count": counted.threshold,
+        });
+        let files = if self.config.kind == TokenizerKind::Unigram {
+            let learnt = self.unigram(&counted.pieces, &characters, room + characters.len(), context)?;
+            summary["pieces"] = learnt.len().into();
+            Files::of_probabilities(self, learnt)
+        } else {
+            let merges = self.merges(counted.pieces, &characters, room, context)?;
+            summary["merges"] = (merges.tokens.len() - characters.len() - 1).into();
+            Files::of_merges(self, &characters, &merges)
+        };
+        Ok((files, summary))
+    }
+
+    /// Learns of each group by itself, and puts together what was learnt.
+    fn of_domains(
+        &self,
+        config: &DomainsConfig,
+        sections: Vec<(Section, u64)>,
+        groups: &BTreeMap<String, Weighed>,
+        context: &Context<'_>,
+    ) -> Result<(Files, Value)> {
+        let mut by_group: BTreeMap<String, Vec<(Section, u64)>> = BTreeMap::new();
+        for (section, _) in sections {
+            by_group.entry(section.group.name.clone()).or_default().push((section, 1));
+        }
+        let mut all = CharacterCounts::new();
+        let mut averaged = Averaged::default();
+        let mut learnt_of = Vec::new();
+        for (name, sections) in by_group {
+            let counted = self.count(sections, context)?;
+            all.add_all(&counted.characters);
+            let characters = self.characters(&counted, &[]);
+            let pieces = (config.vocab_size as usize).max(characters.len());
+            let learnt = self.unigram(&counted.pieces, &characters, pieces, context)?;
+            learnt_of.push(json!({ "name": name, "pieces": learnt.len(), "distinct_pieces": counted.distinct }));
+            averaged.add(learnt, groups[&name].bytes as f64);
+        }
+        let characters = all.choose(1.0, &self.wanted_characters());
+        let mut chosen = averaged.choose(config, &characters)?;
+        chosen.retain(|(piece, _)| !self.layout.names().any(|name| spaced(name) == *piece));
+        // Room for the space and what it is put in front of.
+        chosen.truncate((self.vocab_size - self.layout.fixed()) as usize - 1);
+        if !chosen.iter().any(|(piece, _)| piece == " ") {
+            let lowest = chosen.last().map_or(0.0, |(_, score)| *score);
+            chosen.push((" ".into(), lowest));
+        }
+        let summary = json!({ "pieces": chosen.len(), "domains": learnt_of });
+        Ok((Files::of_probabilities(self, chosen), summary))
+    }
+
+    /// The characters that are pieces.
+    fn characters(&self, counted: &Counted, wanted: &[char]) -> Vec<char> {
+        let chosen = counted.characters.choose(self.config.character_coverage, wanted);
+        chosen.into_iter().filter(|char| !self.is_named(*char)).collect()
+    }
+
+    /// Pieces of a unigram model with logarithms of probabilities, the likeliest first; the characters are among them.
+    fn unigram(
+        &self,
+        pieces: &Pieces,
+        characters: &[char],
+        wanted: usize,
+        context: &Context<'_>,
+    ) -> Result<Vec<(String, f64)>> {
+        let config = &self.config;
+        let unit = if config.balance_by.is_empty() || config.domains.is_some() { 1.0 } else { super::WEIGHT_UNIT };
+        let alphabet = Alphabet::new(characters, 0);
+        let mut parts = Parts::new();
+        let mut symbols = Vec::new();
+        for (piece, count) in pieces.iter() {
+            let text = String::from_utf8_lossy(piece);
+            let mut push = |symbols: &mut Vec<u32>| {
+                parts.push(symbols, count as f64 / unit);
+                symbols.clear();
+            };
+            for char in text.chars() {
+                match alphabet.token(char) {
+                    Some(symbol) => symbols.push(symbol),
+                    None => push(&mut symbols),
+                }
+            }
+            push(&mut symbols);
+        }
+        let text = |symbols: &[u32]| symbols.iter().map(|symbol| characters[*symbol as usize]).collect::<String>();
+        let names: HashSet<String> = self.layout.names().map(|name| spaced(name)).collect();
+        let asked = Asked {
+            pieces: wanted,
+            max_symbols: config.max_token_chars as usize,
+            alphabet: characters.len(),
+            space: alphabet.token(' ').unwrap_or(u32::MAX),
+            forbidden: &|symbols| names.contains(&text(symbols)),
+            threads: context.threads,
+        };
+        let learnt = unigram::train(&parts, &asked, || context.check())?;
+        Ok(learnt.into_iter().map(|piece| (text(&piece.symbols), piece.score)).collect())
     }
 
     /// Counts of all sections put together, within the memory, and of their characters.

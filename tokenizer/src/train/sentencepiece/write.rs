@@ -9,15 +9,18 @@ use yuan_sentencepiece::{FilePiece, ModelFile, ModelKind, NormalizerSpec, PieceK
 
 use super::{Plan, UNKNOWN, escaped, model_path};
 use crate::Digits;
+use crate::edit::join::{join, open};
 use crate::hash::FixedHash;
 use crate::huggingface::tokenizer_config_json;
 use crate::layout::Layout;
-use crate::train::{Merges, write_whole};
+use crate::train::{Merges, TrainTokenizerConfig, write_whole};
 
 /// A trained model, ready to be written.
 pub(super) struct Files {
     model: ModelFile,
     layout: Layout,
+    /// Of several: a `tokenizer.json` could not join pieces in the order of their scores.
+    joined: bool,
 }
 
 impl Files {
@@ -28,6 +31,21 @@ impl Files {
         let pieces = learnt.chain(characters.iter().map(char::to_string));
         let scored = pieces.zip(0..).map(|(piece, rank)| (piece, -(rank as f32))).collect();
         Self::new(plan, ModelKind::Bpe, scored)
+    }
+
+    /// Of pieces of a unigram model with logarithms of probabilities.
+    pub(super) fn of_probabilities(plan: &Plan, pieces: Vec<(String, f64)>) -> Self {
+        Self::new(plan, ModelKind::Unigram, pieces.into_iter().map(|(piece, score)| (piece, score as f32)).collect())
+    }
+
+    /// With the pieces of another model in front, whose ids and scores stay.
+    ///
+    /// # Errors
+    /// If that is no model.
+    pub(super) fn joined_to(mut self, path: &Path, config: &TrainTokenizerConfig) -> Result<Self> {
+        self.model = join(&[open(path)?, self.model], config.vocab_multiple);
+        self.joined = true;
+        Ok(self)
     }
 
     /// Of learnt pieces with their scores, in the order of their ids.
@@ -57,7 +75,7 @@ impl Files {
         model.push_bytes();
         model.pieces.extend(learnt.iter().map(|(text, score)| piece(text, *score, PieceKind::Normal)));
         model.pieces.extend(layout.back.iter().map(control));
-        Self { model, layout }
+        Self { model, layout, joined: false }
     }
 
     pub(super) fn vocab_size(&self) -> usize {
@@ -68,9 +86,12 @@ impl Files {
     /// ends in `.json`.
     pub(super) fn write(&self, output: &Path) -> Result<(PathBuf, Vec<u8>)> {
         let model = self.model.to_bytes();
-        let json = serde_json::to_vec_pretty(&self.json()).expect("a JSON value is JSON");
         write_whole(&output.with_extension("vocab"), self.model.vocab_lines().as_bytes())?;
         write_whole(&model_path(output), &model)?;
+        if self.joined {
+            return Ok((model_path(output), model));
+        }
+        let json = serde_json::to_vec_pretty(&self.json()).expect("a JSON value is JSON");
         let json_path = output.with_extension("json");
         write_whole(&json_path, &json)?;
         if json_path.file_name().is_some_and(|name| name == "tokenizer.json") {
@@ -123,8 +144,32 @@ impl Files {
                 { "type": "Fuse" },
                 { "type": "Strip", "content": " ", "start": 1, "stop": 0 },
             ] },
-            "model": self.bpe_json(),
+            "model": if self.model.trainer.kind == ModelKind::Bpe { self.bpe_json() } else { self.unigram_json() },
         })
+    }
+
+    fn unigram_json(&self) -> Value {
+        let lowest = self.model.pieces.iter().map(|piece| piece.score).fold(0.0, f32::min);
+        let vocab: Vec<Value> = self
+            .model
+            .pieces
+            .iter()
+            .map(|piece| {
+                let score = match piece.kind {
+                    PieceKind::Normal => piece.score,
+                    // Comes as a piece of its own, and is to be one.
+                    PieceKind::UserDefined => 0.0,
+                    // No text is to become it.
+                    _ => lowest * 2.0 - 1000.0,
+                };
+                json!([piece.text, score])
+            })
+            .collect();
+        json!({ "type": "Unigram", "unk_id": self.unknown(), "byte_fallback": true, "vocab": vocab })
+    }
+
+    fn unknown(&self) -> usize {
+        self.model.pieces.iter().position(|piece| piece.kind == PieceKind::Unknown).unwrap_or_default()
     }
 
     fn of_kind(&self, kind: PieceKind) -> impl Iterator<Item = &str> {
