@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use yuan_tokenizer::TokenizerKind;
 use yuan_tokenizer::edit::Assignment;
 
 use super::documents::InputArgs;
-use super::parse::parse_bytes;
+use super::parse::{parse_bytes, parse_tokenizer_kind};
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -16,6 +17,9 @@ pub struct TrainTokenizerArgs {
     /// The tokenizer file to write
     #[arg(short, long, value_name = "FILE", default_value = "tokenizer.json")]
     pub out: PathBuf,
+    /// byte_level_bpe, sentencepiece_bpe or unigram; the last two write FILE's .model, .vocab and .json [default: byte_level_bpe]
+    #[arg(long, value_name = "KIND", value_parser = parse_tokenizer_kind)]
+    pub kind: Option<TokenizerKind>,
     /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
     #[arg(long, value_name = "N")]
     pub vocab_size: Option<u32>,
@@ -54,6 +58,18 @@ pub enum TokenizerCommand {
     },
     /// Make a smaller vocabulary: what the documents use least goes
     Prune(PruneArgs),
+    /// Put SentencePiece models together: the first keeps its ids, the others add the pieces that are not there yet
+    Join {
+        /// The .model files
+        #[arg(required = true, num_args = 2.., value_name = "MODEL")]
+        models: Vec<PathBuf>,
+        /// The .model to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+        /// Make the number of pieces a multiple of this with reserved slots
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        vocab_multiple: u32,
+    },
 }
 
 #[derive(Debug, Args)]

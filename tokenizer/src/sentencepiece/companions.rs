@@ -79,21 +79,30 @@ impl Companions {
         // The map is read after the configuration, and wins.
         let role = |role: &str| self.map.get(role).filter(|token| !token.is_null()).or_else(|| self.config.get(role));
         let mut found = Vec::new();
-        for (place, name) in ROLES.iter().enumerate() {
-            let own = [model.bos_id(), model.eos_id(), model.unknown_id()].get(place).copied().flatten();
-            let token = role(name).and_then(token_of).or_else(|| Some(plain(model.piece(own?)?, true)));
-            found.extend(token);
+        // Control pieces of the model whose role another token has: texts may spell them.
+        let mut displaced = Vec::new();
+        for name in ROLES {
+            let own = match name {
+                "bos_token" => piece_of(model, model.bos_id()),
+                "eos_token" => piece_of(model, model.eos_id()),
+                "unk_token" => piece_of(model, model.unknown_id()),
+                "pad_token" => piece_of(model, model.pad_id()),
+                _ => None,
+            };
+            match role(name).and_then(token_of) {
+                Some(token) => {
+                    displaced.extend(own.filter(|own| own.content != token.content).map(|own| own.content));
+                    found.push(token);
+                }
+                None => found.extend(own),
+            }
         }
         found.extend(role(MORE_ROLES).and_then(Value::as_array).into_iter().flatten().filter_map(token_of));
+        let controls = (0..model.vocab_size() as u32).filter(|id| model.piece_kind(*id) == Some(PieceKind::Control));
+        let controls = controls.filter_map(|id| piece_of(model, Some(id)));
+        found.extend(controls.filter(|control| !displaced.contains(&control.content)));
         for token in found {
             named.add(AddedToken { special: true, ..token }, None)?;
-        }
-        if !self.any {
-            let controls =
-                (0..model.vocab_size() as u32).filter(|id| model.piece_kind(*id) == Some(PieceKind::Control));
-            for id in controls {
-                named.add(plain(model.piece(id).expect("it is below the size"), true), Some(id))?;
-            }
         }
         named.finish()
     }
@@ -138,6 +147,11 @@ impl Named<'_> {
         }
         Ok(self.tokens)
     }
+}
+
+/// A piece as a control token.
+fn piece_of(model: &Model, id: Option<u32>) -> Option<AddedToken> {
+    Some(plain(model.piece(id?)?, true))
 }
 
 fn number(value: &Value) -> Option<u32> {

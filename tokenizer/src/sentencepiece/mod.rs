@@ -6,8 +6,8 @@
 //!
 //! Added tokens come from `added_tokens.json` and from `tokenizer_config.json` and `special_tokens_map.json`, whose roles
 //! (`eos_token`, `additional_special_tokens`, …) make tokens control tokens. One that is a piece has the piece's id; of the others
-//! those without an id have the next free ones. Without such files the model's control pieces and its unknown piece are control
-//! tokens.
+//! those without an id have the next free ones. The model's own control pieces and its unknown piece are control tokens too, but for
+//! those whose role another token has taken over (Yuan's `</s>`, whose end of text is `<eod>`).
 
 mod companions;
 

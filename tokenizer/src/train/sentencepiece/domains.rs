@@ -32,20 +32,13 @@ pub struct DomainsConfig {
     pub keep: u32,
     /// Single Han characters that are added, the most frequent first. Default 9000 (Yuan 2.0).
     pub characters: u32,
-    /// A file of words that are added, one a line, such as rare ones of a dictionary. Default empty: none.
-    pub words_file: PathBuf,
+    /// A file of words that are added, one a line, such as rare ones of a dictionary. Default none.
+    pub words_file: Option<PathBuf>,
 }
 
 impl Default for DomainsConfig {
     fn default() -> Self {
-        Self {
-            vocab_size: 30_000,
-            max_chars: 7,
-            han_only: true,
-            keep: 50_000,
-            characters: 9_000,
-            words_file: PathBuf::new(),
-        }
+        Self { vocab_size: 30_000, max_chars: 7, han_only: true, keep: 50_000, characters: 9_000, words_file: None }
     }
 }
 
@@ -61,7 +54,7 @@ impl Averaged {
     pub(super) fn add(&mut self, pieces: impl IntoIterator<Item = (String, f64)>, weight: f64) {
         self.weight += weight;
         for (piece, score) in pieces {
-            *self.sums.entry(piece).or_default() += score.exp() * weight;
+            *self.sums.entry(piece).or_default() += libm::exp(score) * weight;
         }
     }
 
@@ -75,7 +68,7 @@ impl Averaged {
     pub(super) fn choose(self, config: &DomainsConfig, characters: &[char]) -> Result<Vec<(String, f64)>> {
         let weight = self.weight;
         let all: BTreeMap<String, f64> =
-            self.sums.into_iter().map(|(piece, sum)| (piece, (sum / weight).ln())).collect();
+            self.sums.into_iter().map(|(piece, sum)| (piece, libm::log(sum / weight))).collect();
         let is_kept = |piece: &str| {
             piece.chars().count() <= config.max_chars as usize
                 && (!config.han_only || piece.chars().all(|char| is_han(char) || is_on_keyboard(char)))
@@ -87,9 +80,9 @@ impl Averaged {
         kept.truncate(config.keep as usize);
         let lowest = kept.last().map_or(0.0, |(_, score)| *score);
         let mut known: std::collections::HashSet<String> = kept.iter().map(|(piece, _)| piece.clone()).collect();
-        let words = match config.words_file.as_os_str().is_empty() {
-            true => String::new(),
-            false => std::fs::read_to_string(&config.words_file).map_err(Error::io("read", &config.words_file))?,
+        let words = match &config.words_file {
+            None => String::new(),
+            Some(file) => std::fs::read_to_string(file).map_err(Error::io("read", file))?,
         };
         let frequent = characters.iter().filter(|char| is_han(**char)).take(config.characters as usize);
         let added = frequent.map(char::to_string).chain(words.lines().map(|word| word.trim().to_owned()));
@@ -161,14 +154,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let words = folder.path().join("words.txt");
         std::fs::write(&words, "饕餮\n中国\n\n  魑魅 \n").unwrap();
-        let config = DomainsConfig { characters: 2, words_file: words, ..DomainsConfig::default() };
+        let config = DomainsConfig { characters: 2, words_file: Some(words), ..DomainsConfig::default() };
         let chosen = averaged().choose(&config, &['a', '的', '一', '是']).unwrap();
         let names: Vec<&str> = chosen.iter().map(|(piece, _)| piece.as_str()).collect();
         assert_eq!(names, ["中国", "法律", "编程", "人民", "，", "的", "一", "饕餮", "魑魅"]);
         assert!(chosen.is_sorted_by(|one, other| one.1 >= other.1));
         let all = DomainsConfig { han_only: false, characters: 0, max_chars: 8, ..DomainsConfig::default() };
         assert_eq!(averaged().choose(&all, &[]).unwrap().len(), 9);
-        let missing = DomainsConfig { words_file: "none.txt".into(), ..DomainsConfig::default() };
+        let missing = DomainsConfig { words_file: Some("none.txt".into()), ..DomainsConfig::default() };
         assert!(averaged().choose(&missing, &[]).unwrap_err().to_string().contains("none.txt"));
     }
 }

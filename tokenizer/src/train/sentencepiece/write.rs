@@ -52,7 +52,8 @@ impl Files {
     fn new(plan: &Plan, kind: ModelKind, learnt: Vec<(String, f32)>) -> Self {
         let config = &plan.config;
         let mut layout = plan.layout.clone();
-        layout.fill(learnt.len(), config.vocab_multiple);
+        // Of a model that is joined to another, only the two together are a multiple.
+        layout.fill(learnt.len(), if config.join_to.as_os_str().is_empty() { config.vocab_multiple } else { 1 });
         let eod = |name: &str, default: &str| {
             let is_there = layout.special.iter().any(|token| token == name);
             if is_there { name.to_owned() } else { default.to_owned() }

@@ -4,7 +4,8 @@
 //! most often times their length (`seeds.rs`); two rounds of expectation and maximization, with Bayesian smoothing, then the quarter
 //! of the pieces goes whose loss costs the likelihood least, again and again until 1.1 times the wanted number is left; the best of
 //! these stay, and every character. Unlike there, substrings count as often as they come in the texts, not once for each distinct
-//! word, and expectations are summed up as whole numbers, so that the result does not depend on threads.
+//! word, and expectations are summed up as whole numbers, and logarithms are a library's of our own, so that the result depends neither on threads nor
+//! on processors.
 //!
 //! Cost: a walk through a trie (`trie.rs`) for each character of the distinct parts, some thirty times. Memory: about 16 bytes for a
 //! character of the distinct parts, 100 for a seed and 8 for each seed and thread.
@@ -13,6 +14,7 @@ mod lattice;
 mod seeds;
 mod trie;
 
+use libm::log;
 use yuan_pipeline::Result;
 
 use lattice::Lattice;
@@ -195,9 +197,9 @@ fn pruned(parts: &Parts, pieces: Vec<Scored>, desired: usize, asked: &Asked<'_>)
             // Nothing else spells it.
             keep[number] = true;
         } else if best.len() == 1 && count > 0.0 {
-            let score = count.ln() - sum.ln();
-            let without = (sum + count * (others.len() - 1) as f64).ln();
-            let score_without: f64 = others.iter().map(|other| (found[*other as usize] + count).ln() - without).sum();
+            let score = log(count) - log(sum);
+            let without = log(sum + count * (others.len() - 1) as f64);
+            let score_without: f64 = others.iter().map(|other| log(found[*other as usize] + count) - without).sum();
             candidates.push((count / all * (score - score_without), number));
         }
         // One that is spelled by others, or not used at all, goes.
@@ -242,7 +244,7 @@ fn digamma(mut x: f64) -> f64 {
     }
     let x = x - 0.5;
     let square = 1.0 / (x * x);
-    sum + x.ln() + square * (1.0 / 24.0 + square * (-7.0 / 960.0 + square * (31.0 / 8064.0 - square * 127.0 / 30720.0)))
+    sum + log(x) + square * (1.0 / 24.0 + square * (-7.0 / 960.0 + square * (31.0 / 8064.0 - square * 127.0 / 30720.0)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! intervals of this order with a common beginning that is longer than that of what surrounds them (a suffix array's internal
 //! nodes). Intervals never span two first symbols: threads take first symbols.
 
+use libm::log;
+
 use super::{Asked, Parts, Scored};
 
 /// A substring: what it promises, where it begins, and its symbols.
@@ -24,8 +26,8 @@ pub(super) fn find(parts: &Parts, asked: &Asked<'_>, most: usize) -> Vec<Scored>
     let singles = singles.map(|(count, symbol)| (*count, vec![symbol]));
     let symbols = |one: &Found| symbols_of(parts, one).to_vec();
     let all: Vec<(f64, Vec<u32>)> = singles.chain(found.iter().map(|one| (one.promise, symbols(one)))).collect();
-    let total = all.iter().map(|(promise, _)| promise).sum::<f64>().ln();
-    all.into_iter().map(|(promise, symbols)| Scored { symbols, score: promise.ln() - total }).collect()
+    let total = log(all.iter().map(|(promise, _)| promise).sum());
+    all.into_iter().map(|(promise, symbols)| Scored { symbols, score: log(promise) - total }).collect()
 }
 
 fn symbol_counts(parts: &Parts, alphabet: usize) -> Vec<f64> {

@@ -52,7 +52,7 @@ impl Trie {
         }
         let weight = |piece: &Scored| {
             let scaled = piece.score + super::lattice::SCALE * piece.symbols.len() as f64;
-            (scaled.exp(), piece.score)
+            (libm::exp(scaled), piece.score)
         };
         Self { roots, nodes, weights: pieces.iter().map(weight).collect() }
     }
