@@ -155,7 +155,7 @@ stages! {
         "sees the whole corpus, writes language models", "reads `language` if it is there";
     "Tokens":
     pass_with_chinese_words "train_tokenizer" TrainTokenizer(yuan_tokenizer::TrainTokenizerConfig),
-        "sees the whole corpus, writes tokenizer.json", "-";
+        "sees the whole corpus, writes tokenizer.json or .model", "-";
     built_pass "prune_tokenizer" PruneTokenizer(yuan_tokenizer::PruneTokenizerConfig),
         "sees the whole corpus, writes tokenizer.json", "-";
     built "tokenize" Tokenize(yuan_tokenizer::TokenizeConfig), "annotates", "adds `tokens`";
@@ -207,6 +207,7 @@ impl StageConfig {
     fn model(&self) -> Option<&Path> {
         match self {
             Self::Tokenize(tokenize) => Some(&tokenize.tokenizer),
+            Self::TrainTokenizer(train) => Some(&train.join_to),
             Self::FastText(fasttext) => Some(&fasttext.model),
             Self::KenLm(kenlm) => Some(&kenlm.model),
             _ => None,
@@ -216,6 +217,7 @@ impl StageConfig {
     fn model_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             Self::Tokenize(tokenize) => Some(&mut tokenize.tokenizer),
+            Self::TrainTokenizer(train) => Some(&mut train.join_to),
             Self::FastText(fasttext) => Some(&mut fasttext.model),
             Self::KenLm(kenlm) => Some(&mut kenlm.model),
             _ => None,

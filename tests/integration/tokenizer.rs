@@ -307,3 +307,88 @@ fn the_recipe_of_yayi_2_trains_what_it_says() {
         "run/tokenizer.json",
     ]);
 }
+
+#[test]
+fn a_sentencepiece_model_is_a_tokenizer_everywhere() {
+    let dir = Dir::new();
+    dir.file("corpus.jsonl", corpus(200));
+    for kind in ["sentencepiece_bpe", "unigram"] {
+        let model = format!("{kind}/tokenizer.model");
+        dir.ok(&[
+            "train-tokenizer",
+            "corpus.jsonl",
+            "-o",
+            &model,
+            "--kind",
+            kind,
+            "--vocab-size",
+            "5000",
+            "--reserved",
+            "20",
+            "--quiet",
+        ]);
+        let info: Value = serde_json::from_str(&dir.ok(&["info", &model, "--json"]).stdout()).expect("JSON");
+        assert_eq!(info["reserved_slots"].as_array().map(Vec::len), Some(20));
+        assert_eq!(info["special_tokens"][1]["name"], "<eod>");
+        let prefix = format!("{kind}/tokens");
+        dir.ok(&["tokenize", "corpus.jsonl", "-o", &prefix, "--tokenizer", &model, "--quiet"]);
+        let text = dir.ok(&["binidx", "cat", &prefix, "--tokenizer", &model, "--limit", "1"]).stdout();
+        let first: Value = serde_json::from_str(corpus(1).lines().next().expect("a line")).expect("JSON");
+        assert!(text.contains(first["text"].as_str().expect("a text")), "{text}");
+        dir.ok(&["binidx", "verify", &prefix, "--tokenizer", &model, "--eod", "<eod>"]);
+        // The same ids through the library of Hugging Face, and the same figures.
+        let json = format!("{kind}/tokenizer.json");
+        let count = |path: &str| -> Value {
+            let printed = dir.ok(&["count", "corpus.jsonl", "--tokenizer", path, "--json"]).stdout();
+            serde_json::from_str::<Value>(&printed).expect("JSON")["total"]["tokens"].clone()
+        };
+        assert_eq!(count(&model), count(&json), "{kind}");
+        let report =
+            dir.ok(&["compression", "corpus.jsonl", "-t", &format!("a={model}"), "-t", &format!("b={json}")]).stdout();
+        assert!(report.contains("a ") && report.contains("b "), "{report}");
+    }
+    dir.run(&["train-tokenizer", "corpus.jsonl", "--kind", "bpe"])
+        .fails(2, &["byte_level_bpe, sentencepiece_bpe, unigram"]);
+    let join = [
+        "tokenizer",
+        "join",
+        "sentencepiece_bpe/tokenizer.model",
+        "unigram/tokenizer.model",
+        "-o",
+        "all.model",
+        "--vocab-multiple",
+        "128",
+    ];
+    let said = dir.ok(&join).stderr();
+    assert!(said.contains("5000 of sentencepiece_bpe/tokenizer.model"), "{said}");
+    let info: Value = serde_json::from_str(&dir.ok(&["info", "all.model", "--json"]).stdout()).expect("JSON");
+    let size = info["vocab_size"].as_u64().expect("a number");
+    assert!(size > 5000 && size.is_multiple_of(128), "{size}");
+    dir.run(&["tokenizer", "join", "all.model", "corpus.jsonl", "-o", "x.model"]).fails(1, &["corpus.jsonl"]);
+}
+
+/// The recipes of `recipes/tokenizer`, on their own corpus cut short.
+#[test]
+fn published_tokenizers_are_trained() {
+    let dir = Dir::new();
+    dir.file("corpus.jsonl", corpus(1200));
+    let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/tokenizer");
+    for (name, check) in [("polylm", "<s> 1, </s> 2, <pad> 3"), ("yuan", "<eod>")] {
+        let recipe = recipes.join(format!("{name}.toml")).display().to_string();
+        let input = format!("input.paths=[\"{}\"]", dir.path("corpus.jsonl").display());
+        dir.ok(&["run", &recipe, "-o", name, "--set", &input, "--quiet"]);
+        let model = format!("{name}/tokenizer.model");
+        let info = dir.ok(&["info", &model]).stdout();
+        assert!(info.contains(check), "{info}");
+        let count = dir.ok(&["count", "corpus.jsonl", "--tokenizer", &model]).stdout();
+        assert!(count.contains("corpus.jsonl"), "{count}");
+    }
+    let info: Value =
+        serde_json::from_str(&dir.ok(&["info", "yuan/tokenizer.model", "--json"]).stdout()).expect("JSON");
+    let vocab = info["vocab_size"].as_u64().expect("a number");
+    assert!(vocab.is_multiple_of(128) && vocab > 1000, "{vocab}");
+    // LLaMA's part keeps its ids.
+    let lines = |path: &str| std::fs::read_to_string(dir.path(path)).expect("read");
+    let (latin, all) = (lines("yuan/latin.vocab"), lines("yuan/tokenizer.vocab"));
+    assert!(all.starts_with(&latin), "the first {} pieces", latin.lines().count());
+}

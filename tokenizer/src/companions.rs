@@ -95,9 +95,10 @@ fn decoder(file: &Value) -> Map<String, Value> {
 }
 
 /// Roles that control tokens have by their names, the first that there is.
-const KNOWN_ROLES: [(&str, &[&str]); 5] = [
-    ("bos_token", &["<|begin_of_text|>", "<|startoftext|>"]),
-    ("eos_token", &["<eod>", "<|end_of_text|>", "<|endoftext|>"]),
+const KNOWN_ROLES: [(&str, &[&str]); 6] = [
+    ("bos_token", &["<s>", "<|begin_of_text|>", "<|startoftext|>"]),
+    ("eos_token", &["<eod>", "</s>", "<|end_of_text|>", "<|endoftext|>"]),
+    ("unk_token", &["<unk>"]),
     ("pad_token", &["<pad>"]),
     ("sep_token", &["<sep>"]),
     ("mask_token", &["<mask>"]),

@@ -151,9 +151,42 @@ impl Layout {
     /// The token that cannot be one, and why.
     pub(crate) fn new(
         special: &[String],
-        (reserved, place): (u32, ReservedPlace),
+        reserved: (u32, ReservedPlace),
         added: impl IntoIterator<Item = String>,
     ) -> Result<Self, String> {
+        let layout = Self::of_names(special, reserved, added);
+        match layout.special.iter().chain(&layout.added).find_map(|token| refusal(token)) {
+            Some(refusal) => Err(refusal),
+            None => Ok(layout),
+        }
+    }
+
+    /// The same for pieces of characters.
+    ///
+    /// # Errors
+    /// The token that cannot be one, and why.
+    pub(crate) fn of_pieces(
+        special: &[String],
+        reserved: (u32, ReservedPlace),
+        added: impl IntoIterator<Item = String>,
+    ) -> Result<Self, String> {
+        let layout = Self::of_names(special, reserved, added);
+        let refused = layout.names().find(|token| {
+            token.is_empty() || token.contains(['\0', '\u{2581}']) || token.chars().all(|char| char == ' ')
+        });
+        match refused {
+            Some(token) => {
+                Err(format!("`{token}` cannot be an added token: it is empty, spaces, or has U+0000 or U+2581 in it"))
+            }
+            None => Ok(layout),
+        }
+    }
+
+    fn of_names(
+        special: &[String],
+        (reserved, place): (u32, ReservedPlace),
+        added: impl IntoIterator<Item = String>,
+    ) -> Self {
         let mut known = HashSet::new();
         let mut first = |token: &String| known.insert(token.clone());
         let slots: Vec<String> = (0..reserved).map(reserved_name).collect();
@@ -164,10 +197,7 @@ impl Layout {
         let special: Vec<String> = special.iter().cloned().chain(front).filter(&mut first).collect();
         let back: Vec<String> = back.into_iter().filter(&mut first).collect();
         let added: Vec<String> = added.into_iter().filter(&mut first).collect();
-        match special.iter().chain(&added).find_map(|token| refusal(token)) {
-            Some(refusal) => Err(refusal),
-            None => Ok(Self { special, added, back, reserved }),
-        }
+        Self { special, added, back, reserved }
     }
 
     /// Tokens before the first byte symbol.

@@ -10,15 +10,18 @@ use yuan_pipeline::{Error, Result};
 use crate::encode::{Direct, Scratch, Sink, Stream};
 use crate::files::{self, no_tokenizer};
 use crate::huggingface::matcher;
+use crate::sentencepiece::SentencePiece;
 
-/// A tokenizer from a Hugging Face `tokenizer.json`, from ranks of tiktoken (`.tiktoken`) or from the header of a GGUF file.
+/// A tokenizer from a Hugging Face `tokenizer.json`, from ranks of tiktoken (`.tiktoken`), from the header of a GGUF file, or from a
+/// SentencePiece `.model` with the files beside it.
 ///
 /// Texts are encoded without the tokens of a template, and what looks like a control token in a text,
 /// `<eod>` say, is text: no document can end itself or begin a turn. [`Tokenizer::parsing_special`] changes
 /// that. Ids are those of `tokenizers` with `encode_special_tokens` set accordingly; byte-level BPE
-/// tokenizers without a normaliser take a [direct](Tokenizer::is_direct) way to the same ids.
+/// tokenizers without a normaliser take a [direct](Tokenizer::is_direct) way to the same ids. Those of a `.model` are the C++ library's
+/// for each part of a text between added tokens.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     direct: Option<Direct>,
     parse_special: bool,
     /// Special tokens by name, and what finds them in a text.
@@ -29,18 +32,29 @@ pub struct Tokenizer {
     path: PathBuf,
 }
 
+/// What a tokenizer is made of.
+enum Inner {
+    HuggingFace(Box<tokenizers::Tokenizer>),
+    SentencePiece(Box<SentencePiece>),
+}
+
 impl Tokenizer {
-    /// Loads a `tokenizer.json`, or a file that comes to one: ranks of tiktoken are told by their first line, GGUF by its first bytes.
+    /// Loads a `tokenizer.json`, or a file that comes to one: ranks of tiktoken are told by their first line, GGUF by its first bytes; or a
+    /// SentencePiece `.model` with the added tokens of `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` beside
+    /// it, told by its first byte.
     ///
     /// Ranks name neither pattern nor control tokens: those of r50k_base, p50k_base, cl100k_base, o200k_base, Llama 3 and Qwen are known;
     /// beside others lies `FILE.json`, `{"pattern": "cl100k", "special_tokens": {"<|endoftext|>": 100257}}`. Of a GGUF file the header is read.
     ///
     /// # Errors
-    /// If the file cannot be read, says too little, or `tokenizers` cannot make a tokenizer of it.
+    /// If the file cannot be read, says too little, or is no tokenizer.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = files::load(path)?;
-        let inner = tokenizers::Tokenizer::from_bytes(&json)
+        if json.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
+            return Ok(Self::of_pieces(path, SentencePiece::new(path, json)?));
+        }
+        let mut inner = tokenizers::Tokenizer::from_bytes(&json)
             .map_err(|problem| no_tokenizer(path, &format!("is no tokenizer: {problem}")))?;
         let added = inner.get_added_tokens_decoder();
         let mut special: Vec<(String, u32)> =
@@ -49,7 +63,8 @@ impl Tokenizer {
         // `tokenizers` gives ids of its own to added tokens whose ids leave a gap.
         let direct =
             Direct::from_json(&json).filter(|direct| direct.has_added(added.len(), |id| added.contains_key(&id)));
-        let mut tokenizer = Self {
+        inner.set_encode_special_tokens(true);
+        Ok(Self {
             special_matcher: matcher(special.iter().map(|(token, _)| token)).flatten(),
             vocab_size: inner.get_vocab(true).values().max().map_or(0, |id| id + 1),
             fingerprint: format!("{:016x}", xxh3_64(&json)),
@@ -57,18 +72,31 @@ impl Tokenizer {
             parse_special: false,
             special,
             direct,
-            inner,
-        };
-        tokenizer.inner.set_encode_special_tokens(true);
-        Ok(tokenizer)
+            inner: Inner::HuggingFace(Box::new(inner)),
+        })
+    }
+
+    fn of_pieces(path: &Path, pieces: SentencePiece) -> Self {
+        Self {
+            special_matcher: None,
+            vocab_size: pieces.vocab_size(),
+            fingerprint: pieces.fingerprint(),
+            path: path.to_path_buf(),
+            parse_special: false,
+            special: pieces.special_tokens(),
+            direct: None,
+            inner: Inner::SentencePiece(Box::new(pieces)),
+        }
     }
 
     /// Whether control tokens written out in a text become control tokens. Off at first.
     #[must_use]
     pub fn parsing_special(mut self, parse_special: bool) -> Self {
         self.parse_special = parse_special;
-        // The name is theirs: "encode special tokens" as text, that is.
-        self.inner.set_encode_special_tokens(!parse_special);
+        if let Inner::HuggingFace(inner) = &mut self.inner {
+            // The name is theirs: "encode special tokens" as text, that is.
+            inner.set_encode_special_tokens(!parse_special);
+        }
         self
     }
 
@@ -77,7 +105,7 @@ impl Tokenizer {
         &self.path
     }
 
-    /// XXH3-64 of the `tokenizer.json` that the file is or comes to, in hexadecimal.
+    /// XXH3-64 of the `tokenizer.json` that the file is or comes to, in hexadecimal; of a `.model` also of the tokens that are added to it.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -89,12 +117,18 @@ impl Tokenizer {
 
     /// The id of a token by its name: `<eod>`, or `Ġthe` in a byte-level vocabulary.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        match &self.inner {
+            Inner::HuggingFace(inner) => inner.token_to_id(token),
+            Inner::SentencePiece(pieces) => pieces.token_to_id(token),
+        }
     }
 
     /// The name of a token.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        match &self.inner {
+            Inner::HuggingFace(inner) => inner.id_to_token(id),
+            Inner::SentencePiece(pieces) => pieces.id_to_token(id).map(Into::into),
+        }
     }
 
     /// The control tokens with their ids, in the order of the ids.
@@ -104,7 +138,10 @@ impl Tokenizer {
 
     /// All tokens with their ids, in the order of the ids.
     pub fn vocabulary(&self) -> Vec<(String, u32)> {
-        let vocabulary: HashMap<String, u32> = self.inner.get_vocab(true);
+        let vocabulary: HashMap<String, u32> = match &self.inner {
+            Inner::HuggingFace(inner) => inner.get_vocab(true),
+            Inner::SentencePiece(pieces) => return pieces.vocabulary(),
+        };
         let mut vocabulary: Vec<_> = vocabulary.into_iter().collect();
         vocabulary.sort_unstable_by_key(|(_, id)| *id);
         vocabulary
@@ -144,9 +181,10 @@ impl Tokenizer {
     }
 
     fn hand_over(&self, text: &str, scratch: &mut Scratch, sink: &mut impl Sink) -> Result<()> {
-        match &self.direct {
-            Some(direct) => direct.encode(text, self.parse_special, scratch, sink),
-            None => self.encode_by_library(text, false, |ids, _| sink.take(ids))?,
+        match (&self.direct, &self.inner) {
+            (Some(direct), _) => direct.encode(text, self.parse_special, scratch, sink),
+            (None, Inner::SentencePiece(pieces)) => pieces.encode(text, self.parse_special, scratch, sink),
+            (None, Inner::HuggingFace(inner)) => self.encode_by_library(inner, text, false, |ids, _| sink.take(ids))?,
         }
         Ok(())
     }
@@ -154,7 +192,8 @@ impl Tokenizer {
     /// Appends the tokens of a text to `ids`, and to `offsets` the bytes of the text that each stands for, from and to.
     ///
     /// A token's bytes need not be whole characters. Where a text is normalised, all tokens of what was changed stand
-    /// for all that was there; of a space that was put before the text, a token has none. Through the library (see
+    /// for all that was there; of a space that was put before the text, a token has none. Of a `.model`, bytes of a character that
+    /// was changed stand for the whole of it in the last, for nothing before it. Through the library (see
     /// [`Self::is_direct`]) offsets are the library's: whole characters, and none of a normalised control token.
     ///
     /// # Errors
@@ -166,9 +205,12 @@ impl Tokenizer {
         ids: &mut Vec<u32>,
         offsets: &mut Vec<(usize, usize)>,
     ) -> Result<()> {
-        match &self.direct {
-            Some(direct) => direct.encode_with_offsets(text, self.parse_special, scratch, ids, offsets),
-            None => self.encode_by_library(text, true, |part, places| {
+        match (&self.direct, &self.inner) {
+            (Some(direct), _) => direct.encode_with_offsets(text, self.parse_special, scratch, ids, offsets),
+            (None, Inner::SentencePiece(pieces)) => {
+                pieces.encode_with_offsets(text, self.parse_special, scratch, ids, offsets);
+            }
+            (None, Inner::HuggingFace(inner)) => self.encode_by_library(inner, text, true, |part, places| {
                 ids.extend_from_slice(part);
                 offsets.extend(places);
             })?,
@@ -185,15 +227,26 @@ impl Tokenizer {
         self.direct.as_ref()
     }
 
+    pub(crate) fn sentencepiece(&self) -> Option<&SentencePiece> {
+        match &self.inner {
+            Inner::HuggingFace(_) => None,
+            Inner::SentencePiece(pieces) => Some(pieces),
+        }
+    }
+
     /// The text of these tokens, control tokens by their names, nothing cleaned up.
     ///
     /// # Errors
     /// If an id is none of the vocabulary, or the decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        if let Some(id) = ids.iter().find(|id| self.inner.id_to_token(**id).is_none()) {
-            return Err(self.failed(format!("no token has id {id}")));
+        let no_token = |id: u32| self.failed(format!("no token has id {id}"));
+        match &self.inner {
+            Inner::HuggingFace(inner) => match ids.iter().find(|id| inner.id_to_token(**id).is_none()) {
+                Some(id) => Err(no_token(*id)),
+                None => inner.decode(ids, false).map_err(|problem| self.failed(problem)),
+            },
+            Inner::SentencePiece(pieces) => pieces.decode(ids).map_err(no_token),
         }
-        self.inner.decode(ids, false).map_err(|problem| self.failed(problem))
     }
 
     fn failed(&self, problem: impl std::fmt::Display) -> Error {
@@ -203,13 +256,13 @@ impl Tokenizer {
     /// Hands over ids, with offsets if these are wanted (else with zeros).
     fn encode_by_library(
         &self,
+        inner: &tokenizers::Tokenizer,
         text: &str,
         with_offsets: bool,
         mut take: impl FnMut(&[u32], &mut dyn Iterator<Item = (usize, usize)>),
     ) -> Result<()> {
         let encode = |text: &str| {
-            let encoding =
-                if with_offsets { self.inner.encode(text, false) } else { self.inner.encode_fast(text, false) };
+            let encoding = if with_offsets { inner.encode(text, false) } else { inner.encode_fast(text, false) };
             encoding.map_err(|problem| self.failed(problem))
         };
         let whole = encode(text)?;

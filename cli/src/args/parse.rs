@@ -32,6 +32,10 @@ pub(super) fn parse_threads(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|threads| *threads > 0).ok_or_else(|| "it takes at least 1 worker".to_owned())
 }
 
+pub(super) fn parse_tokenizer_kind(text: &str) -> Result<yuan_tokenizer::TokenizerKind, String> {
+    parse_name(text, "byte_level_bpe, sentencepiece_bpe, unigram")
+}
+
 /// A name of a plain enum, through serde, with the names there are in the message.
 fn parse_name<T: serde::de::DeserializeOwned>(text: &str, names: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::from(text)).map_err(|_| match did_you_mean(text, names.split(", ")) {

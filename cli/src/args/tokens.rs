@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use yuan_tokenizer::WordBoundaries;
 use yuan_tokenizer::edit::Assignment;
+use yuan_tokenizer::{TokenizerKind, WordBoundaries};
 
 use super::documents::InputArgs;
-use super::parse::{parse_bytes, parse_words};
+use super::parse::{parse_bytes, parse_tokenizer_kind, parse_words};
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -17,6 +17,9 @@ pub struct TrainTokenizerArgs {
     /// The tokenizer file to write
     #[arg(short, long, value_name = "FILE", default_value = "tokenizer.json")]
     pub out: PathBuf,
+    /// byte_level_bpe, sentencepiece_bpe or unigram; the last two write FILE's .model, .vocab and .json [default: byte_level_bpe]
+    #[arg(long, value_name = "KIND", value_parser = parse_tokenizer_kind)]
+    pub kind: Option<TokenizerKind>,
     /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
     #[arg(long, value_name = "N")]
     pub vocab_size: Option<u32>,
@@ -64,6 +67,18 @@ pub enum TokenizerCommand {
     },
     /// Make a smaller vocabulary: what the documents use least goes
     Prune(PruneArgs),
+    /// Put SentencePiece models together: the first keeps its ids, the others add the pieces that are not there yet
+    Join {
+        /// The .model files
+        #[arg(required = true, num_args = 2.., value_name = "MODEL")]
+        models: Vec<PathBuf>,
+        /// The .model to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+        /// Make the number of pieces a multiple of this with reserved slots
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        vocab_multiple: u32,
+    },
     /// Write a tokenizer in another form, to the same ids
     ///
     /// As ranks of tiktoken with FILE.json beside them, which has the pattern and the control tokens. A tokenizer that does what ranks
@@ -111,7 +126,7 @@ pub struct TokenizeArgs {
     /// The files to write, without their suffixes .bin and .idx
     #[arg(short, long, value_name = "PREFIX")]
     pub out: PathBuf,
-    /// The tokenizer.json
+    /// A tokenizer.json, or a SentencePiece .model
     #[arg(long, value_name = "FILE")]
     pub tokenizer: PathBuf,
     /// Leave out the end-of-document token
@@ -123,7 +138,7 @@ pub struct TokenizeArgs {
 pub struct CountArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// The tokenizer.json
+    /// A tokenizer.json, or a SentencePiece .model
     #[arg(long, value_name = "FILE")]
     pub tokenizer: PathBuf,
     /// Count by what this field or column holds (`source`, `language`…), instead of by file
@@ -173,7 +188,7 @@ pub enum BinidxCommand {
     Cat {
         /// PREFIX of PREFIX.bin and PREFIX.idx
         prefix: PathBuf,
-        /// Decode with this tokenizer.json
+        /// Decode with this tokenizer.json or .model
         #[arg(long, value_name = "FILE")]
         tokenizer: Option<PathBuf>,
         /// First document, from 0
@@ -187,7 +202,7 @@ pub enum BinidxCommand {
     Verify {
         /// PREFIX of PREFIX.bin and PREFIX.idx
         prefix: PathBuf,
-        /// Check token ids against this tokenizer.json
+        /// Check token ids against this tokenizer.json or .model
         #[arg(long, value_name = "FILE")]
         tokenizer: Option<PathBuf>,
         /// Each document must end with this token

@@ -33,7 +33,7 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
     if is_tokens || super::beside(path, ".idx").is_file() {
         return tokens::info(path, args.json);
     }
-    if path.extension().is_some_and(|suffix| ["json", "tiktoken", "gguf"].iter().any(|known| suffix == *known))
+    if path.extension().is_some_and(|suffix| ["json", "model", "tiktoken", "gguf"].iter().any(|known| suffix == *known))
         && let Ok(tokenizer) = yuan_tokenizer::Tokenizer::load(path)
     {
         let (vocab, special) = (tokenizer.vocab_size(), tokenizer.special_tokens());

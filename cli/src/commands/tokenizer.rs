@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanCount;
 use yuan_pipeline::Error;
 use yuan_tokenizer::PruneTokenizerConfig;
-use yuan_tokenizer::edit::{Assignment, assign_reserved, export_huggingface, export_tiktoken};
+use yuan_tokenizer::edit::{Assignment, Joined, assign_reserved, export_huggingface, export_tiktoken, join_models};
 
 use super::say;
 use super::tokens::{prefix_of, towards};
@@ -22,7 +22,20 @@ pub fn tokenizer(command: &TokenizerCommand, global: &Global) -> anyhow::Result<
         }
         TokenizerCommand::Prune(args) => prune(args, global),
         TokenizerCommand::Export { tokenizer, format, out } => export(tokenizer, *format, out, global),
+        TokenizerCommand::Join { models, out, vocab_multiple } => join(models, out, *vocab_multiple, global),
     }
+}
+
+fn join(models: &[PathBuf], out: &Path, vocab_multiple: u32, global: &Global) -> anyhow::Result<Done> {
+    let Joined { vocab_size, added, unreachable } = join_models(models, out, vocab_multiple)?;
+    let parts: Vec<String> =
+        models.iter().zip(added).map(|(path, added)| format!("{added} of {}", path.display())).collect();
+    say(global, &format!("{}: {} pieces: {}", out.display(), HumanCount(vocab_size as u64), parts.join(", ")));
+    if unreachable > 0 {
+        let lost = HumanCount(unreachable as u64);
+        say(global, &format!("{lost} pieces are never given: no two pieces make them, or others are joined first"));
+    }
+    Ok(Done::All)
 }
 
 fn assign(path: &Path, assignments: &[Assignment], shards: &[PathBuf], global: &Global) -> anyhow::Result<Done> {

@@ -1,4 +1,4 @@
-//! SentencePiece models (`.model`): reading, normalizing, encoding and decoding, exact to the C++ library.
+//! SentencePiece models (`.model`): reading, writing, normalizing, encoding and decoding, exact to the C++ library.
 //!
 //! ```
 //! use yuan_sentencepiece::{Model, Scratch};
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! All four kinds of model, user-defined symbols, byte fallback, unused pieces, compiled normalization and
-//! denormalization rules, spaces as suffixes. Not here: training, sampling and n-best lists. What was compared with the
+//! denormalization rules, spaces as suffixes; writing files ([`ModelFile`]). Not here: training, sampling and n-best lists. What was compared with the
 //! C++ library, and how fast both are: `tests/fixtures/sentencepiece/CONFORMANCE.md`.
 //!
 //! | file | what it does |
@@ -31,6 +31,7 @@
 //! | `vocabulary`, `symbols` | pieces by id and by text; user-defined symbols |
 //! | `double_array`, `codepoints` | a trie in an array; numbers of characters |
 //! | `specification`, `wire` | `ModelProto`; the protobuf wire format |
+//! | `file` | [`ModelFile`]: a model file that is changed or written |
 //! | `error` | [`Error`] |
 
 mod bpe;
@@ -40,6 +41,7 @@ mod decode;
 mod double_array;
 mod encode;
 mod error;
+mod file;
 mod merge;
 mod model;
 mod normalize;
@@ -53,5 +55,6 @@ mod words;
 
 pub use encode::{Piece, Scratch};
 pub use error::{Error, Result};
+pub use file::{FilePiece, ModelFile, NormalizerSpec, TrainerSpec};
 pub use model::Model;
 pub use specification::{ModelKind, PieceKind};

@@ -6,9 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use yuan_pipeline::{Batch, Document, Error, Input, Progress, Result, Shard, for_each_batch};
 
-use super::subject::{Mark, Subject, SubjectScratch};
+use super::subject::{Mark, Subject};
 use super::totals::{Counts, MAX_GROUPS, Measured, Size, Totals};
 use super::{Compression, NAME};
+use crate::Scratch;
 
 /// What `Report::group_by` says where documents are grouped by their files.
 pub(super) const FILE: &str = "file";
@@ -215,7 +216,7 @@ impl Drop for Leaving<'_> {
 fn work(subjects: &[Subject], shared: &Shared, progress: &Progress) -> Vec<Vec<u64>> {
     let _leaving = Leaving(shared);
     let mut used: Vec<Vec<u64>> = subjects.iter().map(|subject| vec![0; subject.size as usize]).collect();
-    let mut scratches: Vec<SubjectScratch> = subjects.iter().map(|_| SubjectScratch::default()).collect();
+    let mut scratches: Vec<Scratch> = subjects.iter().map(|_| Scratch::default()).collect();
     let mut ids = Vec::new();
     loop {
         let mut state = shared.lock();
@@ -264,7 +265,7 @@ fn work(subjects: &[Subject], shared: &Shared, progress: &Progress) -> Vec<Vec<u
 fn measure(
     subjects: &[Subject],
     job: &Job,
-    scratches: &mut [SubjectScratch],
+    scratches: &mut [Scratch],
     used: &mut [Vec<u64>],
     ids: &mut Vec<u32>,
 ) -> Result<Measured> {

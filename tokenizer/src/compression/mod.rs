@@ -89,7 +89,7 @@ impl Compression {
                 name: subject.name.clone(),
                 path: subject.path.display().to_string(),
                 kind: subject.kind.clone(),
-                fingerprint: subject.fingerprint.clone(),
+                fingerprint: subject.tokenizer.fingerprint().to_owned(),
                 overall,
                 groups,
                 vocabulary: vocabulary::report(subject, used, resources.threads)?,

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Error, Result};
-use yuan_sentencepiece::{Model, ModelKind};
 
 use super::NAME;
-use super::tokens::{Token, TokenKind, of_model, of_tokenizer};
+use super::tokens::{Token, TokenKind, of_pieces, of_tokenizer};
 use crate::{Scratch, Tokenizer, files};
 
 /// A tokenizer to be measured, by the name it has in the report.
@@ -16,8 +14,7 @@ pub struct Subject {
     pub(super) path: PathBuf,
     /// `byte-level BPE`, `SentencePiece unigram`, ….
     pub(super) kind: String,
-    pub(super) fingerprint: String,
-    encoder: Encoder,
+    pub(super) tokenizer: Tokenizer,
     /// In the order of their ids.
     pub(super) tokens: Vec<Token>,
     /// One more than the largest id.
@@ -35,50 +32,18 @@ pub(super) enum Mark {
     Unknown,
 }
 
-enum Encoder {
-    HuggingFace(Box<Tokenizer>),
-    SentencePiece(Box<Model>),
-}
-
-/// What a thread needs to encode by one subject.
-#[derive(Default)]
-pub(super) struct SubjectScratch {
-    ours: Scratch,
-    pieces: yuan_sentencepiece::Scratch,
-}
-
 impl Subject {
-    /// Loads a `tokenizer.json` or what comes to one (ranks of tiktoken, GGUF), a SentencePiece `.model`, or the one of these that a folder has. Which of the two a file is,
-    /// its first byte tells.
+    /// Loads whatever [`Tokenizer::load`] does, or the file of these that a folder has.
     ///
     /// # Errors
     /// If there is no such file, it is neither of these, or it cuts or pads texts.
     pub fn load(name: impl Into<String>, path: impl AsRef<Path>) -> Result<Self> {
         let (name, given) = (name.into(), path.as_ref());
         let path = inside(given)?;
-        if !path.exists() {
-            return Err(missing(given));
-        }
-        let bytes = files::load(&path)?;
-        let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        let (encoder, tokens, kind) = if is_json {
-            let tokenizer = Tokenizer::load(&path)?;
-            let (tokens, kind) = of_tokenizer(&tokenizer, &bytes)?;
-            (Encoder::HuggingFace(Box::new(tokenizer)), tokens, kind)
-        } else {
-            let model = Model::from_bytes(&bytes).map_err(|problem| Error::Stage {
-                stage: NAME.into(),
-                problem: format!("`{}` is no tokenizer: {problem}", path.display()),
-                hint: Some(KINDS.into()),
-            })?;
-            let kind = match model.kind() {
-                ModelKind::Unigram => "unigram",
-                ModelKind::Bpe => "BPE",
-                ModelKind::Word => "words",
-                ModelKind::Char => "characters",
-            };
-            let tokens = of_model(&model);
-            (Encoder::SentencePiece(Box::new(model)), tokens, format!("SentencePiece {kind}"))
+        let tokenizer = Tokenizer::load(&path).map_err(|error| as_subject(error, &path, given))?;
+        let (tokens, kind) = match tokenizer.sentencepiece() {
+            Some(pieces) => (of_pieces(pieces), pieces.kind().to_owned()),
+            None => of_tokenizer(&tokenizer, &files::load(&path)?)?,
         };
         let size = tokens.last().map_or(0, |token| token.id + 1);
         let mut marks = vec![Mark::None; size as usize];
@@ -89,8 +54,7 @@ impl Subject {
                 _ => Mark::None,
             };
         }
-        let fingerprint = format!("{:016x}", xxh3_64(&bytes));
-        Ok(Self { name, path: given.to_path_buf(), kind, fingerprint, encoder, tokens, size, marks })
+        Ok(Self { name, path: given.to_path_buf(), kind, tokenizer, tokens, size, marks })
     }
 
     /// Its name in the report.
@@ -102,15 +66,9 @@ impl Subject {
     ///
     /// # Errors
     /// If the model cannot encode it.
-    pub(super) fn encode(&self, text: &str, scratch: &mut SubjectScratch, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<()> {
         ids.clear();
-        match &self.encoder {
-            Encoder::HuggingFace(tokenizer) => tokenizer.encode_into(text, &mut scratch.ours, ids),
-            Encoder::SentencePiece(model) => {
-                model.encode_ids(text, &mut scratch.pieces, ids);
-                Ok(())
-            }
-        }
+        self.tokenizer.encode_into(text, scratch, ids)
     }
 }
 
@@ -125,6 +83,15 @@ fn inside(path: &Path) -> Result<PathBuf> {
     }
     let files = ["tokenizer.json", "tokenizer.model"].map(|name| path.join(name));
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| missing(path))
+}
+
+/// An error of loading in the words of a report.
+fn as_subject(error: Error, path: &Path, given: &Path) -> Error {
+    match error {
+        Error::Stage { .. } if !path.exists() => missing(given),
+        Error::Stage { problem, .. } => Error::Stage { stage: NAME.into(), problem, hint: Some(KINDS.into()) },
+        other => other,
+    }
 }
 
 fn missing(path: &Path) -> Error {

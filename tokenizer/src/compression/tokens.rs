@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 use yuan_pipeline::{Error, Result};
-use yuan_sentencepiece::{Model, PieceKind};
+use yuan_sentencepiece::PieceKind;
 
 use super::NAME;
 use crate::Tokenizer;
 use crate::bytes::from_symbols;
+use crate::sentencepiece::SentencePiece;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,26 +137,29 @@ pub(super) fn of_tokenizer(tokenizer: &Tokenizer, json: &[u8]) -> Result<(Vec<To
     Ok((tokens, if byte_level { format!("byte-level {kind}") } else { kind }))
 }
 
-/// The pieces of a SentencePiece model in the order of their ids.
-pub(super) fn of_model(model: &Model) -> Vec<Token> {
-    let pieces = (0..).map_while(|id| Some((id, model.piece(id)?, model.piece_kind(id)?)));
-    let token = |(id, piece, kind): (u32, &str, PieceKind)| {
-        let kind = match kind {
-            PieceKind::Unknown => TokenKind::Unknown,
-            PieceKind::Unused => TokenKind::Reserved,
-            _ if is_slot(piece) => TokenKind::Reserved,
-            PieceKind::Control => TokenKind::Special,
-            PieceKind::Byte => TokenKind::Byte,
-            PieceKind::Normal | PieceKind::UserDefined => TokenKind::Text,
+/// The pieces of a SentencePiece model and the tokens added to it, in the order of their ids.
+pub(super) fn of_pieces(pieces: &SentencePiece) -> Vec<Token> {
+    let model = pieces.model();
+    let token = |(name, id): (String, u32)| {
+        let piece_kind = model.piece_kind(id);
+        let special = pieces.is_special(id);
+        let kind = match piece_kind {
+            Some(PieceKind::Unknown) => TokenKind::Unknown,
+            Some(PieceKind::Unused) => TokenKind::Reserved,
+            Some(PieceKind::Byte) => TokenKind::Byte,
+            _ if is_slot(&name) => TokenKind::Reserved,
+            Some(PieceKind::Control) => TokenKind::Special,
+            _ if special == Some(true) => TokenKind::Special,
+            _ => TokenKind::Text,
         };
-        let bytes = match (kind, byte_of(piece)) {
+        let bytes = match (kind, byte_of(&name)) {
             (TokenKind::Byte, Some(byte)) => vec![byte],
-            (TokenKind::Text, _) => piece.replace(SPACE, " ").into_bytes(),
-            _ => piece.as_bytes().to_vec(),
+            (TokenKind::Text, _) if special.is_none() => name.replace(SPACE, " ").into_bytes(),
+            _ => name.into_bytes(),
         };
         Token { id, kind, bytes }
     };
-    pieces.map(token).collect()
+    pieces.vocabulary().into_iter().map(token).collect()
 }
 
 /// What SentencePiece writes for a space: U+2581.

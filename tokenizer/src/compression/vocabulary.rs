@@ -7,8 +7,9 @@ use yuan_pipeline::Result;
 
 use super::figures::{Candidates, CrossScript, TokenFigure, VocabularyReport, ratio};
 use super::scripts::Mix;
-use super::subject::{Subject, SubjectScratch};
+use super::subject::Subject;
 use super::tokens::{Token, TokenKind};
+use crate::Scratch;
 
 /// Tokens listed of each of these kinds.
 const LONGEST: usize = 20;
@@ -139,7 +140,7 @@ fn unreachable<'t>(subject: &Subject, unused: &[&'t Token], threads: usize) -> R
             .map(|tokens| {
                 let surroundings = &surroundings;
                 scope.spawn(move || {
-                    let (mut scratch, mut ids) = (SubjectScratch::default(), Vec::new());
+                    let (mut scratch, mut ids) = (Scratch::default(), Vec::new());
                     let mut found = Vec::new();
                     for token in tokens {
                         // A part of a character is no text that could be encoded.
@@ -167,7 +168,7 @@ struct Surroundings(Vec<(&'static str, Vec<u32>)>);
 
 impl Surroundings {
     fn new(subject: &Subject) -> Result<Self> {
-        let mut scratch = SubjectScratch::default();
+        let mut scratch = Scratch::default();
         let encoded = SURROUNDINGS.iter().map(|text| {
             let mut ids = Vec::new();
             subject.encode(text, &mut scratch, &mut ids)?;
@@ -177,14 +178,7 @@ impl Surroundings {
     }
 
     /// Whether `text` becomes the token `id` somewhere.
-    fn reach(
-        &self,
-        subject: &Subject,
-        id: u32,
-        text: &str,
-        scratch: &mut SubjectScratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<bool> {
+    fn reach(&self, subject: &Subject, id: u32, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<bool> {
         // Alone; and without the spaces that the tokenizer puts there itself.
         for alone in [text, text.trim_matches(' ')] {
             subject.encode(alone, scratch, ids)?;

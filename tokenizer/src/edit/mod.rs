@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `reserved.rs` | a reserved slot becomes a named control token |
 //! | `prune.rs` | a smaller vocabulary, by what a corpus uses |
+//! | `join.rs` | SentencePiece models put together |
 //! | `pass.rs` | that as a step of a run |
 
+pub(crate) mod join;
 mod pass;
 mod prune;
 mod reserved;
@@ -16,6 +18,7 @@ use serde_json::{Map, Value};
 use yuan_pipeline::{Error, Result};
 
 pub use crate::files::{Exported, export_huggingface, export_tiktoken};
+pub use join::{Joined, join_models};
 pub use pass::{PruneTokenizer, PruneTokenizerConfig};
 pub(crate) use prune::rules;
 pub use prune::{Pruned, prune};

@@ -55,7 +55,7 @@ impl Direct {
 
     /// Hands the ids of a text to a sink.
     pub(crate) fn encode(&self, text: &str, parse_special: bool, scratch: &mut Scratch, sink: &mut impl Sink) {
-        let Scratch { work, buffer, prefixed } = scratch;
+        let Scratch { work, buffer, prefixed, .. } = scratch;
         work.prepare(self.bpe.number());
         let mut output = Output::new(buffer, sink);
         self.sections(text, parse_special, |section| match section {
@@ -82,7 +82,7 @@ impl Direct {
         ids: &mut Vec<u32>,
         offsets: &mut Vec<(usize, usize)>,
     ) {
-        let Scratch { work, buffer, prefixed } = scratch;
+        let Scratch { work, buffer, prefixed, .. } = scratch;
         work.prepare(self.bpe.number());
         self.sections(text, parse_special, |section| match section {
             Section::Added { id, start, end } => {

@@ -39,6 +39,9 @@ pub struct Scratch {
     buffer: output::Buffer,
     /// A section with a space put before it.
     prefixed: String,
+    /// For SentencePiece models.
+    pub(crate) pieces: yuan_sentencepiece::Scratch,
+    pub(crate) piece_ids: Vec<u32>,
 }
 
 /// What pieces need.

@@ -1,4 +1,4 @@
-//! Files of tokenizers: what each comes to as a `tokenizer.json`, which all else is made of.
+//! Files of tokenizers: what each comes to as a `tokenizer.json`, which all else is made of, SentencePiece models aside.
 //!
 //! | file | told by | read by |
 //! |---|---|---|
@@ -46,8 +46,8 @@ pub(crate) fn no_tokenizer(path: &Path, problem: &str) -> Error {
         stage: "tokenize".into(),
         problem: format!("`{}` {problem}", path.display()),
         hint: Some(
-            "name a `tokenizer.json` of Hugging Face `tokenizers`, ranks of tiktoken or a GGUF file, or make a tokenizer with \
-             `yuan-data train-tokenizer`"
+            "name a `tokenizer.json` of Hugging Face `tokenizers`, a SentencePiece `.model`, ranks of tiktoken or a GGUF file, or make a \
+             tokenizer with `yuan-data train-tokenizer`"
                 .into(),
         ),
     }

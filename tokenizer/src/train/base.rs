@@ -36,9 +36,6 @@ impl Base {
     /// # Errors
     /// If settings do not go together, or leave no room for anything to be learnt.
     pub(super) fn new(config: &TrainTokenizerConfig) -> Result<(Self, Source, usize)> {
-        if config.vocab_multiple == 0 {
-            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
-        }
         let vocab_size = config.vocab_size.checked_next_multiple_of(config.vocab_multiple).unwrap_or(config.vocab_size);
         if config.extend.as_os_str().is_empty() { new(config, vocab_size) } else { old(config, vocab_size) }
     }

@@ -10,6 +10,7 @@ use aho_corasick::AhoCorasick;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sentencepiece;
 use crate::compression::scripts::kind;
 use crate::encode::Direct;
 use crate::pretokenize::Splitter;
@@ -47,6 +48,8 @@ pub(super) enum Source {
     New { added: Option<AhoCorasick>, splitter: Box<Splitter> },
     /// A tokenizer that is there already.
     Old(Arc<Direct>),
+    /// The added tokens of a SentencePiece model, and where its pieces end.
+    Pieces { added: Option<AhoCorasick>, split_digits: bool },
 }
 
 /// Cuts texts into the pieces that are counted.
@@ -80,17 +83,26 @@ impl Cutter {
             _ => self.boundaries.cut(piece, &mut places, &mut short),
         };
         match &self.source {
-            Source::New { added, splitter } => {
-                let mut done = 0;
-                for found in added.iter().flat_map(|added| added.find_iter(text)) {
-                    splitter.split(&text[done..found.start()], &mut cut);
-                    done = found.end();
-                }
-                splitter.split(&text[done..], &mut cut);
-            }
+            Source::New { added, splitter } => between(added.as_ref(), text, |part| splitter.split(part, &mut cut)),
             Source::Old(direct) => direct.pieces(text, cut),
+            Source::Pieces { added, split_digits } => {
+                let text = sentencepiece::prepared(text);
+                between(added.as_ref(), &text, |part| {
+                    sentencepiece::cut(part, *split_digits, self.max_bytes, &mut cut)
+                });
+            }
         }
     }
+}
+
+/// What lies between the added tokens of a text.
+fn between(added: Option<&AhoCorasick>, text: &str, mut take: impl FnMut(&str)) {
+    let mut done = 0;
+    for found in added.iter().flat_map(|added| added.find_iter(text)) {
+        take(&text[done..found.start()]);
+        done = found.end();
+    }
+    take(&text[done..]);
 }
 
 /// Memory kept from piece to piece.

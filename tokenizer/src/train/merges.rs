@@ -37,6 +37,59 @@ pub(crate) struct Wanted<'a> {
     pub max_token_chars: u32,
     /// No token may have these bytes.
     pub forbidden: &'a HashSet<Vec<u8>>,
+    /// Whether tokens have spaces in front or alone: one before other characters, or any number and nothing else.
+    pub spaces_in_front: bool,
+}
+
+/// Where a token has spaces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spaces {
+    None,
+    /// It is a space.
+    One,
+    /// It is several.
+    Several,
+    /// One, and other characters after it.
+    InFront,
+}
+
+impl Spaces {
+    fn of(token: &[u8]) -> Self {
+        match token {
+            [b' '] => Self::One,
+            [b' ', rest @ ..] if rest.iter().all(|byte| *byte == b' ') => Self::Several,
+            [b' ', ..] => Self::InFront,
+            _ => Self::None,
+        }
+    }
+
+    fn may_join(self, right: Self) -> bool {
+        right != Self::InFront && (self != Self::Several || right != Self::None)
+    }
+}
+
+/// What of a token says with which others it may be joined.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Characters that begin in it.
+    chars: u32,
+    spaces: Spaces,
+}
+
+impl Shape {
+    fn of(token: &[u8]) -> Self {
+        // Nothing is joined to the token of no bytes.
+        let chars = if token.is_empty() { u32::MAX } else { chars(token) };
+        Self { chars, spaces: Spaces::of(token) }
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether a token may be made of these.
+    fn allows(&self, left: Shape, right: Shape) -> bool {
+        left.chars.saturating_add(right.chars) <= self.max_token_chars.min(u32::MAX - 1)
+            && (!self.spaces_in_front || left.spaces.may_join(right.spaces))
+    }
 }
 
 /// What is known before anything is learnt, and what was learnt in the end.
@@ -70,8 +123,8 @@ struct Training<'a> {
     symbols: Vec<u32>,
     pieces: Vec<Piece>,
     pairs: Pairs,
-    /// Characters that begin in each token.
-    chars: Vec<u32>,
+    /// By token.
+    shapes: Vec<Shape>,
     wanted: &'a Wanted<'a>,
     queue: Queue,
     before: Neighbours,
@@ -118,7 +171,7 @@ pub(crate) fn train(
         }
         let product = *known.entry(merged).or_insert_with_key(|merged| {
             tokens.push(merged.clone());
-            training.chars.push(chars(merged));
+            training.shapes.push(Shape::of(merged));
             tokens.len() as u32 - 1
         });
         // Where a token that is known is made in a new way, an old rule may hold of it again; it has its rank already.
@@ -230,7 +283,7 @@ impl<'a> Training<'a> {
             symbols,
             pieces: places,
             pairs: Pairs::new(),
-            chars: tokens.iter().map(|token| chars(token)).collect(),
+            shapes: tokens.iter().map(|token| Shape::of(token)).collect(),
             wanted,
             queue: Queue::new(),
             before: Neighbours::default(),
@@ -242,15 +295,15 @@ impl<'a> Training<'a> {
 
     /// Notes all pairs: symbol by symbol what comes after it, those of some symbols at a time.
     fn count_all(&mut self) {
-        self.after.changes.resize(self.chars.len(), NO_CHANGE);
-        let mut starts = vec![0_usize; self.chars.len() + 1];
+        self.after.changes.resize(self.shapes.len(), NO_CHANGE);
+        let mut starts = vec![0_usize; self.shapes.len() + 1];
         self.for_each_pair(|left, _, _, _| starts[left as usize + 1] += 1);
-        (0..self.chars.len()).for_each(|symbol| starts[symbol + 1] += starts[symbol]);
-        let limit = (starts[self.chars.len()] / 8).max(1 << 22);
+        (0..self.shapes.len()).for_each(|symbol| starts[symbol + 1] += starts[symbol]);
+        let limit = (starts[self.shapes.len()] / 8).max(1 << 22);
         let mut first = 0;
-        while first < self.chars.len() {
+        while first < self.shapes.len() {
             let fitting = starts[first..].partition_point(|end| end - starts[first] <= limit) - 1;
-            let last = (first + fitting.max(1)).min(self.chars.len());
+            let last = (first + fitting.max(1)).min(self.shapes.len());
             let begin = starts[first];
             let mut next: Vec<usize> = starts[first..last].iter().map(|start| start - begin).collect();
             let mut found: Vec<(u32, u32)> = vec![(0, 0); starts[last] - begin];
@@ -265,9 +318,8 @@ impl<'a> Training<'a> {
                     self.after.note(*right, *piece, self.pieces[*piece as usize].count);
                 }
                 self.after.collect();
-                let Self { after, pairs, queue, chars, wanted, .. } = self;
-                let rises =
-                    after.each().filter(|(right, ..)| chars[left] + chars[*right as usize] <= wanted.max_token_chars);
+                let Self { after, pairs, queue, shapes, wanted, .. } = self;
+                let rises = after.each().filter(|(right, ..)| wanted.allows(shapes[left], shapes[*right as usize]));
                 let rises = rises.map(|(right, count, pieces)| Rise { pair: pair(left as u32, right), count, pieces });
                 pairs.rise(rises, |pair, count| {
                     if count >= wanted.min_frequency.max(1) {
@@ -290,7 +342,7 @@ impl<'a> Training<'a> {
     /// Puts `product` for every `left right`, from the left of each piece.
     fn merge(&mut self, left: u32, right: u32, product: u32) {
         let holding = self.pairs.remove(pair(left, right));
-        let symbols = self.chars.len();
+        let symbols = self.shapes.len();
         for side in [&mut self.before, &mut self.after] {
             side.changes.resize(symbols, NO_CHANGE);
         }
@@ -327,8 +379,8 @@ impl<'a> Training<'a> {
         drop(holding);
         self.before.collect();
         self.after.collect();
-        let Self { before, after, pairs, queue, chars, wanted, .. } = self;
-        let fits = |one: u32| chars[one as usize] + chars[product as usize] <= wanted.max_token_chars;
+        let Self { before, after, pairs, queue, shapes, wanted, .. } = self;
+        let shape = |symbol: u32| shapes[symbol as usize];
         let least = wanted.min_frequency.max(1);
         let mut queued = |pair, count| {
             if count >= least {
@@ -336,12 +388,12 @@ impl<'a> Training<'a> {
             }
         };
         // What rises comes first: of the same places some fall again, where products stand beside each other.
-        let rises = before.each().filter(|(symbol, ..)| fits(*symbol));
+        let rises = before.each().filter(|(symbol, ..)| wanted.allows(shape(*symbol), shape(product)));
         pairs.rise(
             rises.map(|(symbol, count, pieces)| Rise { pair: pair(symbol, product), count, pieces }),
             &mut queued,
         );
-        let rises = after.each().filter(|(symbol, ..)| fits(*symbol));
+        let rises = after.each().filter(|(symbol, ..)| wanted.allows(shape(product), shape(*symbol)));
         pairs.rise(
             rises.map(|(symbol, count, pieces)| Rise { pair: pair(product, symbol), count, pieces }),
             &mut queued,
@@ -406,7 +458,7 @@ mod tests {
     }
 
     fn wanted(tokens: usize, forbidden: &HashSet<Vec<u8>>) -> Wanted<'_> {
-        Wanted { tokens, min_frequency: 2, max_token_chars: u32::MAX, forbidden }
+        Wanted { tokens, min_frequency: 2, max_token_chars: u32::MAX, forbidden, spaces_in_front: false }
     }
 
     /// Counts all pairs anew for every merge.

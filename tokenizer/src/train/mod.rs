@@ -1,4 +1,4 @@
-//! `train_tokenizer`: a byte-level BPE tokenizer learnt from the corpus, or from a sample of it.
+//! `train_tokenizer`: a tokenizer learnt from the corpus, or from a sample of it.
 //!
 //! Reads `text`. Each work unit leaves its distinct pieces with their counts as a sorted run (`runs.rs`); these are put together,
 //! as many pieces as memory allows (`pieces.rs`), and merges learnt from them (`merges.rs`). With `sample_bytes` the documents
@@ -14,6 +14,7 @@ mod pairs;
 mod pieces;
 mod runs;
 mod sample;
+mod sentencepiece;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,24 +25,26 @@ use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
-use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan, Stage};
+use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan};
 
 use crate::Digits;
 use crate::companions;
 use crate::encode::Scratch;
 use crate::han::HanCharacters;
+use crate::huggingface::matcher;
 use crate::layout::{ReservedPlace, SPECIAL_TOKENS};
 use base::Base;
 use count::Counter;
-use cut::{Boundaries, Cutter};
+use cut::{Boundaries, Cutter, Source};
 pub use cut::{ChineseWords, WordBoundaries};
 pub(crate) use merges::Merges;
 use merges::{Wanted, train};
 use pieces::Budgeted;
 use runs::{Group, RunWriter, Section, sections};
-use sample::{Sample, Sampler, group_of};
+use sample::{Sample, Sampler, group_of, is_of};
+pub use sentencepiece::DomainsConfig;
 
 /// The step's name in a recipe.
 const NAME: &str = "train_tokenizer";
@@ -52,12 +55,30 @@ const MAX_GROUPS: usize = 1000;
 /// Weights of groups in counts are so fine.
 const WEIGHT_UNIT: f64 = 1024.0;
 
-/// Trains a byte-level BPE tokenizer and writes it as a Hugging Face `tokenizer.json`.
+/// What a tokenizer is, and how it is learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenizerKind {
+    /// Byte-pair encoding over bytes, as of GPT-2, Llama 3 and Qwen: a `tokenizer.json`.
+    #[default]
+    ByteLevelBpe,
+    /// Byte-pair encoding over characters with `▁` for spaces and bytes for rare characters, as of LLaMA, YAYI 2, PolyLM and Yuan:
+    /// a SentencePiece `.model`, and a `tokenizer.json` of the same ids.
+    SentencepieceBpe,
+    /// A unigram language model (Kudo 2018, arXiv:1804.10959) over the same pieces of text: a `.model` and a `tokenizer.json`.
+    Unigram,
+}
+
+/// Trains a tokenizer, byte-level BPE by default, and writes it as a Hugging Face `tokenizer.json` or a SentencePiece `.model`.
 ///
-/// Ids: special tokens, reserved slots, added tokens, 256 byte symbols, merges.
+/// Ids: special tokens, reserved slots, added tokens, 256 bytes, what is learnt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainTokenizerConfig {
+    /// `byte_level_bpe`, `sentencepiece_bpe` or `unigram`. The last two write `.model`, `.vocab` and `tokenizer.json` beside each other,
+    /// have `<unk>` as id 0 unless it is among the special tokens, and cut texts where spaces begin, the script changes, and at digits.
+    /// Default `byte_level_bpe`.
+    pub kind: TokenizerKind,
     /// Tokens of all kinds. A sample too small for so many merges gives fewer. Default 81920 (YAYI 2,
     /// arXiv:2312.14862: 80,000 rounded up to a multiple of 128).
     pub vocab_size: u32,
@@ -75,6 +96,9 @@ pub struct TrainTokenizerConfig {
     /// 1 of GB 2312), `traditional` (5,401 of level 1 of Big5), `all` of these, or `auto`: `simplified` in vocabularies of 16,384
     /// tokens and more. Default `auto`.
     pub han_characters: HanCharacters,
+    /// With `sentencepiece_bpe` and `unigram`: characters have pieces of their own, the most frequent first, until they make up this
+    /// share of the texts, above 0 and at most 1; others are spelled in bytes. Default 0.9995 (SentencePiece).
+    pub character_coverage: f64,
     /// Whether opening and closing HTML tags without attributes are tokens of their own. Default true
     /// (YAYI 2).
     pub html_tags: bool,
@@ -87,7 +111,7 @@ pub struct TrainTokenizerConfig {
     /// `cl100k`, `llama3`, `qwen2`, `o200k`, `deepseek3`, as the tokenizers of these models do, or a regular expression, which is
     /// slower. Default `yuan`.
     pub pattern: String,
-    /// With the pattern `yuan`: `split` makes every digit a token, `groups` three of them, `keep` treats runs of digits like words. Default `split` (YAYI 2,
+    /// With the pattern `yuan`, and with pieces of characters: `split` makes every digit a token, `groups` three of them, `keep` treats runs of digits like words. Default `split` (YAYI 2,
     /// PolyLM, LLaMA).
     pub digits: Digits,
     /// Fewest times a pair stands in the sample to be merged. Default 2 (Hugging Face's trainers take 0 or
@@ -121,20 +145,31 @@ pub struct TrainTokenizerConfig {
     /// Whether no merge joins characters of two scripts, nor digits, punctuation or symbols to these or each other, whatever the pattern.
     /// In training alone, as `words`. Default false.
     pub script_boundaries: bool,
+    /// With `kind = "unigram"` and `balance_by`: a vocabulary is learnt for each value of that column, and their probabilities are
+    /// averaged by the bytes of each (Yuan 2.0). Default none: one is learnt from all.
+    pub domains: Option<DomainsConfig>,
+    /// With `sentencepiece_bpe` and `unigram`: a `.model` whose pieces come first and keep their ids and scores; what is learnt and not
+    /// among them comes behind, `vocab_size` being without them (Yuan 2.0 joins its Chinese pieces to LLaMA's). Writes no
+    /// `tokenizer.json`. Default empty: none.
+    pub join_to: PathBuf,
+    /// Languages whose documents are learnt from, by the column `language`: `zh` is also `zh-Hans`. Default empty: all documents.
+    pub only_languages: Vec<String>,
     /// The file written; if its name is `tokenizer.json`, a `tokenizer_config.json` and a `special_tokens_map.json` are put beside it, so
-    /// that `transformers` loads the folder. Default `tokenizer.json`.
+    /// that `transformers` loads the folder. With `sentencepiece_bpe` and `unigram` it may end in `.model` as well. Default `tokenizer.json`.
     pub output: PathBuf,
 }
 
 impl Default for TrainTokenizerConfig {
     fn default() -> Self {
         Self {
+            kind: TokenizerKind::ByteLevelBpe,
             vocab_size: 81_920,
             special_tokens: SPECIAL_TOKENS.map(Into::into).to_vec(),
             reserved: 200,
             reserved_place: ReservedPlace::Front,
             vocab_multiple: 1,
             han_characters: HanCharacters::Auto,
+            character_coverage: 0.9995,
             html_tags: true,
             punctuation: false,
             added_tokens: Vec::new(),
@@ -151,6 +186,9 @@ impl Default for TrainTokenizerConfig {
             extend: PathBuf::new(),
             words: WordBoundaries::None,
             script_boundaries: false,
+            domains: None,
+            join_to: PathBuf::new(),
+            only_languages: Vec::new(),
             output: "tokenizer.json".into(),
         }
     }
@@ -178,7 +216,42 @@ impl TrainTokenizerConfig {
     }
 
     fn build_within(&self, words: Option<Arc<dyn ChineseWords>>) -> Result<TrainTokenizer> {
-        let (base, source, merges) = Base::new(self)?;
+        self.check_numbers()?;
+        let (learner, source) = match self.kind {
+            TokenizerKind::ByteLevelBpe => {
+                if self.domains.is_some() || !self.join_to.as_os_str().is_empty() {
+                    let problem = "`domains` and `join_to` are for `kind = \"unigram\"` and `\"sentencepiece_bpe\"`";
+                    return Err(Error::stage(NAME, problem));
+                }
+                let (base, source, merges) = Base::new(self)?;
+                (Learner::Bytes { base, merges }, source)
+            }
+            _ => {
+                if !self.extend.as_os_str().is_empty() {
+                    let problem = format!("`extend` is for byte-level BPE, and `kind` is `{}`", self.kind.name());
+                    let hint = "join_to = \"old.model\" puts what is learnt behind a model that is there".into();
+                    return Err(Error::Stage { stage: NAME.into(), problem, hint: Some(hint) });
+                }
+                let plan = sentencepiece::Plan::new(self)?;
+                let added = matcher(plan.names().iter())
+                    .ok_or_else(|| Error::stage(NAME, "there are too many added tokens to look for"))?;
+                (Learner::Pieces(Box::new(plan)), Source::Pieces { added, split_digits: self.digits == Digits::Split })
+            }
+        };
+        let boundaries = Boundaries { words, scripts: self.script_boundaries };
+        Ok(TrainTokenizer {
+            sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
+            cutter: Arc::new(Cutter::new(source, boundaries, self.max_piece_bytes)),
+            idle: Idle::default(),
+            config: self.clone(),
+            learner,
+        })
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        if self.vocab_multiple == 0 {
+            return Err(Error::stage(NAME, "`vocab_multiple` is 0, it must be at least 1"));
+        }
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(Error::stage(NAME, format!("`alpha` is {}, it must be from 0 to 1", self.alpha)));
         }
@@ -188,24 +261,22 @@ impl TrainTokenizerConfig {
         if self.balance_by.is_empty() && !self.weights.is_empty() {
             return Err(Error::stage(NAME, "`weights` need `balance_by`, the column whose values they are for"));
         }
-        let boundaries = Boundaries { words, scripts: self.script_boundaries };
-        Ok(TrainTokenizer {
-            sampler: (self.sample_bytes > 0).then(|| Sampler::new(self.seed, self.sample_bytes)),
-            cutter: Arc::new(Cutter::new(source, boundaries, self.max_piece_bytes)),
-            idle: Idle::default(),
-            config: self.clone(),
-            base,
-            merges,
-        })
+        Ok(())
     }
+}
+
+/// What is learnt, over what.
+enum Learner {
+    /// Merges of bytes, at most so many, behind those that are there.
+    Bytes { base: Base, merges: usize },
+    /// Pieces of characters.
+    Pieces(Box<sentencepiece::Plan>),
 }
 
 /// The pass of a [`TrainTokenizerConfig`].
 pub struct TrainTokenizer {
     config: TrainTokenizerConfig,
-    base: Base,
-    /// Merges to be learnt, at most.
-    merges: usize,
+    learner: Learner,
     cutter: Arc<Cutter>,
     idle: Idle,
     sampler: Option<Sampler>,
@@ -215,17 +286,19 @@ impl Pass for TrainTokenizer {
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
         let balance_by = &self.config.balance_by;
         match &self.sampler {
-            Some(sampler) => sampler.scan(partial, balance_by),
+            Some(sampler) => sampler.scan(partial, balance_by, &self.config.only_languages),
             None => Ok(Box::new(CountScan {
                 partial: partial.into(),
                 balance_by: balance_by.clone(),
+                only: self.config.only_languages.clone(),
                 counts: Counts::new(self.cutter.clone(), self.idle.clone()),
             })),
         }
     }
 
     fn columns(&self) -> Columns {
-        Columns::reads((self.config.balance_by == "language").then_some("language"))
+        let reads_language = self.config.balance_by == "language" || !self.config.only_languages.is_empty();
+        Columns::reads(reads_language.then_some("language"))
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
@@ -240,8 +313,13 @@ impl Pass for TrainTokenizer {
         for (name, group) in &groups {
             context.tally("texts", name.clone(), group.documents, group.bytes);
         }
-        let documents = groups.values().map(|group| group.documents).sum::<u64>();
-        let text_bytes = groups.values().map(|group| group.bytes).sum::<u64>();
+        let (base, merges) = match &self.learner {
+            Learner::Bytes { base, merges } => (base, *merges),
+            Learner::Pieces(plan) => {
+                let (summary, bytes) = plan.reduce(sections, &groups, context)?;
+                return self.write_summary(summary, &bytes, &groups, outcome);
+            }
+        };
         let weighed = sections.into_iter().map(|section| {
             let weight = groups[&section.group.name].weight;
             (section, weight)
@@ -254,49 +332,59 @@ impl Pass for TrainTokenizer {
         let distinct = budgeted.seen;
         let (pieces, threshold) = budgeted.finish();
         let kept = pieces.len();
-        let forbidden = self.base.forbidden();
+        let forbidden = base.forbidden();
         let unit = if config.balance_by.is_empty() { 1 } else { WEIGHT_UNIT as u64 };
         let wanted = Wanted {
-            tokens: self.merges,
+            tokens: merges,
             min_frequency: config.min_frequency.saturating_mul(unit),
             max_token_chars: config.max_token_chars,
             forbidden: &forbidden,
+            spaces_in_front: false,
         };
         let mut scratch = Scratch::default();
-        let encode = |piece: &[u8], symbols: &mut Vec<u32>| self.base.encode(piece, &mut scratch, symbols);
-        let merges = train(pieces, self.base.merges().clone(), encode, &wanted, || context.check())?;
-        let (tokenizer, vocab_size) = self.base.file(&merges, config.vocab_multiple);
-        companions::write(&config.output, &tokenizer, self.base.path())?;
-        let bytes = companions::pretty(&tokenizer);
+        let encode = |piece: &[u8], symbols: &mut Vec<u32>| base.encode(piece, &mut scratch, symbols);
+        let merges = train(pieces, base.merges().clone(), encode, &wanted, || context.check())?;
+        let (tokenizer, vocab_size) = base.file(&merges, config.vocab_multiple);
+        companions::write(&config.output, &tokenizer, base.path())?;
         let summary = json!({
             "tokenizer": config.output,
             "vocab_size": vocab_size,
-            "merges": merges.rules.len() - self.base.merges().rules.len(),
-            "documents": documents,
-            "bytes": text_bytes,
+            "merges": merges.rules.len() - base.merges().rules.len(),
             "distinct_pieces": distinct,
             "kept_pieces": kept,
             "least_exact_count": threshold,
-            "groups": groups.iter().map(|(name, group)| json!({
-                "name": name, "documents": group.documents, "bytes": group.bytes,
-                "weight": group.weight as f64 / unit as f64,
-            })).collect::<Vec<_>>(),
-            "xxh3": format!("{:016x}", xxh3_64(&bytes)),
         });
-        let summary = serde_json::to_vec_pretty(&summary).expect("a JSON value is JSON");
-        std::fs::write(outcome, summary).map_err(Error::io("write", outcome))
+        self.write_summary(summary, &companions::pretty(&tokenizer), &groups, outcome)
     }
 
     fn ends_in_stage(&self) -> bool {
         false
     }
-
-    fn stage(&self, _outcome: &Path) -> Result<Option<Box<dyn Stage>>> {
-        Ok(None)
-    }
 }
 
 impl TrainTokenizer {
+    /// Writes the outcome: what is known of the tokenizer, whose file has these bytes, and what it was learnt from.
+    fn write_summary(
+        &self,
+        mut summary: Value,
+        bytes: &[u8],
+        groups: &BTreeMap<String, Weighed>,
+        outcome: &Path,
+    ) -> Result<()> {
+        let unit = if self.config.balance_by.is_empty() { 1.0 } else { WEIGHT_UNIT };
+        summary["documents"] = groups.values().map(|group| group.documents).sum::<u64>().into();
+        summary["bytes"] = groups.values().map(|group| group.bytes).sum::<u64>().into();
+        let group = |(name, group): (&String, &Weighed)| {
+            json!({
+                "name": name, "documents": group.documents, "bytes": group.bytes, "weight": group.weight as f64 / unit,
+            })
+        };
+        summary["groups"] = groups.iter().map(group).collect();
+        summary["xxh3"] = format!("{:016x}", xxh3_64(bytes)).into();
+        let summary = serde_json::to_vec_pretty(&summary).expect("a JSON value is JSON");
+        std::fs::write(outcome, summary).map_err(Error::io("write", outcome))
+    }
+
     /// Counts the pieces of the sample on all threads; the runs that come of it.
     fn count_sample(&self, partials: &[PathBuf], context: &Context<'_>) -> Result<Vec<PathBuf>> {
         let sample = Sample::choose(partials, self.config.sample_bytes)?;
@@ -362,12 +450,13 @@ impl TrainTokenizer {
 struct CountScan {
     partial: PathBuf,
     balance_by: String,
+    only: Vec<String>,
     counts: Counts,
 }
 
 impl Scan for CountScan {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
-        for document in batch.documents() {
+        for document in batch.documents().filter(|document| is_of(document, &self.only)) {
             self.counts.count(&group_of(&document, &self.balance_by), document.text())?;
         }
         Ok(())

@@ -58,10 +58,11 @@ impl Sampler {
     }
 
     /// Starts the partial file of a unit.
-    pub(crate) fn scan(&self, partial: &Path, balance_by: &str) -> Result<Box<dyn Scan>> {
+    pub(crate) fn scan(&self, partial: &Path, balance_by: &str, only: &[String]) -> Result<Box<dyn Scan>> {
         let file = File::create(partial).map_err(Error::io("create", partial))?;
         let out = zstd::Encoder::new(BufWriter::new(file), 1).map_err(Error::io("write", partial))?;
-        Ok(Box::new(Unit { sampler: self.clone(), balance_by: balance_by.into(), path: partial.to_path_buf(), out }))
+        let (balance_by, only) = (balance_by.into(), only.to_vec());
+        Ok(Box::new(Unit { sampler: self.clone(), balance_by, only, path: partial.to_path_buf(), out }))
     }
 
     fn key(&self, doc_id: u64) -> Key {
@@ -73,13 +74,14 @@ impl Sampler {
 struct Unit {
     sampler: Sampler,
     balance_by: String,
+    only: Vec<String>,
     path: PathBuf,
     out: zstd::Encoder<'static, BufWriter<File>>,
 }
 
 impl Scan for Unit {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
-        for document in batch.documents() {
+        for document in batch.documents().filter(|document| is_of(document, &self.only)) {
             let text = cut(document.text(), self.sampler.limit);
             let key = self.sampler.key(document.doc_id());
             let bytes = text.len() as u64;
@@ -111,6 +113,17 @@ pub(crate) fn group_of<'a>(document: &'a Document<'_>, balance_by: &str) -> Cow<
         "source" => Cow::Owned(document.source().to_string()),
         name => document.str(name).unwrap_or_default(),
     }
+}
+
+/// Whether a document is in one of these languages, `zh` being also `zh-Hans`; any is if there are none.
+pub(crate) fn is_of(document: &Document<'_>, languages: &[String]) -> bool {
+    languages.is_empty()
+        || document.str("language").is_some_and(|found| {
+            let named = |name: &String| {
+                found.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            };
+            languages.iter().any(named)
+        })
 }
 
 /// The text, or as much of it as fits.
@@ -223,7 +236,7 @@ mod tests {
             order.reverse();
         }
         for (path, batch) in order {
-            let mut scan = sampler.scan(path, "").unwrap();
+            let mut scan = sampler.scan(path, "", &[]).unwrap();
             scan.batch(batch).unwrap();
             scan.finish().unwrap();
         }
@@ -259,7 +272,7 @@ mod tests {
     fn a_truncated_partial_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("partial");
-        let mut scan = Sampler::new(0, 1_000).scan(&path, "").unwrap();
+        let mut scan = Sampler::new(0, 1_000).scan(&path, "", &[]).unwrap();
         scan.batch(&Batch::of_texts(&["one", "two"])).unwrap();
         scan.finish().unwrap();
         let whole = std::fs::read(&path).unwrap();
