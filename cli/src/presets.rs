@@ -6,7 +6,8 @@ use crate::hints::{did_you_mean, usage};
 use crate::recipe::{Recipe, StageConfig};
 
 /// Whose definitions stages follow as `compat`.
-const PEERS: [&str; 8] = ["datatrove", "c4", "fineweb", "dclm", "dolma", "ccnet", "roots", "data-juicer"];
+const PEERS: [&str; 9] =
+    ["datatrove", "c4", "fineweb", "dclm", "dolma", "ccnet", "roots", "data-juicer", "huggingface"];
 
 /// A published recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

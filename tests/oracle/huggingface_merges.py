@@ -27,8 +27,8 @@ def ours(binary, path, pattern, vocab_size, folder):
     recipe = folder / "recipe.toml"
     recipe.write_text(
         f'[input]\npaths = ["{path}"]\n[output]\ndocuments = false\n[[stage]]\n'
-        f'train_tokenizer = {{ vocab_size = {vocab_size}, pattern = "{pattern}", special_tokens = [], reserved = 0, html_tags = false, '
-        "punctuation = false, max_token_chars = 1000000, max_piece_bytes = 0, han_characters = \"none\" }\n"
+        f'train_tokenizer = {{ vocab_size = {vocab_size}, pattern = "{pattern}", special_tokens = [], reserved = 0, '
+        'compat = "huggingface" }\n'
     )
     subprocess.run([binary, "run", recipe, "-o", folder / "run", "--quiet"], check=True)
     return json.loads((folder / "run" / "tokenizer.json").read_text())

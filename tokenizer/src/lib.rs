@@ -34,4 +34,6 @@ pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
 pub use stage::{Tokenize, TokenizeConfig};
 pub use tokenizer::Tokenizer;
-pub use train::{ChineseWords, DomainsConfig, TokenizerKind, TrainTokenizer, TrainTokenizerConfig, WordBoundaries};
+pub use train::{
+    ChineseWords, DomainsConfig, TokenizerKind, TrainTokenizer, TrainTokenizerConfig, TrainerCompat, WordBoundaries,
+};

@@ -72,6 +72,10 @@ pub(super) fn parse_word_language(text: &str) -> Result<WordLanguage, String> {
     parse_name(text, "en, zh")
 }
 
+pub(super) fn parse_trainer_compat(text: &str) -> Result<yuan_tokenizer::TrainerCompat, String> {
+    parse_name(text, "none, huggingface")
+}
+
 pub(super) fn parse_words(text: &str) -> Result<WordBoundaries, String> {
     parse_name(text, "none, jieba")
 }

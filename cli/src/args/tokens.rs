@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use yuan_tokenizer::edit::Assignment;
-use yuan_tokenizer::{TokenizerKind, WordBoundaries};
+use yuan_tokenizer::{TokenizerKind, TrainerCompat, WordBoundaries};
 
 use super::documents::InputArgs;
-use super::parse::{parse_bytes, parse_tokenizer_kind, parse_words};
+use super::parse::{parse_bytes, parse_tokenizer_kind, parse_trainer_compat, parse_words};
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -20,6 +20,9 @@ pub struct TrainTokenizerArgs {
     /// byte_level_bpe, sentencepiece_bpe or unigram; the last two write FILE's .model, .vocab and .json [default: byte_level_bpe]
     #[arg(long, value_name = "KIND", value_parser = parse_tokenizer_kind)]
     pub kind: Option<TokenizerKind>,
+    /// Learn merge for merge what `tokenizers`' trainer does: huggingface, or none [default: none]
+    #[arg(long, value_name = "PEER", value_parser = parse_trainer_compat)]
+    pub compat: Option<TrainerCompat>,
     /// Tokens in all: special tokens, reserved slots, added tokens, 256 bytes and merges
     #[arg(long, value_name = "N")]
     pub vocab_size: Option<u32>,

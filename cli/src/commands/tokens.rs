@@ -18,6 +18,7 @@ use crate::recipe::{Recipe, StageConfig};
 pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Result<Done> {
     let mut train = yuan_tokenizer::TrainTokenizerConfig::default();
     train.kind = args.kind.unwrap_or(train.kind);
+    train.compat = args.compat.unwrap_or(train.compat);
     train.vocab_size = args.vocab_size.unwrap_or(train.vocab_size);
     train.reserved = args.reserved.unwrap_or(train.reserved);
     train.pattern = args.pattern.clone().unwrap_or(train.pattern);
