@@ -5,6 +5,9 @@
 //! | `reserved.rs` | a reserved slot becomes a named control token |
 //! | `prune.rs` | a smaller vocabulary, by what a corpus uses |
 //! | `pass.rs` | that as a step of a run |
+//!
+//! Going on with a tokenizer is a training ([`TrainTokenizerConfig::extend`](crate::TrainTokenizerConfig)); writing one in another form is in
+//! `files/`.
 
 mod pass;
 mod prune;
