@@ -61,8 +61,10 @@ fn agreeing(file: &Value, config: Option<Value>, map: Option<Value>) -> (Value, 
     }
     let special: Vec<String> =
         edit::added(file).into_iter().filter(|(_, _, special)| *special).map(|(_, name, _)| name).collect();
-    // A configuration without a list leaves it to the other file.
-    if let Some(list) = OTHERS.iter().find(|list| config[**list].is_array()) {
+    // A configuration without a list leaves it to the other file, which is not read beside one with all added tokens.
+    let is_whole = config["added_tokens_decoder"].is_object();
+    let list = OTHERS.iter().find(|list| config[**list].is_array()).or(OTHERS.first().filter(|_| is_whole));
+    if let Some(list) = list {
         list_others(&mut config, list, &special);
     }
     let list = OTHERS.iter().find(|list| map[**list].is_array()).unwrap_or(&OTHERS[0]);
@@ -163,5 +165,7 @@ mod tests {
         assert_eq!(config["added_tokens_decoder"]["11"]["special"], false);
         assert_eq!(map["additional_special_tokens"], json!(["<a>", "<|reserved_0|>"]));
         assert_eq!(map["eos_token"]["content"], "<e>");
+        let (config, _) = agreeing(&file, Some(json!({ "added_tokens_decoder": {} })), None);
+        assert_eq!(config["additional_special_tokens"], json!(["<e>", "<a>", "<|reserved_0|>"]));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::{corpus, small_texts, train};
 use tokenizers::models::bpe::BpeTrainer;
 use tokenizers::{AddedToken, Tokenizer as Library, models::TrainerWrapper};
-use yuan_tokenizer::{Digits, HanCharacters, Scratch, Tokenizer, TrainTokenizerConfig};
+use yuan_tokenizer::{Digits, Scratch, Tokenizer, TrainTokenizerConfig, TrainerCompat};
 
 /// Texts of several kinds, `bytes` of each, or small ones where the corpora are not there.
 fn texts(bytes: usize) -> Vec<String> {
@@ -77,12 +77,9 @@ fn our_merges_by(pattern: &str) {
     let config = TrainTokenizerConfig {
         vocab_size: 4_000,
         pattern: pattern.into(),
-        max_token_chars: u32::MAX,
-        max_piece_bytes: 0,
-        han_characters: HanCharacters::None,
-        // The library learns from added tokens as if they were words.
-        html_tags: false,
-        punctuation: false,
+        // The library learns from added tokens as if they were words, and guarantees no Han characters.
+        compat: TrainerCompat::Huggingface,
+        html_tags: true,
         output: folder.path().join("tokenizer.json"),
         ..TrainTokenizerConfig::default()
     };

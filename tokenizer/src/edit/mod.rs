@@ -6,6 +6,9 @@
 //! | `prune.rs` | a smaller vocabulary, by what a corpus uses |
 //! | `join.rs` | SentencePiece models put together |
 //! | `pass.rs` | that as a step of a run |
+//!
+//! Going on with a tokenizer is a training ([`TrainTokenizerConfig::extend`](crate::TrainTokenizerConfig)); writing one in another form is in
+//! `files/`.
 
 pub(crate) mod join;
 mod pass;

@@ -89,8 +89,8 @@ fn byte_level(path: &Path, header: &Header) -> Result<Vec<u8>> {
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 /// Letters of DeepSeek LLM's words.
 const DEEPSEEK_LETTERS: &str = concat!(
-    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐ",
-    r"ῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\x{1f7d}ᾀ-ᾴᾶ-ᾼ\x{1fbe}ῂ-ῄῆ-ῌῐ-\x{1fd3}ῖ-\x{1fdb}ῠ-Ῥ",
+    r"ῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212a}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 );
 
 /// The patterns that a name stands for, each cutting the pieces of the one before, and whether a piece that is a token becomes it
@@ -156,4 +156,40 @@ fn pre_tokenizer(name: &str) -> Option<(Vec<String>, bool)> {
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::huggingface::pre_tokenizer_json;
+    use crate::pretokenize::PreTokenizer;
+
+    #[test]
+    fn what_names_stand_for_cuts_texts() {
+        let text = "Don't 12345 今天，  x=1;\n\tÄpfel ";
+        for (name, pieces) in [
+            ("gpt-2", 14),
+            ("llama-bpe", 14),
+            ("glm4", 14),
+            ("qwen2", 17),
+            ("qwen35", 17),
+            ("gpt-4o", 13),
+            ("tekken", 17),
+            ("deepseek-v3", 15),
+            ("deepseek-llm", 17),
+            ("deepseek-coder", 20),
+            ("starcoder", 19),
+            ("falcon", 17),
+            ("seed-coder", 18),
+            ("bailingmoe", 17),
+        ] {
+            let (patterns, _) = pre_tokenizer(name).unwrap();
+            let splitter = PreTokenizer::from_json(&pre_tokenizer_json(&patterns)).unwrap().splitter;
+            let mut found = Vec::new();
+            splitter.split(text, |piece| found.push(piece.to_owned()));
+            assert_eq!(found.concat(), text, "{name}");
+            assert_eq!(found.len(), pieces, "{name}: {found:?}");
+        }
+        assert!(pre_tokenizer("default").is_none());
+    }
 }
