@@ -222,7 +222,7 @@ fn no_merge_crosses_a_word_or_a_script_if_asked() {
     let train = |name: &str, settings: &str| {
         dir.file(
             &format!("{name}.toml"),
-            &format!(
+            format!(
                 "[input]\npaths = [\"corpus.jsonl\"]\n[output]\ndocuments = false\n[[stage]]\n\
                  train_tokenizer = {{ vocab_size = 6000, reserved = 0, html_tags = false, han_characters = \"none\"{settings} }}\n"
             ),
