@@ -106,6 +106,7 @@ def main():
         # As it comes, and with nothing but merges, as the peers have it.
         "yuan-data": "",
         "yuan-data, merges alone": ", special_tokens = [], reserved = 0, html_tags = false, punctuation = false, han_characters = \"none\"",
+        "yuan-data, sentencepiece_bpe": ", kind = \"sentencepiece_bpe\", special_tokens = [], reserved = 0, html_tags = false, han_characters = \"none\"",
     }
     runs = []
     for name, settings in recipes.items():
@@ -114,7 +115,10 @@ def main():
         folder = work / name.replace(" ", "-").replace(",", "")
         subprocess.run(["rm", "-rf", folder], check=True)
         figures = measured([arguments.binary.resolve(), "run", recipe, "-o", folder, "--quiet"])
-        runs.append((name, "tokenizers", folder / "tokenizer.json", figures))
+        if "sentencepiece" in name:
+            runs.append((name, "sentencepiece", folder / "tokenizer", figures))
+        else:
+            runs.append((name, "tokenizers", folder / "tokenizer.json", figures))
     pre_tokenizer = json.dumps(json.loads(runs[0][2].read_text())["pre_tokenizer"])
     this = [sys.executable, __file__, "--train"]
     out = work / "huggingface.json"

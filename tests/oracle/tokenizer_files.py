@@ -25,6 +25,7 @@ import tempfile
 import unicodedata
 
 import gguf
+import sentencepiece
 import tiktoken
 import tokenizers
 import zstandard
@@ -83,6 +84,29 @@ def write_gguf(path, file, pre, model="gpt2"):
     writer.close()
 
 
+def write_llama_gguf(path, model):
+    """As llama.cpp's converter does with a SentencePiece model: pieces, scores, kinds."""
+    kinds = gguf.TokenType
+    of = ((model.is_unknown, kinds.UNKNOWN), (model.is_control, kinds.CONTROL), (model.is_unused, kinds.UNUSED), (model.is_byte, kinds.BYTE))
+    tokens = range(model.vocab_size())
+    types = [next((kind for test, kind in of if test(id)), kinds.NORMAL) for id in tokens]
+    # The library does not tell user-defined pieces.
+    types[model.piece_to_id("<|tool|>")] = kinds.USER_DEFINED
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([model.id_to_piece(id) for id in tokens])
+    writer.add_token_scores([model.get_score(id) for id in tokens])
+    writer.add_token_types(types)
+    writer.add_unk_token_id(model.unk_id())
+    writer.add_bos_token_id(model.bos_id())
+    writer.add_eos_token_id(model.eos_id())
+    writer.add_add_space_prefix(True)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+
+
 def fixtures(folder):
     folder.mkdir(parents=True, exist_ok=True)
     learnt_from = "\n".join(TEXTS * 3) + (pathlib.Path(__file__).parents[2] / "LICENSE").read_text()
@@ -117,7 +141,17 @@ def fixtures(folder):
     library.add_tokens([tokenizers.AddedToken("<|tool|>", normalized=False)])
     write_gguf(folder / "qwen2.gguf", json.loads(library.to_str()), "qwen2")
     library.encode_special_tokens = True
+    learnt = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS * 3 + learnt_from.split("\n")), model_writer=learnt, model_type="bpe", vocab_size=640, byte_fallback=True,
+        character_coverage=0.98, split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        user_defined_symbols=["<|tool|>"], minloglevel=2, num_threads=1,
+    )
+    model = sentencepiece.SentencePieceProcessor(model_proto=learnt.getvalue())
+    write_llama_gguf(folder / "llama.gguf", model)
     expected = {
+        "sentencepiece": sentencepiece.__version__,
+        "llama.gguf": [{"text": text, "ids": model.encode(text)} for text in TEXTS],
         "tiktoken": tiktoken.__version__,
         "tokenizers": tokenizers.__version__,
         "educational.tiktoken": [{"text": text, "ids": ids, "ids_with_special": more} for text, ids, more in zip(TEXTS, plain, special)],

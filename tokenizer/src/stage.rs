@@ -25,7 +25,7 @@ const NAME: &str = "tokenize";
 #[serde(default, deny_unknown_fields)]
 pub struct TokenizeConfig {
     /// A `tokenizer.json` of Hugging Face `tokenizers`, such as `train_tokenizer` writes, a SentencePiece `.model` with the files beside
-    /// it that name and add tokens, ranks of tiktoken, or a GGUF file with a byte-level vocabulary. Default `tokenizer.json`.
+    /// it that name and add tokens, ranks of tiktoken, or a GGUF file. Default `tokenizer.json`.
     pub tokenizer: PathBuf,
     /// Whether each document's tokens end in the end-of-document token. Default true (Megatron-LM
     /// `--append-eod`, Yuan 2.0).

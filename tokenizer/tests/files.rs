@@ -76,6 +76,26 @@ fn a_gguf_vocabulary_gives_the_ids_of_its_tokenizer() {
 }
 
 #[test]
+fn a_gguf_vocabulary_of_pieces_gives_the_ids_of_its_model() {
+    let expected = json_of(&fixture("expected.json"));
+    let tokenizer = Tokenizer::load(fixture("llama.gguf")).unwrap();
+    assert_eq!((tokenizer.vocab_size(), tokenizer.token_to_id("</s>")), (640, Some(2)));
+    for case in expected["llama.gguf"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        assert_eq!(tokenizer.encode(text).unwrap(), ids_of(&case["ids"]), "{text:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fixture("llama.gguf")).unwrap();
+    for key in ["tokenizer.ggml.scores", "tokenizer.ggml.token_type"] {
+        let at = bytes.windows(key.len()).position(|window| window == key.as_bytes()).unwrap();
+        let mut other = bytes.clone();
+        other[at + key.len() - 1] = b'X';
+        let (error, _) = refused(folder.path(), "without.gguf", &other);
+        assert!(error.contains(&format!("has no `{key}`")), "{error}");
+    }
+}
+
+#[test]
 fn ranks_that_say_too_little_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

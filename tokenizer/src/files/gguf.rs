@@ -2,7 +2,8 @@
 //!
 //! `tokenizer.ggml.model` says the kind: `gpt2` is byte-level BPE, whose tokens and merges are there in full. How texts are cut
 //! is named by `tokenizer.ggml.pre`; what the names mean is known from llama.cpp, of which those with patterns that `tokenizers` can
-//! run are here. As llama.cpp does, no text is brought into a normalisation form, whatever the original tokenizer did.
+//! run are here. As llama.cpp does, no text is brought into a normalisation form, whatever the original tokenizer did. `llama` is
+//! SentencePiece BPE: pieces with their scores and kinds, which come to a `.model`.
 //!
 //! Source: `src/llama-vocab.cpp` of llama.cpp (names, patterns, `ignore_merges`) and `gguf-py` (keys, token types).
 
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use yuan_gguf::{Header, Value};
 use yuan_pipeline::Result;
+use yuan_sentencepiece::{FilePiece, ModelFile, ModelKind, NormalizerSpec, PieceKind};
 
 use super::byte_level::{Added, ByteLevel};
 use crate::bytes::{BYTE_CHARS, from_symbols};
@@ -21,17 +23,20 @@ use crate::pretokenize::named;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
-/// The `tokenizer.json` that the header of a GGUF file comes to.
-pub(super) fn tokenizer_json(path: &Path, source: impl Read) -> Result<Vec<u8>> {
+/// The `tokenizer.json` or `.model` that the header of a GGUF file comes to.
+pub(super) fn vocabulary(path: &Path, source: impl Read) -> Result<Vec<u8>> {
     let header = Header::read(source).map_err(|error| {
         edit::refuse(path, format!("has no header that can be read: {error}"), "fetch or convert the file anew")
     })?;
     let another = "name the `tokenizer.json` or `tokenizer.model` that the file was converted from";
     match header.get("tokenizer.ggml.model").and_then(Value::as_str) {
         Some("gpt2") => byte_level(path, &header),
-        Some(other) => {
-            Err(edit::refuse(path, format!("has a vocabulary of the kind `{other}`, and `gpt2` is read"), another))
-        }
+        Some("llama") => pieces(path, &header),
+        Some(other) => Err(edit::refuse(
+            path,
+            format!("has a vocabulary of the kind `{other}`, and `gpt2` and `llama` are read"),
+            another,
+        )),
         None => Err(edit::refuse(path, "has no vocabulary in its metadata (`tokenizer.ggml.model`)", another)),
     }
 }
@@ -83,6 +88,48 @@ fn byte_level(path: &Path, header: &Header) -> Result<Vec<u8>> {
     }
     let json = ByteLevel { vocab, merges, added, patterns, nfc: false, ignore_merges };
     Ok(serde_json::to_vec(&json.json()).expect("a JSON value is JSON"))
+}
+
+/// The `.model` of a SentencePiece BPE vocabulary.
+fn pieces(path: &Path, header: &Header) -> Result<Vec<u8>> {
+    let another = "name the `tokenizer.model` that the file was converted from";
+    let missing = |key: &str| edit::refuse(path, format!("has no `{key}` of the kind it must be"), another);
+    let get = |key: &str| header.get(key);
+    let tokens = get("tokenizer.ggml.tokens").and_then(Value::as_strings);
+    let tokens = tokens.ok_or_else(|| missing("tokenizer.ggml.tokens"))?;
+    let scores = get("tokenizer.ggml.scores").and_then(Value::as_f32s).filter(|scores| scores.len() == tokens.len());
+    let scores = scores.ok_or_else(|| missing("tokenizer.ggml.scores"))?;
+    let types = get("tokenizer.ggml.token_type").and_then(Value::as_i32s).filter(|types| types.len() == tokens.len());
+    let types = types.ok_or_else(|| missing("tokenizer.ggml.token_type"))?;
+    let mut file = ModelFile { normalizer: NormalizerSpec::identity(), ..ModelFile::default() };
+    for ((text, score), kind) in tokens.iter().zip(scores).zip(types) {
+        let kind = match kind {
+            1 => PieceKind::Normal,
+            2 => PieceKind::Unknown,
+            &CONTROL => PieceKind::Control,
+            &USER_DEFINED => PieceKind::UserDefined,
+            5 => PieceKind::Unused,
+            6 => PieceKind::Byte,
+            other => {
+                let problem = format!("has a token `{text}` of type {other} in `tokenizer.ggml.token_type`");
+                return Err(edit::refuse(path, problem, another));
+            }
+        };
+        file.trainer.byte_fallback |= kind == PieceKind::Byte;
+        file.pieces.push(FilePiece { text: text.clone(), score: *score, kind });
+    }
+    file.trainer.kind = ModelKind::Bpe;
+    let roles = ["unknown", "bos", "eos", "padding"].map(|role| format!("tokenizer.ggml.{role}_token_id"));
+    for (role, name) in roles.iter().zip(&mut file.trainer.special_pieces) {
+        let id = get(role).and_then(Value::as_u64).and_then(|id| usize::try_from(id).ok());
+        if let Some(text) = id.and_then(|id| tokens.get(id)) {
+            name.clone_from(text);
+        }
+    }
+    let is_so = |key: &str, otherwise| get(key).and_then(Value::as_bool).unwrap_or(otherwise);
+    file.normalizer.add_dummy_prefix = is_so("tokenizer.ggml.add_space_prefix", true);
+    file.normalizer.remove_extra_whitespaces = is_so("tokenizer.ggml.remove_extra_whitespaces", false);
+    Ok(file.to_bytes())
 }
 
 /// GPT-2's pattern.

@@ -22,7 +22,7 @@ pub use export::{Exported, export_huggingface, export_tiktoken};
 /// What of a file tells its kind.
 const HEAD_BYTES: u64 = 4096;
 
-/// What a file comes to as a `tokenizer.json`; one of no other known kind is taken for that. Of a GGUF file the header is read alone.
+/// What a file comes to as a `tokenizer.json`, or as a `.model` (some GGUF files); one of no other known kind is taken as it is. Of a GGUF file the header is read alone.
 ///
 /// # Errors
 /// If the file cannot be read, or is of another kind, and damaged or says too little.
@@ -34,7 +34,7 @@ pub(crate) fn load(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     (&mut file).take(HEAD_BYTES).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.starts_with(&yuan_gguf::MAGIC) {
-        return gguf::tokenizer_json(path, (&bytes[..]).chain(file));
+        return gguf::vocabulary(path, (&bytes[..]).chain(file));
     }
     file.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if tiktoken::is_ranks(&bytes) { tiktoken::tokenizer_json(path, &bytes) } else { Ok(bytes) }
