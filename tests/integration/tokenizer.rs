@@ -333,6 +333,17 @@ fn a_sentencepiece_model_is_a_tokenizer_everywhere() {
         let info: Value = serde_json::from_str(&dir.ok(&["info", &model, "--json"]).stdout()).expect("JSON");
         assert_eq!(info["reserved_slots"].as_array().map(Vec::len), Some(20));
         assert_eq!(info["special_tokens"][1]["name"], "<eod>");
+        let slot = info["reserved_slots"][3]["id"].as_u64().expect("an id");
+        dir.ok(&["tokenizer", "assign-reserved", &model, &format!("<|im_start|>={slot}")]);
+        for file in [&model, &format!("{kind}/tokenizer.json")] {
+            let named: Value = serde_json::from_str(&dir.ok(&["info", file, "--json"]).stdout()).expect("JSON");
+            let special = named["special_tokens"].as_array().expect("tokens");
+            let given = special.iter().find(|token| token["id"] == slot).expect("it is special");
+            assert_eq!(given["name"], "<|im_start|>", "{file}");
+            assert_eq!(named["reserved_slots"].as_array().map(Vec::len), Some(19), "{file}");
+        }
+        let lines = std::fs::read_to_string(dir.path(&format!("{kind}/tokenizer.vocab"))).expect("read");
+        assert!(lines.lines().nth(slot as usize).is_some_and(|line| line.starts_with("<|im_start|>\t")));
         let prefix = format!("{kind}/tokens");
         dir.ok(&["tokenize", "corpus.jsonl", "-o", &prefix, "--tokenizer", &model, "--quiet"]);
         let text = dir.ok(&["binidx", "cat", &prefix, "--tokenizer", &model, "--limit", "1"]).stdout();

@@ -59,7 +59,7 @@ pub struct TrainTokenizerArgs {
 pub enum TokenizerCommand {
     /// Give reserved slots the names of control tokens; no id moves
     AssignReserved {
-        /// The tokenizer.json, changed in place with the files beside it
+        /// The tokenizer.json or .model, changed in place with the files beside it
         tokenizer: PathBuf,
         /// A name and the slot's id
         #[arg(required = true, value_name = "NAME=ID")]
