@@ -45,7 +45,8 @@ pub(crate) fn read(path: &Path) -> Result<Value> {
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice(bytes).map_err(|error| {
-        refuse(path, format!("is no JSON: {error}"), "name a `tokenizer.json` of Hugging Face `tokenizers`")
+        let hint = "name a `tokenizer.json` of Hugging Face `tokenizers`, which a SentencePiece `.model` is not";
+        refuse(path, format!("is no JSON: {error}"), hint)
     })
 }
 

@@ -16,11 +16,12 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use xxhash_rust::xxh3::xxh3_64;
-use yuan_pipeline::{Error, Result};
+use yuan_pipeline::Result;
 use yuan_sentencepiece::{Model, ModelFile, ModelKind, PieceKind};
 
 use crate::encode::added::{AddedTokens, Part};
 use crate::encode::{Scratch, Sink};
+use crate::files::no_tokenizer;
 use companions::Companions;
 
 /// A model with its added tokens.
@@ -47,15 +48,7 @@ impl SentencePiece {
     /// # Errors
     /// If a file is damaged, or gives a token an id that is not free.
     pub(crate) fn new(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let no_tokenizer = |problem: &dyn std::fmt::Display| Error::Stage {
-            stage: "tokenize".into(),
-            problem: format!("`{}` is no tokenizer: {problem}", path.display()),
-            hint: Some(
-                "name a `tokenizer.json` of Hugging Face `tokenizers` or a SentencePiece `.model`, or make one with \
-                 `yuan-data train-tokenizer`"
-                    .into(),
-            ),
-        };
+        let no_tokenizer = |problem: &dyn std::fmt::Display| no_tokenizer(path, &format!("is no tokenizer: {problem}"));
         let model = Model::from_bytes(&bytes).map_err(|problem| no_tokenizer(&problem))?;
         let companions = Companions::beside(path)?;
         let named = companions.named(&model).map_err(|problem| no_tokenizer(&problem))?;
