@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::bytes::{BYTE_CHARS, from_symbols, to_symbols};
 use crate::encode::added::{AddedToken as Added, AddedTokens, automaton};
 use crate::encode::{Bpe, Direct};
+use crate::files::{Added as AddedName, ByteLevel};
 use crate::layout::Layout;
 use crate::pretokenize::PreTokenizer;
 use crate::train::Merges;
@@ -28,43 +29,18 @@ pub(crate) fn byte_level(use_regex: bool) -> Value {
 pub(crate) fn tokenizer_json(layout: &Layout, patterns: &[String], merges: &Merges) -> Value {
     let back = layout.first_byte() + merges.tokens.len() as u32;
     let front = layout.special.iter().map(|token| (token, true)).chain(layout.added.iter().map(|token| (token, false)));
-    let added: Vec<Value> = (0_u32..)
-        .zip(front)
-        .chain((back..).zip(layout.back.iter().map(|token| (token, true))))
-        .map(|(id, (content, special))| {
-            json!({
-                "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": special,
-            })
-        })
-        .collect();
+    let added = (0_u32..).zip(front).chain((back..).zip(layout.back.iter().map(|token| (token, true))));
     let symbols: Vec<String> = merges.tokens.iter().map(|token| to_symbols(token)).collect();
-    let names = layout.special.iter().chain(&layout.added).chain(&symbols).chain(&layout.back);
-    let vocab: serde_json::Map<String, Value> = names.cloned().zip((0_u32..).map(Value::from)).collect();
-    let merges: Vec<[&str; 2]> =
-        merges.rules.iter().map(|(left, right)| [&*symbols[*left as usize], &*symbols[*right as usize]]).collect();
-    json!({
-        "version": "1.0",
-        "truncation": null,
-        "padding": null,
-        "added_tokens": added,
-        "normalizer": null,
-        "pre_tokenizer": pre_tokenizer_json(patterns),
-        "post_processor": null,
-        "decoder": byte_level(true),
-        "model": {
-            "type": "BPE",
-            "dropout": null,
-            "unk_token": null,
-            "continuing_subword_prefix": null,
-            "end_of_word_suffix": null,
-            "fuse_unk": false,
-            "byte_fallback": false,
-            "ignore_merges": false,
-            "vocab": vocab,
-            "merges": merges,
-        },
-    })
+    let name = |token: &u32| symbols[*token as usize].clone();
+    ByteLevel {
+        merges: merges.rules.iter().map(|(left, right)| (name(left), name(right))).collect(),
+        vocab: symbols.iter().cloned().zip(layout.first_byte()..).collect(),
+        added: added.map(|(id, (content, special))| AddedName { id, content: content.clone(), special }).collect(),
+        patterns: patterns.to_vec(),
+        nfc: false,
+        ignore_merges: false,
+    }
+    .json()
 }
 
 #[derive(Deserialize)]

@@ -8,14 +8,14 @@ use crate::hash::FixedHash;
 use crate::huggingface::{byte_level, pre_tokenizer_json};
 
 /// An added token.
-pub(super) struct Added {
+pub(crate) struct Added {
     pub id: u32,
     pub content: String,
     pub special: bool,
 }
 
 /// What a file says of a tokenizer.
-pub(super) struct ByteLevel {
+pub(crate) struct ByteLevel {
     /// The tokens of the model by the symbols of their bytes.
     pub vocab: Vec<(String, u32)>,
     /// The merges in the order of their ranks.
@@ -30,7 +30,7 @@ pub(super) struct ByteLevel {
 
 impl ByteLevel {
     /// As the `tokenizer.json` that Hugging Face `tokenizers` reads.
-    pub(super) fn json(mut self) -> Value {
+    pub(crate) fn json(mut self) -> Value {
         self.added.sort_by_key(|token| token.id);
         let added: Vec<Value> = self
             .added

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use yuan_pipeline::{Error, Result};
 
+pub(crate) use byte_level::{Added, ByteLevel};
 pub use export::{Exported, export_huggingface, export_tiktoken};
 
 /// What of a file tells its kind.
