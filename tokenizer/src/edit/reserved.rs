@@ -1,6 +1,8 @@
 //! Reserved slots become named control tokens, and no id moves.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -55,7 +57,9 @@ fn is_slot(name: &str) -> bool {
 /// # Errors
 /// If an id is no slot, a name is taken, or a name would mean other bytes; then nothing is changed.
 pub fn assign_reserved(path: &Path, assignments: &[Assignment]) -> Result<Vec<PathBuf>> {
-    let head = std::fs::read(path).map_err(Error::io("read", path))?;
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(64).read_to_end(&mut head).map_err(Error::io("read", path))?;
     let is_json = head.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte == b'{');
     let of = |is_json: bool| if is_json { in_json } else { in_model };
     let mut changed = of(is_json)(path, assignments)?;
