@@ -4,6 +4,7 @@
 //! is no way on is never entered again, and each place is entered once (Neubeck and van Antwerpen 2024, "So many
 //! tokens, so little time"). O(bytes · depth of a token's tree), whatever the text.
 
+use super::characters::Characters;
 use super::pages::Table;
 use super::tree::Tree;
 use super::trie::Trie;
@@ -14,6 +15,8 @@ const NO_TOKEN: u32 = u32::MAX;
 /// The tokens of a vocabulary by their bytes.
 pub(crate) struct Backtrack {
     pub tree: Tree,
+    /// For runs of characters of three bytes.
+    pub characters: Characters,
     trie: Trie,
     /// By id: the longest shorter token that it begins with.
     shorter: Box<[u32]>,
@@ -67,7 +70,7 @@ impl Backtrack {
                 shorter[*id as usize] = prefix;
             }
         }
-        Some(Self { tree, trie, shorter })
+        Some(Self { characters: Characters::new(&tree, tokens), tree, trie, shorter })
     }
 
     /// Puts the tokens of `piece` into `way.ids`.

@@ -33,14 +33,17 @@ pub(crate) struct Characters {
     shift: u32,
 }
 
-/// Up to 64 characters of three bytes and the next, by code.
+/// Up to 64 characters of three bytes and the next, by code, and room for what becomes of some.
 pub(crate) struct Block {
     codes: [u16; BLOCK + 1],
+    pub ids: [u32; BLOCK],
+    /// Of the merge of each id with the next.
+    ranks: [u32; BLOCK],
 }
 
 impl Default for Block {
     fn default() -> Self {
-        Self { codes: [0; BLOCK + 1] }
+        Self { codes: [0; BLOCK + 1], ids: [0; BLOCK], ranks: [NO_RANK; BLOCK] }
     }
 }
 
@@ -141,18 +144,12 @@ impl Characters {
         }
     }
 
-    /// Puts the tokens of the characters `from..to` of a block, at least one, at the beginning of `ids`; how many they are.
+    /// Puts the tokens of the characters `from..to` of a block, at least one, at the beginning of its `ids`; how many they are.
     /// `None` if one of the characters is no token.
     #[inline]
-    pub(crate) fn encode(
-        &self,
-        tree: &Tree,
-        block: &Block,
-        from: usize,
-        to: usize,
-        ids: &mut [u32; BLOCK],
-    ) -> Option<usize> {
-        let codes = &block.codes[from..to];
+    pub(crate) fn encode(&self, tree: &Tree, block: &mut Block, from: usize, to: usize) -> Option<usize> {
+        let Block { codes, ids, ranks } = block;
+        let codes = &codes[from..to];
         match *codes {
             [one] => ids[0] = self.token(one),
             [left, right] => {
@@ -172,11 +169,10 @@ impl Characters {
         if ids.len() < 3 {
             return Some(ids.len());
         }
-        let mut ranks = [NO_RANK; BLOCK];
         for (rank, two) in ranks.iter_mut().zip(codes.windows(2)) {
             *rank = self.double(two[0], two[1]).map_or(NO_RANK, |id| tree.rank_of(id));
         }
-        Some(merge(tree, ids, &mut ranks))
+        Some(merge(tree, ids, ranks))
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! [`Direct`] takes a text apart: added tokens ([`added`]), normalising ([`normalize`]), pieces (the splitter). [`Bpe`]
 //! turns a piece into ids: a short one is looked up among those seen before ([`cache`]); a run of Han characters first
-//! falls into segments where no token can lie across ([`cuts`]); what is new is encoded from the left, the longest
-//! token first, in linear time ([`backtrack`], on [`tree`] and [`trie`]), or merge by merge ([`merge`]) where a
-//! vocabulary's rules are out of order.
+//! falls into segments where no token can lie across ([`cuts`]), which are merged by character ([`characters`]); what
+//! is new is encoded from the left, the longest token first, in linear time ([`backtrack`], on [`tree`] and [`trie`]),
+//! or merge by merge ([`merge`]) where a vocabulary's rules are out of order.
 
 pub(crate) mod added;
 mod backtrack;

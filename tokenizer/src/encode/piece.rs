@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Work;
 use super::backtrack::Backtrack;
 use super::cache::{ID_BITS, Key, LONG_BYTES, SHORT_BYTES, ShortPlace};
-use super::characters::{BLOCK, Characters};
+use super::characters::BLOCK;
 use super::cuts::{Cuts, character_bytes, hash, is_lead};
 use super::merge::Merges;
 use super::output::{Output, Sink};
@@ -53,8 +53,6 @@ pub(crate) struct Bpe {
     number: u64,
     encoder: Encoder,
     cuts: Cuts,
-    /// For runs of characters of three bytes, where merges are in order.
-    characters: Option<Characters>,
     /// Tokens that merges do not lead to, but which a piece becomes all the same if it is one of them.
     whole: HashMap<Box<[u8]>, u32, FixedHash>,
     longest_whole: usize,
@@ -89,12 +87,10 @@ impl Bpe {
         let mut lengths = vec![0; vocab_size as usize].into_boxed_slice();
         tokens.iter().for_each(|(bytes, id)| lengths[*id as usize] = bytes.len() as u32);
         let products: Vec<(&[u8], u32)>;
-        let mut characters = None;
         let encoder = match Tree::new(&byte_ids, merges, vocab_size) {
             Some(tree) => {
                 let made = tokens.iter().filter(|(_, id)| tree.is_made(*id));
                 products = made.map(|(bytes, id)| (&**bytes, *id)).collect();
-                characters = Some(Characters::new(&tree, &products));
                 Encoder::Backtrack(Box::new(Backtrack::new(tree, &products, vocab_size)?))
             }
             None => {
@@ -109,7 +105,6 @@ impl Bpe {
         let mut bpe = Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             cuts: Cuts::new(products.iter().map(|(bytes, _)| *bytes)),
-            characters,
             encoder,
             whole: HashMap::default(),
             longest_whole: 0,
@@ -180,8 +175,8 @@ impl Bpe {
             return self.wait(text, Waiting::new(start, end, 0), work, output);
         }
         let mut from = start;
-        if let (Encoder::Backtrack(backtrack), Some(characters)) = (&self.encoder, &self.characters) {
-            from = self.blocks(&backtrack.tree, characters, text, start, end, work, output);
+        if let Encoder::Backtrack(backtrack) = &self.encoder {
+            from = self.blocks(backtrack, text, start, end, work, output);
         }
         let mut at = from;
         while at < end {
@@ -202,19 +197,17 @@ impl Bpe {
 
     /// As long as all characters have three bytes and segments are not too long, takes segments character by character.
     /// Where it came to.
-    #[expect(clippy::too_many_arguments, reason = "what a segment is and where it goes")]
     fn blocks(
         &self,
-        tree: &Tree,
-        characters: &Characters,
+        backtrack: &Backtrack,
         text: &[u8],
         start: usize,
         end: usize,
         work: &mut Work,
         output: &mut Output<'_, impl Sink>,
     ) -> usize {
+        let Backtrack { tree, characters, .. } = backtrack;
         let mut from = start;
-        let mut ids = [0; BLOCK];
         if !(end - start).is_multiple_of(3) {
             return from;
         }
@@ -242,15 +235,15 @@ impl Bpe {
                 }
                 let (start, end) = (from + 3 * done, from + 3 * to);
                 let whole = parts >> done << (64 - length) == 0;
-                let encoded = if whole { characters.encode(tree, &work.block, done, to, &mut ids) } else { None };
+                let encoded = if whole { characters.encode(tree, &mut work.block, done, to) } else { None };
                 match encoded {
                     Some(count) => {
                         if work.queue.filled > 0 {
                             self.finish(text, work, output);
                         }
-                        match ids.first_chunk::<4>() {
-                            Some(few) if count <= 4 => output.some(*few, count),
-                            _ => output.all(&ids[..count]),
+                        match (count, &work.block.ids) {
+                            (..=4, [one, two, three, four, ..]) => output.some([*one, *two, *three, *four], count),
+                            (_, ids) => output.all(&ids[..count]),
                         }
                     }
                     None => self.wait(text, Waiting::new(start, end, self.segment_tag), work, output),
@@ -402,7 +395,7 @@ mod tests {
             let slow = Merges::new(byte_ids, &merges);
             let tokens = names.iter().map(|name| name.clone().into_boxed_slice()).zip(0..).collect();
             let bpe = Bpe::new(byte_ids, &merges, tokens, false, |_| false).unwrap();
-            in_order += usize::from(bpe.characters.is_some());
+            in_order += usize::from(matches!(bpe.encoder, Encoder::Backtrack(_)));
             let (mut scratch, mut merging, mut expected, mut ids) =
                 (Scratch::default(), Merging::default(), Vec::new(), Vec::new());
             for length in (1..40).chain([63, 64, 65, 66, 130, 300]) {
