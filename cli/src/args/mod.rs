@@ -6,10 +6,12 @@
 //! | `run`, `plan`, `demo`, `clean` | `run.rs` |
 //! | `dedup`, `datatrove-minhash`, `decontaminate`, `index` | `dedup.rs` |
 //! | `score`, `train-fasttext`, `train-kenlm` | `score.rs` |
-//! | `train-tokenizer`, `compression`, `tokenize`, `binidx` | `tokens.rs` |
+//! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
+//! | `binidx` | `binidx.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
+mod binidx;
 mod dedup;
 mod documents;
 mod look;
@@ -20,13 +22,14 @@ mod tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use binidx::BinidxCommand;
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
-    BinidxCommand, CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
+    CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
     TrainTokenizerArgs,
 };
 

@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use yuan_pipeline::{Batch, Document, Input, Riders, Shard, Summary, Unit};
 
-use super::{done_but, name_width, print, tokens};
+use super::{binidx, done_but, name_width, print};
 use crate::Done;
 use crate::args::{Cli, Global, InfoArgs, ReportArgs, ShowArgs, StagesArgs};
 use crate::hints::{did_you_mean, usage};
@@ -31,7 +31,7 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Done> {
     }
     let is_tokens = ["bin", "idx"].iter().any(|suffix| path.extension().is_some_and(|known| known == *suffix));
     if is_tokens || super::beside(path, ".idx").is_file() {
-        return tokens::info(path, args.json);
+        return binidx::info(path, args.json);
     }
     if path.extension().is_some_and(|suffix| ["json", "model", "tiktoken", "gguf"].iter().any(|known| suffix == *known))
         && let Ok(tokenizer) = yuan_tokenizer::Tokenizer::load(path)
