@@ -41,6 +41,14 @@ pub enum Error {
         /// The dtype of the dataset.
         dtype: DType,
     },
+    /// A number is no token id.
+    #[error("{token} at position {position} is no token id")]
+    NoToken {
+        /// The number.
+        token: i64,
+        /// Its place in the sequence.
+        position: usize,
+    },
     /// A sequence has more tokens than an `i32` counts.
     #[error("a sequence of {tokens} tokens is too long: the format counts to 2147483647")]
     SequenceLength {
@@ -55,21 +63,60 @@ pub enum Error {
         /// The tokens given.
         tokens: usize,
     },
-    /// Datasets to be joined do not fit together.
-    #[error("cannot join `{}`: {problem}", path.display())]
-    Join {
-        /// The prefix of the dataset that does not fit.
+    /// A dataset cannot be used for what was asked.
+    #[error("`{}`: {problem}", path.display())]
+    Dataset {
+        /// The prefix or file.
         path: PathBuf,
         /// Why not.
         problem: String,
+        /// The way out, if it is known.
+        hint: Option<String>,
     },
+    /// The user asked to stop.
+    #[error("stopped")]
+    Cancelled,
+}
+
+impl From<Error> for yuan_pipeline::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io { action, path, source } => Self::Io { action, path, source },
+            Error::Cancelled => Self::Cancelled,
+            other => Self::Stage { stage: "write_binidx".into(), problem: other.to_string(), hint: other.hint() },
+        }
+    }
 }
 
 impl Error {
+    /// The way out, if it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Dataset { hint, .. } => hint.clone(),
+            Self::Malformed { .. } => Some(
+                "`yuan-data binidx verify` lists all that is wrong, `yuan-data binidx repair` saves the documents that are whole".into(),
+            ),
+            _ => None,
+        }
+    }
+
     /// An [`Error::Io`] in waiting: `.map_err(Error::io("read", path))`.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn dataset(path: impl AsRef<Path>, problem: impl std::fmt::Display) -> Self {
+        Self::Dataset { path: path.as_ref().to_path_buf(), problem: problem.to_string(), hint: None }
+    }
+
+    /// With a way out.
+    #[must_use]
+    pub(crate) fn hinting(self, way_out: impl Into<String>) -> Self {
+        match self {
+            Self::Dataset { path, problem, .. } => Self::Dataset { path, problem, hint: Some(way_out.into()) },
+            other => other,
+        }
     }
 
     pub(crate) fn malformed(path: impl AsRef<Path>, field: &'static str, problem: impl std::fmt::Display) -> Self {

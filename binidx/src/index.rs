@@ -14,6 +14,10 @@ pub(crate) const MAGIC: [u8; 9] = *b"MMIDIDX\0\0";
 pub(crate) const VERSION: u64 = 1;
 /// Bytes before the first array.
 pub(crate) const HEADER_BYTES: usize = 34;
+/// The first eight bytes of a legacy index.
+const LEGACY_MAGIC: [u8; 8] = *b"TNTIDX\0\0";
+/// Bytes of the seven numbers, the magic among them, before the first array of a legacy index.
+const LEGACY_HEADER_BYTES: usize = 56;
 
 /// A file's bytes. Kept apart from `Mmap` because a file without bytes cannot be mapped everywhere.
 pub(crate) struct Mapping(Option<Mmap>);
@@ -39,6 +43,17 @@ impl Deref for Mapping {
     }
 }
 
+/// Where the arrays of an index lie, and of what numbers they are.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// First bytes of lengths, pointers and document array.
+    lengths: usize,
+    pointers: usize,
+    documents: usize,
+    /// Whether lengths are `i64`, and pointers count tokens.
+    legacy: bool,
+}
+
 /// A mapped `.idx` file whose header fits its size. The arrays are read by copy, so their alignment is
 /// of no matter; their values are only checked where they are used and by [`verify`](crate::verify()).
 pub struct Index {
@@ -48,10 +63,11 @@ pub struct Index {
     sequences: usize,
     boundaries: usize,
     multimodal: bool,
+    layout: Layout,
 }
 
 impl Index {
-    /// Maps the `.idx` file at `path`.
+    /// Maps the `.idx` file at `path`, of Megatron-Core's format or of the [legacy one](crate#the-legacy-format).
     ///
     /// # Errors
     /// If the file cannot be read, or magic, version, dtype code, counts, size or the ends of the
@@ -59,12 +75,33 @@ impl Index {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let map = Mapping::open(path)?;
+        let index = match map.starts_with(&LEGACY_MAGIC) {
+            true => Self::legacy(path, map)?,
+            false => Self::current(path, map)?,
+        };
+        let (sequences, boundaries) = (index.sequences, index.boundaries);
+        match (index.document_index(0), index.document_index(index.boundaries.wrapping_sub(1))) {
+            (Some(0), Some(last)) if last == sequences as i64 => Ok(index),
+            (Some(0), Some(0)) if boundaries == 1 => Ok(index),
+            (first, last) => Err(Error::malformed(
+                path,
+                "document_indices",
+                format!(
+                    "runs from {} to {}, not from 0 to the {sequences} sequences",
+                    first.map_or("nothing".into(), |value| value.to_string()),
+                    last.map_or("nothing".into(), |value| value.to_string()),
+                ),
+            )),
+        }
+    }
+
+    fn current(path: &Path, map: Mapping) -> Result<Self> {
         let wrong = |field, problem: String| Error::malformed(path, field, problem);
         if map.len() < HEADER_BYTES {
             return Err(wrong("header", format!("{} bytes, a header has {HEADER_BYTES}", map.len())));
         }
         if map[..9] != MAGIC {
-            return Err(wrong("magic", "not `MMIDIDX`: no Megatron index, or a legacy `TNTIDX` one".into()));
+            return Err(wrong("magic", "neither `MMIDIDX` nor `TNTIDX`: no Megatron index".into()));
         }
         let number = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().expect("eight bytes"));
         if number(9) != VERSION {
@@ -79,36 +116,45 @@ impl Index {
             size if size == arrays => false,
             size if size == arrays + u128::from(sequences) => true,
             size => {
-                return Err(wrong(
-                    "size",
-                    format!(
-                        "{size} bytes, but {sequences} sequences and {boundaries} document boundaries take {arrays}"
-                    ),
-                ));
+                let counted = format!("{sequences} sequences and {boundaries} document boundaries take {arrays}");
+                return Err(wrong("size", format!("{size} bytes, but {counted}")));
             }
         };
-        let index = Self {
-            path: path.to_path_buf(),
-            dtype,
-            // The file's size has shown that both counts fit into memory.
-            sequences: sequences as usize,
-            boundaries: boundaries as usize,
-            multimodal,
-            map,
-        };
-        match (index.document_index(0), index.document_index(index.boundaries.wrapping_sub(1))) {
-            (Some(0), Some(last)) if last == sequences as i64 => Ok(index),
-            (Some(0), Some(0)) if boundaries == 1 => Ok(index),
-            (first, last) => Err(Error::malformed(
-                path,
-                "document_indices",
-                format!(
-                    "runs from {} to {}, not from 0 to the {sequences} sequences",
-                    first.map_or("nothing".into(), |value| value.to_string()),
-                    last.map_or("nothing".into(), |value| value.to_string()),
-                ),
-            )),
+        // The file's size has shown that both counts fit into memory.
+        let (sequences, boundaries) = (sequences as usize, boundaries as usize);
+        let pointers = HEADER_BYTES + 4 * sequences;
+        let layout = Layout { lengths: HEADER_BYTES, pointers, documents: pointers + 8 * sequences, legacy: false };
+        Ok(Self { path: path.to_path_buf(), dtype, sequences, boundaries, multimodal, layout, map })
+    }
+
+    fn legacy(path: &Path, map: Mapping) -> Result<Self> {
+        let wrong = |field, problem: String| Error::malformed(path, field, problem);
+        if map.len() < LEGACY_HEADER_BYTES {
+            return Err(wrong("header", format!("{} bytes, a header has {LEGACY_HEADER_BYTES}", map.len())));
         }
+        let number = |place: usize| u64::from_le_bytes(map[8 * place..8 * place + 8].try_into().expect("eight bytes"));
+        let [version, code, element, items, sizes, boundaries] = [1, 2, 3, 4, 5, 6].map(number);
+        if version != VERSION {
+            return Err(wrong("version", format!("{version}, not {VERSION}")));
+        }
+        let dtype = u8::try_from(code).ok().and_then(DType::from_code);
+        let dtype = dtype.ok_or_else(|| wrong("dtype", format!("code {code}, known are 1 to 8")))?;
+        if element != dtype.bytes() as u64 {
+            return Err(wrong("dtype", format!("{dtype} of {element} bytes")));
+        }
+        if sizes != items {
+            return Err(wrong("size", format!("{items} items of {sizes} dimensions: only lists of tokens are read")));
+        }
+        let arrays = 16 * (u128::from(items) + 1) + 8 * u128::from(sizes) + 8 * u128::from(boundaries);
+        if map.len() as u128 != LEGACY_HEADER_BYTES as u128 + arrays {
+            let counted = format!("{items} items and {boundaries} document boundaries take {arrays} behind the header");
+            return Err(wrong("size", format!("{} bytes, but {counted}", map.len())));
+        }
+        let (sequences, boundaries) = (items as usize, boundaries as usize);
+        let pointers = LEGACY_HEADER_BYTES + 8 * (sequences + 1);
+        let lengths = pointers + 8 * (sequences + 1);
+        let layout = Layout { lengths, pointers, documents: lengths + 8 * sequences, legacy: true };
+        Ok(Self { path: path.to_path_buf(), dtype, sequences, boundaries, multimodal: false, layout, map })
     }
 
     /// The file.
@@ -146,27 +192,40 @@ impl Index {
         self.multimodal
     }
 
+    /// Whether the index is of the [legacy format](crate#the-legacy-format).
+    pub fn is_legacy(&self) -> bool {
+        self.layout.legacy
+    }
+
     /// Tokens of a sequence, as written: a damaged file may have a negative number here.
+    #[inline]
     pub fn sequence_length(&self, sequence: usize) -> Option<i32> {
-        (sequence < self.sequences).then(|| i32::from_le_bytes(self.bytes(HEADER_BYTES + 4 * sequence)))
+        (sequence < self.sequences).then(|| match self.layout.legacy {
+            false => i32::from_le_bytes(self.bytes(self.layout.lengths + 4 * sequence)),
+            // No sequence of the current format is longer.
+            true => i32::try_from(self.number(self.layout.lengths, sequence)).unwrap_or(-1),
+        })
     }
 
     /// The first byte of a sequence in the `.bin` file, as written.
+    #[inline]
     pub fn sequence_pointer(&self, sequence: usize) -> Option<i64> {
-        (sequence < self.sequences)
-            .then(|| i64::from_le_bytes(self.bytes(HEADER_BYTES + 4 * self.sequences + 8 * sequence)))
+        (sequence < self.sequences).then(|| {
+            let pointer = self.number(self.layout.pointers, sequence);
+            if self.layout.legacy { pointer.saturating_mul(self.dtype.bytes() as i64) } else { pointer }
+        })
     }
 
     /// An entry of the document array, as written.
+    #[inline]
     pub fn document_index(&self, boundary: usize) -> Option<i64> {
-        (boundary < self.boundaries)
-            .then(|| i64::from_le_bytes(self.bytes(HEADER_BYTES + 12 * self.sequences + 8 * boundary)))
+        (boundary < self.boundaries).then(|| self.number(self.layout.documents, boundary))
     }
 
     /// The mode of a sequence, in a multimodal set.
     pub fn sequence_mode(&self, sequence: usize) -> Option<i8> {
         (self.multimodal && sequence < self.sequences)
-            .then(|| self.map[HEADER_BYTES + 12 * self.sequences + 8 * self.boundaries + sequence] as i8)
+            .then(|| self.map[self.layout.documents + 8 * self.boundaries + sequence] as i8)
     }
 
     /// All sequence lengths, as written.
@@ -208,6 +267,10 @@ impl Index {
                 format!("document {document} does not lie within the {} sequences", self.sequences),
             )),
         }
+    }
+
+    fn number(&self, array: usize, place: usize) -> i64 {
+        i64::from_le_bytes(self.bytes(array + 8 * place))
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {

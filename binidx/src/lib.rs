@@ -21,23 +21,45 @@
 //!
 //! Source: `megatron/core/datasets/indexed_dataset.py` of megatron-core 0.16.1, byte for byte.
 //!
-//! [`Reader`] maps a dataset, [`Writer`] streams one, [`concat()`] joins many, [`verify()`] looks for damage,
-//! and [`WriteBinidx`] is the recipe's step.
+//! # The legacy format
+//!
+//! `TNTIDX` (`lazy` and `cached` datasets of fairseq, early Megatron and Yuan's fork) is read, not written: the magic `TNTIDX\0\0`,
+//! `u64` version 1, `u64` dtype code, `u64` bytes of a token, `u64` items L, `u64` N, `u64` D, then `i64` arrays: dimension offsets
+//! (L + 1), data offsets in tokens (L + 1), sizes (N = L: lists of tokens), document array (D).
+//!
+//! # The map
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | `dtype`, `index`, `reader` | What do the files hold? ([`Reader`] maps them) |
+//! | `writer`, `part` | How are they written? ([`Writer`] streams them) |
+//! | [`documents`] | Whose tokens are these? |
+//! | `set` | A dataset as its documents: [`TokenSet`] |
+//! | [`work`] | Join, cut, look for damage, mend, take out, look up |
+//! | [`form`] | How do others keep tokens? |
+//! | `shuffle` | Another order, in bounded memory |
+//! | `pass` | [`WriteBinidx`], the recipe's step |
 
-mod concat;
+pub mod documents;
 mod dtype;
 mod error;
+pub mod form;
 mod index;
+mod part;
 mod pass;
 mod reader;
-mod verify;
+mod set;
+mod shuffle;
+pub mod work;
 mod writer;
 
-pub use concat::concat;
+pub use documents::{About, Documents, Vocabulary};
 pub use dtype::DType;
 pub use error::{Error, Result};
+pub use form::Form;
 pub use index::Index;
 pub use pass::{DTypeChoice, WriteBinidx};
 pub use reader::{Reader, Sequence, Summary, bin_path, idx_path};
-pub use verify::{Expected, Problem, Verification, verify};
+pub use set::{Document, TokenSet};
+pub use shuffle::shuffle_key;
 pub use writer::{Writer, Written};

@@ -1,49 +1,68 @@
-//! `write_binidx`: the documents' tokens as a Megatron dataset.
+//! `write_binidx`: the documents' tokens as a dataset.
 //!
-//! Reads `tokens`. One sequence for each document and a boundary after each, in input order; a document
-//! without tokens is a boundary without a sequence, as Megatron writes it. Each work unit's tokens go to a
-//! partial file in the final dtype, and the reduction copies these behind one another: O(bytes), memory
-//! of four bytes for each document of a unit.
+//! Reads `tokens`. One sequence for each document and a boundary after each; a document without tokens is a boundary without a
+//! sequence, as Megatron writes it. Each work unit's tokens go to a partial file in the final dtype, with what is known of
+//! their documents; the reduction writes them behind one another, or in the order of a [hash](crate::shuffle_key).
+//! O(bytes), memory of some 100 bytes for each document of a unit, and the budget for another order.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+mod unit;
+
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, Field};
+use arrow_schema::Field;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use yuan_pipeline::{Batch, Columns, Context, Error, Pass, Result, Scan};
+use serde_json::json;
+use yuan_pipeline::{Columns, Context, Error, Pass, Progress, Result, Scan};
 
-use crate::{DType, Writer};
+use crate::form::{Sink, Target};
+use crate::shuffle::Shuffle;
+use crate::work::{Job, part_prefix};
+use crate::{DType, Document, Form, Vocabulary, Written, shuffle_key};
+use unit::{Partial, Unit};
 
 /// The step's name in a recipe.
 const NAME: &str = "write_binidx";
 /// The column read.
 const TOKENS: &str = "tokens";
-/// The first bytes of a partial file; the dtype's code follows, 0 if the unit had no document.
-const PARTIAL_MAGIC: [u8; 8] = *b"YDTOKENS";
-/// Bytes of magic and dtype.
-const PARTIAL_HEAD_BYTES: u64 = 9;
-/// `u64` documents and `u64` token bytes, at the end of a partial file.
-const FOOTER_BYTES: u64 = 16;
 
-/// Writes the `tokens` column as a Megatron-Core dataset: PREFIX.bin and PREFIX.idx.
+/// Writes the `tokens` column as a dataset: Megatron-Core's PREFIX.bin and PREFIX.idx, or what others read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WriteBinidx {
-    /// Path of the two files without `.bin` and `.idx`; its folder is made. Default `tokens`.
+    /// Path of the files without their suffixes; its folder is made. Default `tokens`.
     pub prefix: PathBuf,
+    /// What is written: `megatron` (`.bin`, `.idx`), `datatrove` (`.ds`), `olmo` (`.npy`, `.csv.gz`) or `parquet`. Default `megatron`.
+    pub form: Form,
     /// Number type of the tokens: `u16`, `i32`, or `auto`, which takes u16 for a vocabulary known to be
     /// under 65,500 tokens and else i32. Default `auto` (Megatron-Core, `DType.optimal_dtype`).
     pub dtype: DTypeChoice,
+    /// Sets of about as many tokens, `PREFIX-00000-of-00004`; 0 is one set, named `PREFIX`. Default 0.
+    pub shards: u32,
+    /// Whether documents are put in the order of a hash of seed, file and record, the same for any threads, memory and shards; by
+    /// default they stay in input order. Default false.
+    pub shuffle: bool,
+    /// The seed of that hash. Default 0.
+    pub shuffle_seed: u64,
+    /// Whether `PREFIX.documents.parquet` is written beside Megatron's files: for each document its id, source, file, record,
+    /// language and a hash of its tokens. Default true.
+    pub documents: bool,
+    /// The column of the ids in Parquet. Default `input_ids` (what `datasets` and trainers of Hugging Face take).
+    pub column: String,
 }
 
 impl Default for WriteBinidx {
     fn default() -> Self {
-        Self { prefix: "tokens".into(), dtype: DTypeChoice::Auto }
+        Self {
+            prefix: "tokens".into(),
+            form: Form::Megatron,
+            dtype: DTypeChoice::Auto,
+            shards: 0,
+            shuffle: false,
+            shuffle_seed: 0,
+            documents: true,
+            column: "input_ids".into(),
+        }
     }
 }
 
@@ -61,15 +80,23 @@ pub enum DTypeChoice {
 }
 
 impl WriteBinidx {
-    /// The dtype for tokens of this column, whose metadata may tell the vocabulary's size.
-    fn dtype(&self, tokens: Option<&Field>) -> DType {
+    /// The dtype for tokens of this vocabulary.
+    fn dtype(&self, vocabulary: &Vocabulary) -> DType {
         match self.dtype {
             DTypeChoice::U16 => DType::U16,
             DTypeChoice::I32 => DType::I32,
-            DTypeChoice::Auto => DType::for_vocabulary(
-                tokens.and_then(|field| field.metadata().get("vocab_size")).and_then(|size| size.parse().ok()),
-            ),
+            DTypeChoice::Auto => DType::for_vocabulary(vocabulary.vocab_size),
         }
+    }
+}
+
+/// What the column's metadata tell of its tokens.
+fn vocabulary(field: Option<&Field>) -> Vocabulary {
+    let said = |key: &str| field.and_then(|field| field.metadata().get(key).cloned());
+    Vocabulary {
+        tokenizer: said("tokenizer"),
+        vocab_size: said("vocab_size").and_then(|size| size.parse().ok()),
+        eod: said("eod").and_then(|eod| eod.parse().ok()),
     }
 }
 
@@ -79,36 +106,64 @@ impl Pass for WriteBinidx {
     }
 
     fn scan(&self, partial: &Path) -> Result<Box<dyn Scan>> {
-        let file = File::create(partial).map_err(Error::io("create", partial))?;
-        Ok(Box::new(Unit {
-            config: self.clone(),
-            path: partial.to_path_buf(),
-            out: BufWriter::with_capacity(1 << 18, file),
-            dtype: None,
-            lengths: Vec::new(),
-            token_bytes: 0,
-            encoded: Vec::new(),
-        }))
+        Ok(Box::new(Unit::create(self.clone(), partial)?))
     }
 
     fn reduce(&self, partials: &[PathBuf], outcome: &Path, context: &Context<'_>) -> Result<()> {
         if let Some(folder) = self.prefix.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
-        let partials: Vec<Partial> = partials.iter().map(|path| Partial::open(path)).collect::<Result<_>>()?;
-        let mut dtypes = partials.iter().filter_map(|partial| partial.dtype);
-        let dtype = dtypes.next().unwrap_or_else(|| self.dtype(None));
-        if let Some(other) = dtypes.find(|other| *other != dtype) {
-            return Err(Error::stage(NAME, format!("some work units hold {dtype}, others {other}")));
+        let (mut dtype, mut vocabulary, mut tokens) = (None, None, 0);
+        for path in partials {
+            let partial = Partial::open(path)?;
+            let Some((unit_dtype, unit_vocabulary)) = partial.kind() else { continue };
+            tokens += partial.tokens();
+            if *dtype.get_or_insert(unit_dtype) != unit_dtype {
+                let problem = format!("some work units hold {unit_dtype}, others another type");
+                return Err(Error::stage(NAME, problem));
+            }
+            vocabulary.get_or_insert_with(|| unit_vocabulary.clone());
         }
-        let mut writer = Writer::create(&self.prefix, dtype).map_err(failed)?;
-        for partial in partials {
-            context.check()?;
-            partial.append_to(&mut writer)?;
+        let vocabulary = vocabulary.unwrap_or_default();
+        let target = Target {
+            form: self.form,
+            dtype: dtype.unwrap_or_else(|| self.dtype(&vocabulary)),
+            documents: self.documents,
+            vocabulary,
+            column: self.column.clone(),
+        };
+        let progress = Progress::default();
+        let job = Job {
+            memory: context.memory,
+            threads: context.threads,
+            cancelled: context.cancelled(),
+            progress: &progress,
+        };
+        let mut sets = Sets::new(&target, &self.prefix, self.shards, tokens)?;
+        if self.shuffle {
+            let mut shuffle = Shuffle::new(context.scratch.join("shuffle"), &job);
+            for path in partials {
+                context.check()?;
+                let partial = Partial::open(path)?;
+                partial
+                    .for_each(|document| shuffle.add(shuffle_key(self.shuffle_seed, &document.about, 0), document))?;
+            }
+            shuffle.finish(&mut |document| sets.add(document))?;
+        } else {
+            for path in partials {
+                context.check()?;
+                Partial::open(path)?.for_each(|document| sets.add(document))?;
+            }
         }
-        let written = writer.finish().map_err(failed)?;
-        context.tally("tokens", "written", written.documents, written.tokens);
-        let json = serde_json::to_vec_pretty(&written).expect("plain numbers and strings are JSON");
+        let written = sets.finish()?;
+        let (documents, tokens) =
+            written.iter().fold((0, 0), |(documents, tokens), set| (documents + set.documents, tokens + set.tokens));
+        context.tally("tokens", "written", documents, tokens);
+        let json = match written.as_slice() {
+            [one] if self.shards == 0 => json!(one),
+            sets => json!({ "documents": documents, "tokens": tokens, "sets": sets }),
+        };
+        let json = serde_json::to_vec_pretty(&json).expect("plain numbers and strings are JSON");
         std::fs::write(outcome, json).map_err(Error::io("write", outcome))
     }
 
@@ -117,144 +172,52 @@ impl Pass for WriteBinidx {
     }
 }
 
-/// One work unit: `magic | dtype | tokens | u32 lengths | footer`.
-struct Unit {
-    config: WriteBinidx,
-    path: PathBuf,
-    out: BufWriter<File>,
-    dtype: Option<DType>,
-    lengths: Vec<u32>,
-    token_bytes: u64,
-    encoded: Vec<u8>,
+/// One set, or several of about as many tokens.
+struct Sets<'a> {
+    target: &'a Target,
+    prefix: &'a Path,
+    shards: u32,
+    tokens: u64,
+    /// Tokens so far.
+    at: u64,
+    open: Box<dyn Sink>,
+    written: Vec<Written>,
 }
 
-impl Unit {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(Error::io("write", &self.path))
+impl<'a> Sets<'a> {
+    fn new(target: &'a Target, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
+        let open = target.create(&shard(prefix, 0, shards))?;
+        Ok(Self { target, prefix, shards, tokens, at: 0, open, written: Vec::new() })
     }
 
-    fn start(&mut self, dtype: Option<DType>) -> Result<()> {
-        self.write(&PARTIAL_MAGIC)?;
-        self.write(&[dtype.map_or(0, DType::code)])
-    }
-}
-
-impl Scan for Unit {
-    fn batch(&mut self, batch: &Batch) -> Result<()> {
-        let column = batch.column(TOKENS).ok_or_else(|| missing("no column `tokens`"))?;
-        let dtype = self.config.dtype(batch.field(TOKENS).map(AsRef::as_ref));
-        if self.dtype.is_none() {
-            self.start(Some(dtype))?;
-            self.dtype = Some(dtype);
-        }
-        for document in batch.documents() {
-            let row = token_row(column, document.row())?;
-            let tokens = row.as_primitive_opt::<UInt32Type>().filter(|tokens| tokens.null_count() == 0);
-            let tokens = tokens.ok_or_else(|| missing("column `tokens` is no list of u32"))?.values();
-            self.encoded.clear();
-            let failed = |problem: String| {
-                let (file, record) = (document.doc_id() >> 32, document.doc_id() & 0xffff_ffff);
-                Error::stage(NAME, format!("document {record} of input file {file}: {problem}"))
-            };
-            dtype.encode(tokens, &mut self.encoded).map_err(|error| failed(error.to_string()))?;
-            if i32::try_from(tokens.len()).is_err() {
-                let error = crate::Error::SequenceLength { tokens: tokens.len() };
-                return Err(failed(error.to_string()));
+    /// A document belongs to the shard in which its first token lies.
+    fn add(&mut self, document: &Document<'_>) -> crate::Result<()> {
+        while (self.written.len() as u32) + 1 < self.shards {
+            let end = u128::from(self.tokens) * (self.written.len() as u128 + 1) / u128::from(self.shards);
+            if u128::from(self.at) < end {
+                break;
             }
-            self.lengths.push(tokens.len() as u32);
-            self.token_bytes += self.encoded.len() as u64;
-            self.out.write_all(&self.encoded).map_err(Error::io("write", &self.path))?;
+            self.next()?;
         }
+        self.at += document.tokens();
+        self.open.add(document)
+    }
+
+    fn next(&mut self) -> crate::Result<()> {
+        let next = self.target.create(&shard(self.prefix, self.written.len() as u32 + 1, self.shards))?;
+        self.written.push(std::mem::replace(&mut self.open, next).finish()?);
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        if self.dtype.is_none() {
-            self.start(None)?;
+    fn finish(mut self) -> crate::Result<Vec<Written>> {
+        while (self.written.len() as u32) + 1 < self.shards {
+            self.next()?;
         }
-        let lengths = std::mem::take(&mut self.lengths);
-        lengths.iter().try_for_each(|length| self.write(&length.to_le_bytes()))?;
-        self.write(&(lengths.len() as u64).to_le_bytes())?;
-        self.write(&self.token_bytes.to_le_bytes())?;
-        self.out.flush().map_err(Error::io("write", &self.path))
+        self.written.push(self.open.finish()?);
+        Ok(self.written)
     }
 }
 
-/// A finished unit.
-struct Partial {
-    path: PathBuf,
-    dtype: Option<DType>,
-    documents: u64,
-    token_bytes: u64,
-}
-
-impl Partial {
-    fn open(path: &Path) -> Result<Self> {
-        let damaged = || Error::stage(NAME, format!("`{}` is no partial file of this step", path.display()));
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        let bytes = file.metadata().map_err(Error::io("read", path))?.len();
-        let mut file = BufReader::new(file);
-        let mut head = [0; PARTIAL_HEAD_BYTES as usize];
-        let mut foot = [0; FOOTER_BYTES as usize];
-        file.read_exact(&mut head)
-            .and_then(|()| file.seek(SeekFrom::Start(bytes.saturating_sub(FOOTER_BYTES))))
-            .and_then(|_| file.read_exact(&mut foot))
-            .map_err(|_| damaged())?;
-        let (documents, token_bytes) = foot.split_at(8);
-        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("half of sixteen bytes"));
-        let (documents, token_bytes) = (number(documents), number(token_bytes));
-        let dtype = DType::from_code(head[8]);
-        let sizes = [PARTIAL_HEAD_BYTES, token_bytes, documents.saturating_mul(4), FOOTER_BYTES];
-        let whole = sizes.into_iter().try_fold(0_u64, u64::checked_add) == Some(bytes);
-        let typed = dtype.is_some() || (head[8], documents, token_bytes) == (0, 0, 0);
-        if !head.starts_with(&PARTIAL_MAGIC) || !whole || !typed {
-            return Err(damaged());
-        }
-        Ok(Self { path: path.to_path_buf(), dtype, documents, token_bytes })
-    }
-
-    fn append_to(&self, writer: &mut Writer) -> Result<()> {
-        let open_at = |offset| {
-            File::open(&self.path)
-                .and_then(|mut file| file.seek(SeekFrom::Start(offset)).map(|_| file))
-                .map_err(Error::io("read", &self.path))
-        };
-        let mut lengths = BufReader::new(open_at(PARTIAL_HEAD_BYTES + self.token_bytes)?);
-        let mut tokens = 0;
-        for _ in 0..self.documents {
-            let mut length = [0; 4];
-            lengths.read_exact(&mut length).map_err(Error::io("read", &self.path))?;
-            let length = u32::from_le_bytes(length) as usize;
-            tokens += length as u64;
-            if length > 0 {
-                writer.add_length(length).map_err(failed)?;
-            }
-            writer.end_document().map_err(failed)?;
-        }
-        if tokens * writer.dtype().bytes() as u64 != self.token_bytes {
-            return Err(Error::stage(NAME, format!("`{}` is damaged", self.path.display())));
-        }
-        let tokens = open_at(PARTIAL_HEAD_BYTES)?.take(self.token_bytes);
-        writer.append_encoded(tokens, &self.path).map_err(failed)?;
-        Ok(())
-    }
-}
-
-fn token_row(column: &ArrayRef, row: usize) -> Result<ArrayRef> {
-    match column.data_type() {
-        DataType::LargeList(_) => Ok(column.as_list::<i64>().value(row)),
-        DataType::List(_) => Ok(column.as_list::<i32>().value(row)),
-        other => Err(missing(&format!("column `tokens` is {other}, no list"))),
-    }
-}
-
-fn missing(problem: &str) -> Error {
-    Error::Stage { stage: NAME.into(), problem: problem.into(), hint: Some("put `tokenize` before it".into()) }
-}
-
-fn failed(error: crate::Error) -> Error {
-    match error {
-        crate::Error::Io { action, path, source } => Error::Io { action, path, source },
-        other => Error::stage(NAME, other),
-    }
+fn shard(prefix: &Path, shard: u32, shards: u32) -> PathBuf {
+    if shards == 0 { prefix.to_path_buf() } else { part_prefix(prefix, shard as usize, shards as usize) }
 }

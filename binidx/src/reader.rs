@@ -209,7 +209,8 @@ impl<'a> Sequence<'a> {
 
     /// The token ids. Floating-point sets, which the format allows, are cut to whole numbers.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = i64> + use<'a> {
-        let dtype = self.dtype;
-        self.bytes.chunks_exact(dtype.bytes()).map(move |token| dtype.decode(token))
+        let mut ids = Vec::with_capacity(self.len());
+        self.dtype.for_each(self.bytes, |id| ids.push(id));
+        ids.into_iter()
     }
 }

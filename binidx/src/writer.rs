@@ -1,18 +1,15 @@
 //! Writing a dataset as a stream: what is held in memory does not grow with it.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::documents::{DocumentsWriter, Header, documents_path};
 use crate::index::{MAGIC, VERSION};
+use crate::part::{Part, remove, sync_folder};
 use crate::reader::with_suffix;
-use crate::{DType, Error, Result, bin_path, idx_path};
-
-/// Bytes of each file's buffer.
-const BUFFER_BYTES: usize = 1 << 18;
+use crate::{About, DType, Document, Error, Result, Vocabulary, bin_path, idx_path};
 
 /// Writes one dataset. The files appear under their names, whole and synced, when [`Writer::finish`]
 /// returns; until then, and after a drop without it, what stood there stays.
@@ -24,10 +21,21 @@ pub struct Writer {
     bin: Part,
     lengths: Part,
     boundaries: Part,
+    modes: Option<Part>,
+    known: Option<Known>,
     sequences: u64,
     documents: u64,
     tokens: u64,
     encoded: Vec<u8>,
+    /// Of the document that was begun: the hash of its bytes, and its tokens.
+    open: (Xxh3, u64),
+}
+
+/// The file of documents in the making.
+struct Known {
+    writer: DocumentsWriter,
+    vocabulary: Vocabulary,
+    digest: Xxh3,
 }
 
 /// What was written.
@@ -41,78 +49,13 @@ pub struct Written {
     pub sequences: u64,
     /// Tokens.
     pub tokens: u64,
-    /// Bytes of the `.bin` file.
+    /// Bytes of the file of tokens.
     pub bin_bytes: u64,
-    /// Bytes of the `.idx` file.
+    /// Bytes of the file that says where they lie.
     pub idx_bytes: u64,
-    /// XXH3-64 of the `.bin` file, in hexadecimal.
-    pub bin_xxh3: String,
-    /// XXH3-64 of the `.idx` file, in hexadecimal.
-    pub idx_xxh3: String,
-}
-
-/// A temporary file beside the dataset, removed unless it was renamed.
-struct Part {
-    path: PathBuf,
-    out: BufWriter<File>,
-    hash: Xxh3,
-    bytes: u64,
-}
-
-impl Part {
-    fn create(path: PathBuf) -> Result<Self> {
-        let file = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io("create", &path))?;
-        let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self { path, out, hash: Xxh3::new(), bytes: 0 })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(Error::io("write", &self.path))
-    }
-
-    /// Whatever was written, from the start.
-    fn read_back(&mut self) -> Result<BufReader<&File>> {
-        self.out.flush().map_err(Error::io("write", &self.path))?;
-        self.out.get_mut().rewind().map_err(Error::io("read", &self.path))?;
-        Ok(BufReader::with_capacity(BUFFER_BYTES, self.out.get_ref()))
-    }
-
-    fn append(&mut self, mut other: impl Read, other_path: &Path) -> Result<u64> {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let before = self.bytes;
-        loop {
-            match other.read(&mut buffer) {
-                Ok(0) => return Ok(self.bytes - before),
-                Ok(read) => self.write(&buffer[..read])?,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("read", other_path)(error)),
-            }
-        }
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        self.out.flush().map_err(Error::io("write", &self.path))?;
-        self.out.get_ref().sync_all().map_err(Error::io("write", &self.path))
-    }
-
-    fn digest(&self) -> String {
-        format!("{:016x}", self.hash.digest())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // A part that was renamed is no longer there.
-        let _ = fs::remove_file(&self.path);
-    }
+    /// XXH3-64 over each document's hash and number of tokens, if there is a file of documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 impl Writer {
@@ -123,24 +66,51 @@ impl Writer {
     pub fn create(prefix: impl AsRef<Path>, dtype: DType) -> Result<Self> {
         let prefix = prefix.as_ref();
         let part = |suffix| Part::create(with_suffix(prefix, suffix));
-        let mut boundaries = part(".idx.documents.tmp")?;
-        boundaries.write(&0_i64.to_le_bytes())?;
+        let mut boundaries = part(".idx.documents")?;
+        boundaries.put(&0_i64.to_le_bytes())?;
         Ok(Self {
             prefix: prefix.to_path_buf(),
             dtype,
-            bin: part(".bin.tmp")?,
-            lengths: part(".idx.lengths.tmp")?,
+            bin: part(".bin")?,
+            lengths: part(".idx.lengths")?,
             boundaries,
+            modes: None,
+            known: None,
             sequences: 0,
             documents: 0,
             tokens: 0,
             encoded: Vec::new(),
+            open: (Xxh3::new(), 0),
         })
+    }
+
+    /// Also writes the [file of documents](crate::documents).
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn with_documents(mut self, vocabulary: Vocabulary) -> Result<Self> {
+        let writer = DocumentsWriter::create(&documents_path(&self.prefix))?;
+        self.known = Some(Known { writer, vocabulary, digest: Xxh3::new() });
+        Ok(self)
+    }
+
+    /// Also writes a mode for each sequence: zero, where [`Self::add`] is not given another.
+    ///
+    /// # Errors
+    /// If the file for them cannot be made.
+    pub fn with_modes(mut self) -> Result<Self> {
+        self.modes = Some(Part::create(with_suffix(&self.prefix, ".idx.modes"))?);
+        Ok(self)
     }
 
     /// The number type of the tokens.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// Tokens so far.
+    pub fn tokens(&self) -> u64 {
+        self.tokens
     }
 
     /// Appends one sequence, which may be empty (`add_item`).
@@ -149,7 +119,7 @@ impl Writer {
     /// If an id does not fit the dtype, the sequence is too long or the disk refuses.
     pub fn add_sequence(&mut self, tokens: &[u32]) -> Result<()> {
         self.add_tokens(tokens)?;
-        self.add_length(tokens.len())
+        self.add_length(tokens.len(), 0)
     }
 
     /// Ends the document (`end_document`): without a sequence since the last end, an empty one.
@@ -157,8 +127,30 @@ impl Writer {
     /// # Errors
     /// If the disk refuses.
     pub fn end_document(&mut self) -> Result<()> {
+        self.end_document_about(&About::default())
+    }
+
+    /// Ends the document, of which this is known.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn end_document_about(&mut self, about: &About<'_>) -> Result<()> {
+        let (hash, tokens) = (self.open.0.digest(), std::mem::take(&mut self.open.1));
+        if self.known.is_some() {
+            self.open.0.reset();
+        }
+        self.close_document(about, tokens, hash)
+    }
+
+    fn close_document(&mut self, about: &About<'_>, tokens: u64, hash: u64) -> Result<()> {
         self.documents += 1;
-        self.boundaries.write(&(self.sequences as i64).to_le_bytes())
+        self.boundaries.put(&(self.sequences as i64).to_le_bytes())?;
+        if let Some(known) = &mut self.known {
+            known.writer.add(about, tokens, hash)?;
+            known.digest.update(&hash.to_le_bytes());
+            known.digest.update(&tokens.to_le_bytes());
+        }
+        Ok(())
     }
 
     /// Appends a whole document of sequences of these lengths (`add_document`).
@@ -171,87 +163,126 @@ impl Writer {
             return Err(Error::DocumentLength { lengths: sum, tokens: tokens.len() });
         }
         self.add_tokens(tokens)?;
-        lengths.iter().try_for_each(|length| self.add_length(*length))?;
+        lengths.iter().try_for_each(|length| self.add_length(*length, 0))?;
         self.end_document()
+    }
+
+    /// Appends a document of another dataset, in this one's dtype.
+    ///
+    /// # Errors
+    /// If an id does not fit the dtype or the disk refuses.
+    pub fn add(&mut self, document: &Document<'_>) -> Result<()> {
+        let mut hash = document.xxh3;
+        if document.dtype == self.dtype {
+            self.bin.put(document.bytes)?;
+        } else {
+            self.encoded.clear();
+            document.dtype.convert(document.bytes, self.dtype, &mut self.encoded)?;
+            self.bin.put(&self.encoded)?;
+            hash = self.known.is_some().then(|| xxh3_64(&self.encoded));
+        }
+        for (place, length) in document.lengths.iter().enumerate() {
+            self.add_length(*length as usize, document.modes.get(place).copied().unwrap_or(0))?;
+        }
+        let hash = match hash {
+            Some(hash) => hash,
+            None if self.known.is_some() => xxh3_64(document.bytes),
+            None => 0,
+        };
+        self.open.1 = 0;
+        self.close_document(&document.about, document.tokens(), hash)
     }
 
     fn add_tokens(&mut self, tokens: &[u32]) -> Result<()> {
         self.encoded.clear();
         self.dtype.encode(tokens, &mut self.encoded)?;
-        self.bin.write(&self.encoded)
+        if self.known.is_some() {
+            self.open.0.update(&self.encoded);
+        }
+        self.bin.put(&self.encoded)
     }
 
-    /// Counts a sequence whose tokens are appended beside.
-    pub(crate) fn add_length(&mut self, tokens: usize) -> Result<()> {
+    fn add_length(&mut self, tokens: usize, mode: i8) -> Result<()> {
         let length = i32::try_from(tokens).map_err(|_| Error::SequenceLength { tokens })?;
         self.sequences += 1;
         self.tokens += tokens as u64;
-        self.lengths.write(&length.to_le_bytes())
+        self.open.1 += tokens as u64;
+        if let Some(modes) = &mut self.modes {
+            modes.put(&mode.to_le_bytes())?;
+        }
+        self.lengths.put(&length.to_le_bytes())
     }
 
-    /// Appends tokens that are in the dtype already; gives their bytes.
-    pub(crate) fn append_encoded(&mut self, tokens: impl Read, path: &Path) -> Result<u64> {
-        self.bin.append(tokens, path)
-    }
-
-    /// Writes the index, syncs both files and gives them their names.
+    /// Writes the index, syncs all files and gives them their names.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn finish(mut self) -> Result<Written> {
-        let mut idx = Part::create(with_suffix(&self.prefix, ".idx.tmp"))?;
-        idx.write(&MAGIC)?;
-        idx.write(&VERSION.to_le_bytes())?;
-        idx.write(&[self.dtype.code()])?;
-        idx.write(&self.sequences.to_le_bytes())?;
-        idx.write(&(self.documents + 1).to_le_bytes())?;
-        let lengths_path = self.lengths.path.clone();
-        idx.append(self.lengths.read_back()?, &lengths_path)?;
-        let mut lengths = self.lengths.read_back()?;
-        let mut pointer = 0_i64;
-        for _ in 0..self.sequences {
-            let mut length = [0; 4];
-            lengths.read_exact(&mut length).map_err(Error::io("read", &lengths_path))?;
-            idx.write(&pointer.to_le_bytes())?;
-            pointer += i64::from(i32::from_le_bytes(length)) * self.dtype.bytes() as i64;
-        }
-        let boundaries_path = self.boundaries.path.clone();
-        idx.append(self.boundaries.read_back()?, &boundaries_path)?;
-        self.bin.sync()?;
-        idx.sync()?;
-
-        let (bin_path, idx_path) = (bin_path(&self.prefix), idx_path(&self.prefix));
-        // The index goes first and comes last, so that no index ever stands beside another set's tokens.
-        match fs::remove_file(&idx_path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("replace", &idx_path)(error));
+        let mut idx = Part::create(idx_path(&self.prefix))?;
+        let mut hash = Xxh3::new();
+        let mut put = |bytes: &[u8]| {
+            hash.update(bytes);
+            idx.put(bytes)
+        };
+        put(&MAGIC)?;
+        put(&VERSION.to_le_bytes())?;
+        put(&[self.dtype.code()])?;
+        put(&self.sequences.to_le_bytes())?;
+        put(&(self.documents + 1).to_le_bytes())?;
+        self.lengths.read_back(4, &mut put)?;
+        let (mut pointer, width) = (0_i64, self.dtype.bytes() as i64);
+        let mut pointers = Vec::new();
+        self.lengths.read_back(4, |lengths| {
+            pointers.clear();
+            for length in lengths.as_chunks().0 {
+                pointers.extend_from_slice(&pointer.to_le_bytes());
+                pointer += i64::from(i32::from_le_bytes(*length)) * width;
             }
-            _ => {}
+            put(&pointers)
+        })?;
+        self.boundaries.read_back(8, &mut put)?;
+        if let Some(modes) = &mut self.modes {
+            modes.read_back(1, &mut put)?;
         }
-        fs::rename(&self.bin.path, &bin_path).map_err(Error::io("rename", &self.bin.path))?;
-        fs::rename(&idx.path, &idx_path).map_err(Error::io("rename", &idx.path))?;
-        sync_folder(&idx_path)?;
-        Ok(Written {
+        let digest = self.known.as_ref().map(|known| format!("{:016x}", known.digest.digest()));
+        let written = Written {
             dtype: self.dtype,
             documents: self.documents,
             sequences: self.sequences,
             tokens: self.tokens,
-            bin_bytes: self.bin.bytes,
-            idx_bytes: idx.bytes,
-            bin_xxh3: self.bin.digest(),
-            idx_xxh3: idx.digest(),
-        })
+            bin_bytes: self.bin.bytes(),
+            idx_bytes: idx.bytes(),
+            digest: digest.clone(),
+        };
+        let about = match self.known.take() {
+            None => None,
+            Some(known) => Some(known.writer.finish(&Header {
+                dtype: self.dtype,
+                documents: self.documents,
+                tokens: self.tokens,
+                digest: digest.unwrap_or_default(),
+                idx_xxh3: format!("{:016x}", hash.digest()),
+                vocabulary: known.vocabulary,
+            })?),
+        };
+        self.publish(idx, about)?;
+        Ok(written)
     }
-}
 
-/// Makes the renames in a file's folder last.
-fn sync_folder(file: &Path) -> Result<()> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))?;
+    /// Gives the files their names.
+    fn publish(&mut self, mut idx: Part, mut about: Option<Part>) -> Result<()> {
+        self.bin.sync()?;
+        idx.sync()?;
+        about.as_mut().map_or(Ok(()), Part::sync)?;
+        // The index goes first and comes last, so that no index ever stands beside another set's tokens; nor does a file of
+        // documents, whether or not this set has one.
+        let path = idx_path(&self.prefix);
+        remove(&path)?;
+        remove(&documents_path(&self.prefix))?;
+        self.bin.name()?;
+        about.as_mut().map_or(Ok(()), Part::name)?;
+        idx.name()?;
+        debug_assert!(bin_path(&self.prefix).exists());
+        sync_folder(&path)
     }
-    Ok(())
 }

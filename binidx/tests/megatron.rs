@@ -5,7 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use yuan_binidx::{DType, Error, Expected, Index, Reader, Writer, bin_path, concat, idx_path, verify};
+use yuan_binidx::work::{Expected, concat, verify};
+use yuan_binidx::{DType, Error, Index, Reader, Writer, bin_path, idx_path};
+
+mod support;
+
+use support::job;
 
 const MULTI: [&str; 2] = ["u16_multidoc", "i32_multidoc"];
 
@@ -66,7 +71,7 @@ fn megatrons_files_read_as_it_says() {
                 .collect();
             assert_eq!(modes, numbers(&set["sequence_modes"]));
         }
-        let found = verify(&prefix, Expected::default()).unwrap();
+        let found = verify(&prefix, Expected::default(), &job()).unwrap();
         assert!(found.is_sound(), "{name}: {found:?}");
         let summary = reader.summary().unwrap();
         assert_eq!(summary.tokens as i64, lengths.iter().sum::<i64>());
@@ -103,10 +108,55 @@ fn the_same_calls_give_the_same_bytes() {
     assert_same_files(&ours, &fixtures().join("i32_add_document"));
 
     let ours = folder.path().join("i32_merged");
-    concat(&["i32_multidoc", "i32_add_document"].map(|name| fixtures().join(name)), &ours).unwrap();
+    concat(&["i32_multidoc", "i32_add_document"].map(|name| fixtures().join(name)), &ours, None, &job()).unwrap();
     assert_same_files(&ours, &fixtures().join("i32_merged"));
+    let ours = folder.path().join("i32_multimodal");
+    concat(&[fixtures().join("i32_multimodal")], &ours, None, &job()).unwrap();
+    assert_same_files(&ours, &fixtures().join("i32_multimodal"));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
-    assert_eq!(left.len(), 8, "no temporary file stays: {left:?}");
+    assert_eq!(left.len(), 10, "no temporary file stays: {left:?}");
+}
+
+#[test]
+fn legacy_datasets_are_read() {
+    let json = fs::read(fixtures().join("tntidx_expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&json).unwrap();
+    let prefix = fixtures().join("tntidx_i32");
+    let reader = Reader::open(&prefix).unwrap();
+    let index = reader.index();
+    assert!(index.is_legacy());
+    assert_eq!(index.dtype(), dtype(expected["dtype"].as_str().unwrap()));
+    assert_eq!(index.sequence_lengths().map(i64::from).collect::<Vec<_>>(), numbers(&expected["sizes"]));
+    assert_eq!(index.document_indices().collect::<Vec<_>>(), numbers(&expected["doc_idx"]));
+    let sequences: Vec<Vec<i64>> =
+        (0..reader.sequence_count()).map(|sequence| reader.sequence(sequence).unwrap().ids().collect()).collect();
+    let theirs: Vec<Vec<i64>> = expected["sequences"].as_array().unwrap().iter().map(numbers).collect();
+    assert_eq!(sequences, theirs);
+    let found = verify(&prefix, Expected::default(), &job()).unwrap();
+    assert!(found.is_sound(), "{found:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let current = folder.path().join("current");
+    concat(&[&prefix], &current, None, &job()).unwrap();
+    assert_eq!(fs::read(bin_path(&current)).unwrap(), fs::read(bin_path(&prefix)).unwrap());
+    assert!(!Index::open(idx_path(&current)).unwrap().is_legacy());
+
+    let whole = fs::read(idx_path(&prefix)).unwrap();
+    let damaged = folder.path().join("damaged");
+    fs::copy(bin_path(&prefix), bin_path(&damaged)).unwrap();
+    for length in 0..whole.len() {
+        fs::write(idx_path(&damaged), &whole[..length]).unwrap();
+        assert!(!verify(&damaged, Expected::default(), &job()).unwrap().is_sound(), "cut to {length}");
+    }
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x80;
+        fs::write(idx_path(&damaged), &bytes).unwrap();
+        let found = verify(&damaged, Expected::default(), &job()).unwrap();
+        // Dimension offsets are of no matter where every item has one, nor is where the last one ends.
+        let silent = (56..96).contains(&at) || (128..136).contains(&at);
+        assert!(!found.is_sound() || silent, "byte {at}");
+    }
 }
 
 #[test]
@@ -128,9 +178,9 @@ fn a_set_that_marks_no_documents_has_one_for_each_sequence() {
     assert_eq!((reader.document_count(), reader.index().marks_documents()), (2, false));
     let ids: Vec<i64> = reader.document(1).unwrap()[0].ids().collect();
     assert_eq!(ids, [7]);
-    assert!(verify(&prefix, Expected::default()).unwrap().is_sound());
+    assert!(verify(&prefix, Expected::default(), &job()).unwrap().is_sound());
     let joined = folder.path().join("joined");
-    concat(&[&prefix, &prefix], &joined).unwrap();
+    concat(&[&prefix, &prefix], &joined, None, &job()).unwrap();
     let joined = Reader::open(&joined).unwrap();
     assert_eq!(joined.index().document_indices().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
@@ -143,7 +193,7 @@ fn damage_to_any_byte_or_length_is_an_error_or_found() {
     fs::copy(bin_path(fixtures().join("u16_multidoc")), bin_path(&prefix)).unwrap();
     let read_all = |bytes: &[u8]| {
         fs::write(idx_path(&prefix), bytes).unwrap();
-        let found = verify(&prefix, Expected::default()).unwrap();
+        let found = verify(&prefix, Expected::default(), &job()).unwrap();
         if let Ok(reader) = Reader::open(&prefix) {
             let _ = reader.summary();
             reader.documents().for_each(drop);
@@ -187,7 +237,7 @@ fn ids_and_the_end_of_documents_are_checked_when_told() {
     }
     writer.finish().unwrap();
     let look = |vocab_size, eod| {
-        let found = verify(&prefix, Expected { vocab_size, eod }).unwrap();
+        let found = verify(&prefix, Expected { vocab_size, eod }, &job()).unwrap();
         found.problems.into_iter().map(|problem| problem.problem).collect::<Vec<_>>()
     };
     assert!(look(Some(10), None).is_empty());
@@ -207,10 +257,10 @@ fn sets_that_do_not_fit_are_not_joined() {
     let folder = tempfile::tempdir().unwrap();
     let join = |names: &[&str]| {
         let parts: Vec<PathBuf> = names.iter().map(|name| fixtures().join(name)).collect();
-        concat(&parts, folder.path().join("joined")).unwrap_err().to_string()
+        concat(&parts, folder.path().join("joined"), None, &job()).unwrap_err().to_string()
     };
     assert!(join(&MULTI).contains("it holds i32, the first dataset u16"));
-    assert!(join(&["i32_multimodal"]).contains("it is multimodal"));
+    assert!(join(&["i32_multidoc", "i32_multimodal"]).contains("one is multimodal and the other not"));
     assert!(join(&[]).contains("no dataset was given"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }

@@ -9,8 +9,13 @@ use std::sync::atomic::AtomicBool;
 use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, LargeListArray};
 use arrow_schema::Field;
-use yuan_binidx::{DType, DTypeChoice, Expected, Reader, WriteBinidx, verify};
+use yuan_binidx::work::{Expected, verify};
+use yuan_binidx::{DType, DTypeChoice, Reader, WriteBinidx};
 use yuan_pipeline::{Batch, Context, Pass, Result, Verdict};
+
+mod support;
+
+use support::job;
 
 fn batch(documents: &[&[u32]], vocab_size: Option<u32>) -> Batch {
     let texts = vec!["text"; documents.len()];
@@ -68,7 +73,7 @@ fn units_follow_one_another_and_marked_rows_are_left_out() {
         (&"u16".into(), &4.into(), &16.into())
     );
     let expected = Expected { vocab_size: Some(100), eod: Some(0) };
-    assert!(verify(folder.path().join("new/set.v1"), expected).unwrap().is_sound());
+    assert!(verify(folder.path().join("new/set.v1"), expected, &job()).unwrap().is_sound());
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn the_dtype_follows_the_vocabulary_or_the_config() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("set");
-        let pass = WriteBinidx { prefix: prefix.clone(), dtype: choice };
+        let pass = WriteBinidx { prefix: prefix.clone(), dtype: choice, ..WriteBinidx::default() };
         run(&pass, folder.path(), &[vec![batch(&[&[1]], vocab_size)]]).unwrap();
         assert_eq!(Reader::open(&prefix).unwrap().index().dtype(), dtype);
     }
@@ -95,13 +100,13 @@ fn no_document_at_all_is_an_empty_set() {
     let pass = WriteBinidx { prefix: prefix.clone(), ..WriteBinidx::default() };
     run(&pass, folder.path(), &[vec![]]).unwrap();
     assert_eq!(Reader::open(&prefix).unwrap().document_count(), 0);
-    assert!(verify(&prefix, Expected::default()).unwrap().is_sound());
+    assert!(verify(&prefix, Expected::default(), &job()).unwrap().is_sound());
 }
 
 #[test]
 fn an_id_that_does_not_fit_names_its_document() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx { prefix: folder.path().join("set"), dtype: DTypeChoice::U16 };
+    let pass = WriteBinidx { prefix: folder.path().join("set"), dtype: DTypeChoice::U16, ..WriteBinidx::default() };
     let error = run(&pass, folder.path(), &[vec![batch(&[&[1], &[2, 70_000]], None)]]).unwrap_err();
     assert_eq!(
         error.to_string(),

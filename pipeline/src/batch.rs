@@ -68,6 +68,8 @@ pub(crate) struct Origin {
     pub name: String,
     /// The field that names each document's source, if the input has one.
     pub field: Option<String>,
+    /// The field that holds each document's own id.
+    pub id_field: String,
 }
 
 /// A row marked by a stage.
@@ -384,6 +386,14 @@ impl Batch {
         }
     }
 
+    /// A string, or a whole number as it is spelt.
+    pub(crate) fn id_at(&self, column: &str, row: usize) -> Option<Cow<'_, str>> {
+        self.str_at(column, row).or_else(|| match self.column(column) {
+            Some(array) => whole_number(array.as_ref(), row).map(Cow::Owned),
+            None => self.riders.whole_number_at(column, row).map(Cow::Owned),
+        })
+    }
+
     pub(crate) fn f64_at(&self, column: &str, row: usize) -> Option<f64> {
         match self.column(column) {
             Some(array) => number_value(array.as_ref(), row),
@@ -461,6 +471,21 @@ pub(crate) fn string_value(array: &dyn Array, row: usize) -> Option<&str> {
         }
         _ => None,
     }
+}
+
+/// The whole number at `row` of an Arrow column of these, as it is spelt.
+pub(crate) fn whole_number(array: &dyn Array, row: usize) -> Option<String> {
+    use arrow_array::types as t;
+    if array.is_null(row) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Int64 => array.as_primitive::<t::Int64Type>().value(row).to_string(),
+        DataType::Int32 => array.as_primitive::<t::Int32Type>().value(row).to_string(),
+        DataType::UInt64 => array.as_primitive::<t::UInt64Type>().value(row).to_string(),
+        DataType::UInt32 => array.as_primitive::<t::UInt32Type>().value(row).to_string(),
+        _ => return None,
+    })
 }
 
 /// The number at `row` of any Arrow number column.

@@ -41,6 +41,12 @@ impl<'a> Document<'a> {
         self.batch.f64_at(column, self.row)
     }
 
+    /// The document's own id, as the field that the input names for it says: a string, or a whole number as it is
+    /// spelt. `None` where there is none, and outside a run.
+    pub fn id(&self) -> Option<Cow<'a, str>> {
+        self.batch.id_at(&self.batch.origin()?.id_field, self.row)
+    }
+
     /// Where the document is from: what the field that the input names as its source says (`(none)` where it is
     /// absent), else the name of its file without folder and suffixes. Empty outside a run.
     pub fn source(&self) -> Cow<'a, str> {

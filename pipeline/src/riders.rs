@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use sonic_rs::{JsonValueTrait, LazyValue};
 
 use crate::Result;
-use crate::batch::{number_value, string_value};
+use crate::batch::{number_value, string_value, whole_number};
 
 const ENVELOPE: &str = "riders.json.envelope";
 const TEXT_AT: &str = "riders.json.text_at";
@@ -104,6 +104,17 @@ impl Riders {
             Self::None => None,
             Self::Json(_) => self.json_field(name, row)?.as_f64(),
             Self::Columns(riders) => riders.column(name).and_then(|array| number_value(array, row)),
+        }
+    }
+
+    pub(crate) fn whole_number_at(&self, name: &str, row: usize) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Json(_) => {
+                let value = self.json_field(name, row)?;
+                (value.is_u64() || value.is_i64()).then(|| value.as_raw_str().to_owned())
+            }
+            Self::Columns(riders) => riders.column(name).and_then(|array| whole_number(array, row)),
         }
     }
 

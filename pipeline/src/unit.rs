@@ -417,7 +417,8 @@ fn evidence(detail: &Detail) -> String {
 pub(crate) fn origin(engine: &Engine<'_>, shard: u32) -> Arc<Origin> {
     let path = engine.shards[shard as usize].path.clone();
     let field = engine.plan.input.source_field.clone();
-    Arc::new(Origin { name: source_of(&path), path, field })
+    let id_field = engine.plan.input.id_field.clone();
+    Arc::new(Origin { name: source_of(&path), path, field, id_field })
 }
 
 /// The name of a file without its folder and suffixes.

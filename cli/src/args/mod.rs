@@ -29,8 +29,7 @@ pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesAr
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
-    CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
-    TrainTokenizerArgs,
+    CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat, TrainTokenizerArgs,
 };
 
 use parse::{parse_bytes, parse_threads};

@@ -1,0 +1,46 @@
+//! Work on whole datasets: joined, cut, checked, mended, put in another order.
+
+mod concat;
+mod convert;
+mod locate;
+mod remove;
+mod repair;
+pub(crate) mod split;
+pub(crate) mod verify;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use yuan_pipeline::Progress;
+
+pub use concat::concat;
+pub use convert::{convert, shuffle};
+pub use locate::{Located, find, locate};
+pub use remove::{Removal, Removed, remove};
+pub use repair::{Repair, RepairOptions, repair};
+pub use split::{Cut, part_prefix, split};
+pub use verify::{Expected, Problem, Verification, verify};
+
+use crate::{Error, Result};
+
+/// What work may use, whether it is still wanted, and how far it is.
+pub struct Job<'a> {
+    /// Bytes of memory it may hold.
+    pub memory: u64,
+    /// Threads it may keep busy.
+    pub threads: usize,
+    /// Set once the user has asked to stop.
+    pub cancelled: &'a AtomicBool,
+    /// Where it tells of its bytes.
+    pub progress: &'a Progress,
+}
+
+impl Job<'_> {
+    /// Tells that bytes are done.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] once the user has asked to stop.
+    pub fn tick(&self, bytes: u64) -> Result<()> {
+        self.progress.done.fetch_add(bytes, Ordering::Relaxed);
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
