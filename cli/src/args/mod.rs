@@ -22,7 +22,7 @@ mod tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use binidx::BinidxCommand;
+pub use binidx::{BinidxCommand, CutArgs};
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
@@ -130,7 +130,7 @@ pub enum Command {
     /// Change a tokenizer that is there already
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
-    /// Look at and check Megatron .bin/.idx
+    /// Look at, check, mend, join, cut, shuffle and convert token sets (Megatron .bin/.idx); take documents out of them
     #[command(subcommand)]
     Binidx(BinidxCommand),
     /// Say what a file or folder is: a run, documents, a tokenizer, tokens
