@@ -55,6 +55,14 @@ pub enum Error {
         /// The tokens given.
         tokens: usize,
     },
+    /// A trainer's data cannot be laid out as asked.
+    #[error("`{field}`: {problem}")]
+    Sampling {
+        /// What is at odds: a setting, by its name in [`gpt`](crate::gpt), or a prefix.
+        field: String,
+        /// Why it cannot be, and what to do.
+        problem: String,
+    },
     /// Datasets to be joined do not fit together.
     #[error("cannot join `{}`: {problem}", path.display())]
     Join {
@@ -70,6 +78,10 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn sampling(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Sampling { field: field.into(), problem: problem.into() }
     }
 
     pub(crate) fn malformed(path: impl AsRef<Path>, field: &'static str, problem: impl std::fmt::Display) -> Self {

@@ -22,12 +22,14 @@
 //! Source: `megatron/core/datasets/indexed_dataset.py` of megatron-core 0.16.1, byte for byte.
 //!
 //! [`Reader`] maps a dataset, [`Writer`] streams one, [`concat()`] joins many, [`verify()`] looks for damage,
-//! and [`WriteBinidx`] is the recipe's step.
+//! and [`WriteBinidx`] is the recipe's step. [`gpt`] says what Megatron's trainer reads of them at which step.
 
 mod concat;
 mod dtype;
 mod error;
+pub mod gpt;
 mod index;
+pub mod npy;
 mod pass;
 mod reader;
 mod verify;
