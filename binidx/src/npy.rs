@@ -133,7 +133,9 @@ mod tests {
         // `numpy.save` of `numpy.zeros(3, "i4")` and `numpy.zeros((69, 2), "u4")`.
         let plain = header::<i32>(&[3]);
         assert_eq!(plain.len(), 128);
-        assert!(plain.starts_with(b"\x93NUMPY\x01\x00v\x00{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }  "));
+        assert!(
+            plain.starts_with(b"\x93NUMPY\x01\x00v\x00{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }  ")
+        );
         let table = header::<u32>(&[69, 2]);
         assert_eq!(table.len(), 128);
         assert!(table[10..].starts_with(b"{'descr': '<u4', 'fortran_order': False, 'shape': (69, 2), }"));

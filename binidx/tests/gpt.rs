@@ -115,8 +115,7 @@ fn masks_are_the_forks() {
         let ours = plain.sample(&text, true);
         assert_eq!(ours.loss_mask, flags(&case["loss_mask"]), "{name}");
         assert_eq!(json!(ours.position_ids), case["position_ids_reset"], "{name}");
-        let masked: Vec<Vec<bool>> =
-            list(&case["attention_mask_reset_true_means_masked"]).iter().map(flags).collect();
+        let masked: Vec<Vec<bool>> = list(&case["attention_mask_reset_true_means_masked"]).iter().map(flags).collect();
         assert_eq!(ours.attention_mask(), masked, "{name}");
         let after_eod = Rules { loss: Loss::NotAfterEod, ..plain }.sample(&text, true);
         assert_eq!(after_eod.loss_mask, flags(&case["loss_mask_eod_mask_loss"]), "{name}");

@@ -130,7 +130,8 @@ impl<'a> Files<'a> {
 /// `json.dumps(value, indent=4)`.
 fn python_json(value: &Value) -> Vec<u8> {
     let mut text = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, Python(PrettyFormatter::with_indent(b"    ")));
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut text, Python(PrettyFormatter::with_indent(b"    ")));
     value.serialize(&mut serializer).expect("a JSON value is written into memory");
     text
 }

@@ -162,7 +162,8 @@ fn counts(epoch_tokens: u64, sampling: &Sampling) -> Result<(u64, u64, Option<u6
     let epochs = match sampling.samples {
         None => 1,
         Some(samples) => {
-            let asked = samples.checked_mul(length).and_then(|tokens| tokens.checked_add(extra)).ok_or_else(too_many)?;
+            let asked =
+                samples.checked_mul(length).and_then(|tokens| tokens.checked_add(extra)).ok_or_else(too_many)?;
             asked.div_ceil(epoch_tokens).max(1)
         }
     };

@@ -52,7 +52,9 @@ pub struct Sample {
 impl Rules {
     /// Prepares the tokens of a sample: one more than the sample is long if it took an `extra_token`.
     ///
-    /// Source: `GPTDataset.__getitem__` of megatron-core 0.16.1, and `get_ltor_masks_and_position_ids` of Yuan-2.0.
+    /// Source: `GPTDataset.__getitem__` of megatron-core 0.16.1, and `get_ltor_masks_and_position_ids` of Yuan-2.0. One thing
+    /// is not as there: with none of the three flags set, Megatron-Core keeps the loss mask of the first sample that a worker
+    /// fetches, so that where this one has padding, the worker's later samples have no loss either.
     pub fn sample(&self, text: &[i64], extra_token: bool) -> Sample {
         let mut tokens = text.to_vec();
         let mut labels = text.get(1..).unwrap_or_default().to_vec();
@@ -101,7 +103,8 @@ impl Rules {
 fn answers(labels: &[i64], eod: i64, sep: i64) -> Vec<bool> {
     let mut counts = vec![true; labels.len()];
     let ends: Vec<usize> = (0..labels.len()).filter(|at| labels[*at] == eod).collect();
-    let separator = |from: usize, to: usize| labels[from..to].iter().position(|label| *label == sep).map(|at| from + at);
+    let separator =
+        |from: usize, to: usize| labels[from..to].iter().position(|label| *label == sep).map(|at| from + at);
     for (number, end) in ends.iter().copied().enumerate() {
         let before = if number == 0 { 0 } else { ends[number - 1] };
         if let Some(at) = separator(before, end) {
@@ -148,13 +151,8 @@ impl Sample {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules {
-        eod: 9,
-        pad: NO_PAD,
-        reset_position_ids: true,
-        reset_attention_mask: true,
-        loss: Loss::NotAfterEod,
-    };
+    const RULES: Rules =
+        Rules { eod: 9, pad: NO_PAD, reset_position_ids: true, reset_attention_mask: true, loss: Loss::NotAfterEod };
 
     #[test]
     fn padding_does_not_count_and_becomes_0() {

@@ -79,7 +79,9 @@ impl TrainingData {
         if settings.flavour == Flavour::Yuan {
             let problem = match (&weights, samples) {
                 (_, None) => Some("Yuan's fork needs a number of samples"),
-                (None, _) if blend.prefixes.len() > 1 => Some("Yuan's fork needs a weight for each of several datasets"),
+                (None, _) if blend.prefixes.len() > 1 => {
+                    Some("Yuan's fork needs a weight for each of several datasets")
+                }
                 _ if blend.prefixes.len() >= 255 => Some("Yuan's fork takes up to 254 datasets"),
                 _ => None,
             };

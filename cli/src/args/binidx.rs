@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::samples::SamplesArgs;
+
 #[derive(Debug, Subcommand)]
 pub enum BinidxCommand {
     /// Counts, dtype and sizes
@@ -39,4 +41,6 @@ pub enum BinidxCommand {
         #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
         eod: Option<String>,
     },
+    /// Which samples a Megatron trainer reads: epochs and shares of each dataset, the tokens of any step
+    Samples(Box<SamplesArgs>),
 }

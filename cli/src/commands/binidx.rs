@@ -18,6 +18,7 @@ pub fn binidx(command: &BinidxCommand) -> anyhow::Result<Done> {
         BinidxCommand::Info { prefix, json } => info(prefix, *json),
         BinidxCommand::Cat { prefix, tokenizer, from, limit } => cat(prefix, tokenizer.as_deref(), *from, *limit),
         BinidxCommand::Verify { prefix, tokenizer, eod } => verify(prefix, tokenizer.as_deref(), eod.as_deref()),
+        BinidxCommand::Samples(args) => super::samples::samples(args),
     }
 }
 
