@@ -68,7 +68,9 @@ impl TrainingData {
     /// If a dataset cannot be read or has nothing in this part, weights come without a number of samples, or the blend
     /// draws more of a dataset than it has.
     pub fn build(blend: &Blend, settings: &Settings) -> Result<Self> {
-        let weights = blend.weights.as_deref().map(|weights| match settings.flavour {
+        // Megatron-Core does not look at the weight of a single dataset that is a part as a whole.
+        let unweighted = blend.prefixes.len() == 1 && settings.split.is_none() && settings.flavour != Flavour::Yuan;
+        let weights = blend.weights.as_deref().filter(|_| !unweighted).map(|weights| match settings.flavour {
             Flavour::Core { .. } => normalize(weights),
             Flavour::Yuan => {
                 let sum: f64 = weights.iter().sum();
@@ -76,6 +78,11 @@ impl TrainingData {
             }
         });
         let samples = settings.sampling.samples;
+        if let Flavour::Core { surplus } = settings.flavour
+            && !(surplus >= 0.0 && surplus.is_finite())
+        {
+            return Err(Error::sampling("surplus", format!("{surplus} is no share: write 0.005")));
+        }
         if settings.flavour == Flavour::Yuan {
             let problem = match (&weights, samples) {
                 (_, None) => Some("Yuan's fork needs a number of samples"),

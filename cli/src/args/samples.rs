@@ -18,7 +18,7 @@ pub struct SamplesArgs {
     /// Tokens of a sample
     #[arg(short = 'L', long, value_name = "L")]
     pub sequence_length: usize,
-    /// Samples of the whole run; without it, one epoch of each dataset
+    /// Samples of the whole run, Megatron's train_iters × global_batch_size; without it, one epoch of each dataset
     #[arg(long, value_name = "N")]
     pub samples: Option<u64>,
     /// Seed of the run
