@@ -242,7 +242,7 @@ def compare(binary, settings, folder, rng, counts):
         said = yuan_data(binary, settings, ours, [])
         if not isinstance(said, str):
             sys.exit(f"error: Megatron refuses ({error!r}), yuan-data does not: {settings}")
-        counts["refused by both"] += 1
+        counts[f"refused by both ({type(error).__name__})"] += 1
         return
     places = sorted(rng.sample(range(len(dataset)), min(8, len(dataset))))
     said = yuan_data(binary, settings, ours, places)

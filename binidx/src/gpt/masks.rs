@@ -112,10 +112,11 @@ fn answers(labels: &[i64], eod: i64, sep: i64) -> Vec<bool> {
             let first = if number == 0 { 0 } else { before + 1 };
             counts[first.min(at)..at].fill(false);
         }
-        if number > 0 && number + 1 == ends.len() {
-            if let Some(at) = separator(end, labels.len()) {
-                counts[(end + 1).min(at)..at].fill(false);
-            }
+        if number > 0
+            && number + 1 == ends.len()
+            && let Some(at) = separator(end, labels.len())
+        {
+            counts[(end + 1).min(at)..at].fill(false);
         }
     }
     counts
