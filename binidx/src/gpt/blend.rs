@@ -137,9 +137,14 @@ pub fn weighted(weights: &[f64], samples: u64) -> Result<BlendIndex> {
 /// # Errors
 /// As [`weighted`].
 pub fn exhaustive(sizes: &[u64]) -> Result<BlendIndex> {
-    let total: u64 = sizes.iter().sum();
+    let total = total(sizes);
     let weights: Vec<f64> = sizes.iter().map(|size| *size as f64 / total as f64).collect();
     draw(&weights, total, |dataset, drawn| drawn == sizes[dataset])
+}
+
+/// The sum of some sizes, or a number of samples that fits into no memory.
+pub(crate) fn total(sizes: &[u64]) -> u64 {
+    sizes.iter().fold(0, |total, size| total.saturating_add(*size))
 }
 
 fn draw(weights: &[f64], samples: u64, spent: impl Fn(usize, u64) -> bool) -> Result<BlendIndex> {

@@ -1,6 +1,6 @@
 //! The data of a training run: all datasets of a blend, and the order in which their samples come.
 
-use super::blend::{exhaustive, normalize, requests, weighted, yuan_requests};
+use super::blend::{exhaustive, normalize, requests, total, weighted, yuan_requests};
 use super::{Blend, BlendIndex, Dataset, Part, Sampling, Split};
 use crate::{Error, Reader, Result};
 
@@ -125,7 +125,7 @@ impl TrainingData {
                     Flavour::Core { .. } => requests(weights, asked, 0.0),
                     Flavour::Yuan => yuan_requests(weights, asked),
                 };
-                Some(Blended::weighted(weights, drawn.iter().sum())?)
+                Some(Blended::weighted(weights, total(&drawn))?)
             }
         };
         let data = Self { settings: settings.clone(), prefixes: blend.prefixes.clone(), datasets, blended };
@@ -222,7 +222,7 @@ impl Blended {
         }
         let weights: Vec<f64> = sizes.iter().map(|size| *size as f64).collect();
         match asked {
-            Some(asked) => Self::weighted(&weights, asked.min(sizes.iter().sum())),
+            Some(asked) => Self::weighted(&weights, asked.min(total(&sizes))),
             None => Ok(Self { index: exhaustive(&sizes)?, weights, size: None }),
         }
     }
