@@ -37,6 +37,7 @@
 //! | `set` | A dataset as its documents: [`TokenSet`] |
 //! | [`work`] | Join, cut, look for damage, mend, take out, look up |
 //! | [`form`] | How do others keep tokens? |
+//! | [`gpt`], [`npy`] | What does Megatron's trainer read at which step? |
 //! | `shuffle` | Another order, in bounded memory |
 //! | `pass` | [`WriteBinidx`], the recipe's step |
 
@@ -44,7 +45,9 @@ pub mod documents;
 mod dtype;
 mod error;
 pub mod form;
+pub mod gpt;
 mod index;
+pub mod npy;
 mod part;
 mod pass;
 mod reader;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use yuan_binidx::{DType, Form};
 
 use super::parse::{parse_dtype, parse_form};
+use super::samples::SamplesArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum BinidxCommand {
@@ -159,6 +160,8 @@ pub enum BinidxCommand {
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
     },
+    /// Which samples a Megatron trainer reads: epochs and shares of each dataset, the tokens of any step
+    Samples(Box<SamplesArgs>),
 }
 
 /// Where a set is cut.

@@ -7,7 +7,7 @@
 //! | `dedup`, `datatrove-minhash`, `decontaminate`, `index` | `dedup.rs` |
 //! | `score`, `train-fasttext`, `train-kenlm` | `score.rs` |
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
-//! | `binidx` | `binidx.rs` |
+//! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -17,6 +17,7 @@ mod documents;
 mod look;
 mod parse;
 mod run;
+mod samples;
 mod score;
 mod tokens;
 
@@ -27,6 +28,7 @@ pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMeth
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
+pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
     CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat, TrainTokenizerArgs,

@@ -81,6 +81,10 @@ pub(super) fn parse_words(text: &str) -> Result<WordBoundaries, String> {
     parse_name(text, "none, jieba")
 }
 
+pub(super) fn parse_part(text: &str) -> Result<yuan_binidx::gpt::Part, String> {
+    parse_name(text, "train, valid, test")
+}
+
 pub(super) fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {
     parse_name(text, "xxhash, sha1")
 }
