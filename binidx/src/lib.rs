@@ -39,6 +39,7 @@
 //! | [`form`] | How do others keep tokens? |
 //! | [`gpt`], [`npy`] | What does Megatron's trainer read at which step? |
 //! | `shuffle` | Another order, in bounded memory |
+//! | [`pack`] | Sequences of one length, with where documents begin in them |
 //! | `pass` | [`WriteBinidx`], the recipe's step |
 
 pub mod documents;
@@ -48,6 +49,7 @@ pub mod form;
 pub mod gpt;
 mod index;
 pub mod npy;
+pub mod pack;
 mod part;
 mod pass;
 mod reader;

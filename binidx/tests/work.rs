@@ -7,9 +7,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use support::job;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use yuan_binidx::form::{self, Form, Reading, Target, Tokens};
+use yuan_binidx::pack::{Method, Packing, pack};
 use yuan_binidx::work::{
     Cut, Expected, Removal, RepairOptions, concat, convert, find, locate, remove, repair, shuffle, split, verify,
 };
@@ -242,6 +244,79 @@ fn a_shuffled_set_has_the_same_documents_in_an_order_of_its_own() {
         texts
     };
     assert_eq!(sorted(one), sorted(texts));
+}
+
+#[test]
+fn sequences_hold_every_token_once_and_say_where_documents_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("set");
+    let texts = write(&prefix, DType::U16, 23, true);
+    let target = |form| Target {
+        form,
+        dtype: DType::U16,
+        documents: true,
+        vocabulary: Vocabulary::default(),
+        column: "input_ids".into(),
+    };
+    for method in [Method::Concat, Method::NextFit, Method::BestFit] {
+        for pad in [None, Some(999)] {
+            let packing = Packing { method, length: 16, pad };
+            let set = || -> Vec<Box<dyn Tokens>> { vec![Box::new(TokenSet::open(&prefix).unwrap())] };
+            let [bare, table] = ["bare", "table"].map(|name| folder.path().join(format!("{name}-{method:?}-{pad:?}")));
+            let packed = pack(&set(), &target(Form::Megatron), &bare, packing, &job()).unwrap();
+            pack(&set(), &target(Form::Parquet), &table, packing, &job()).unwrap();
+            let sequences: Vec<Vec<i64>> = read(&bare).into_iter().map(|(tokens, ..)| tokens).collect();
+            let pieces = pieces(&bare.with_extension("pieces.parquet"));
+            assert_eq!(pieces, self::pieces(&table.with_extension("parquet")));
+            assert_eq!(pieces.len(), sequences.len());
+            let mut found = texts.iter().map(|(tokens, ..)| vec![None; tokens.len()]).collect::<Vec<_>>();
+            let mut cut = BTreeSet::new();
+            for (sequence, pieces) in sequences.iter().zip(&pieces) {
+                assert!(sequence.len() == 16 || (pad.is_none() && sequence.len() < 16));
+                let mut at = 0;
+                for (length, document, offset) in pieces {
+                    for place in 0..*length {
+                        let token = &mut found[*document][offset + place];
+                        assert_eq!(*token, None, "no token is there twice");
+                        *token = Some(sequence[at + place]);
+                    }
+                    if *length < found[*document].len() && found[*document].len() <= 16 {
+                        cut.insert(*document);
+                    }
+                    at += length;
+                }
+                assert!(sequence[at..].iter().all(|token| Some(*token) == pad.map(i64::from)));
+            }
+            for (found, (tokens, ..)) in found.iter().zip(&texts) {
+                assert_eq!(found.iter().copied().map(Option::unwrap).collect::<Vec<i64>>(), *tokens);
+            }
+            assert_eq!(packed.cut_documents as usize, cut.len(), "{method:?}");
+            assert_eq!(cut.is_empty(), method != Method::Concat);
+            assert_eq!(packed.empty_tokens, packed.written.sequences * 16 - packed.tokens);
+        }
+    }
+}
+
+/// Tokens, document and offset of each piece of each sequence.
+fn pieces(path: &Path) -> Vec<Vec<(usize, usize, usize)>> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int32Type, UInt64Type};
+    let file = fs::File::open(path).unwrap();
+    let batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let mut pieces = Vec::new();
+    for batch in batches {
+        let batch = batch.unwrap();
+        let list = |name: &str, row| batch.column_by_name(name).unwrap().as_list::<i32>().value(row);
+        for row in 0..batch.num_rows() {
+            let lengths = list("seq_lengths", row).as_primitive::<Int32Type>().values().to_vec();
+            let [documents, offsets] =
+                ["documents", "offsets"].map(|name| list(name, row).as_primitive::<UInt64Type>().values().to_vec());
+            let piece =
+                |((length, document), offset): ((i32, u64), u64)| (length as usize, document as usize, offset as usize);
+            pieces.push(lengths.into_iter().zip(documents).zip(offsets).map(piece).collect());
+        }
+    }
+    pieces
 }
 
 #[test]

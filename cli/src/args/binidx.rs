@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use yuan_binidx::pack::Method;
 use yuan_binidx::{DType, Form};
 
-use super::parse::{parse_dtype, parse_form};
+use super::parse::{parse_dtype, parse_form, parse_packing};
 use super::samples::SamplesArgs;
 
 #[derive(Debug, Subcommand)]
@@ -159,6 +160,34 @@ pub enum BinidxCommand {
         /// Another seed is another order
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
+    },
+    /// Pack documents into sequences of one length, for trainers that take sequences as they lie
+    ///
+    /// Beside them OUT.pieces.parquet tells, for each sequence, the tokens of each document in it (`seq_lengths`, from which positions and
+    /// attention follow), which documents these are, and from which token on. In Parquet the same columns stand beside the ids.
+    Pack {
+        /// PREFIX of PREFIX.bin and PREFIX.idx, of each set
+        #[arg(required = true)]
+        prefixes: Vec<PathBuf>,
+        /// Path of the set to write
+        #[arg(short, long, value_name = "PATH")]
+        out: PathBuf,
+        /// Tokens of a sequence
+        #[arg(long, value_name = "N")]
+        length: usize,
+        /// best_fit: no document is cut that fits, little is padded; next_fit: the same, in the order of the set; concat: nothing is
+        /// padded, documents are cut where a sequence is full
+        #[arg(long, value_name = "METHOD", default_value = "best_fit", value_parser = parse_packing)]
+        method: Method,
+        /// The id that fills sequences up; without it they are left short
+        #[arg(long, value_name = "ID")]
+        pad: Option<u32>,
+        /// What to write: megatron, datatrove, olmo or parquet
+        #[arg(long, value_name = "FORM", default_value = "megatron", value_parser = parse_form)]
+        to: Form,
+        /// The column of ids in Parquet
+        #[arg(long, value_name = "NAME", default_value = "input_ids")]
+        column: String,
     },
     /// Which samples a Megatron trainer reads: epochs and shares of each dataset, the tokens of any step
     Samples(Box<SamplesArgs>),

@@ -1,5 +1,6 @@
 //! Words of the command line → values.
 
+use yuan_binidx::pack::Method;
 use yuan_binidx::{DType, DTypeChoice, Form};
 use yuan_dedup::{ShingleHash, WordLanguage};
 use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
@@ -104,6 +105,10 @@ pub(super) fn parse_dtype_choice(text: &str) -> Result<DTypeChoice, String> {
 
 pub(super) fn parse_form(text: &str) -> Result<Form, String> {
     parse_name(text, "megatron, datatrove, olmo, parquet")
+}
+
+pub(super) fn parse_packing(text: &str) -> Result<Method, String> {
+    parse_name(&text.replace('-', "_"), "best_fit, next_fit, concat")
 }
 
 #[cfg(test)]

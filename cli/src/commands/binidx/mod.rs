@@ -40,6 +40,10 @@ pub fn binidx(command: &BinidxCommand, global: &Global) -> anyhow::Result<Done> 
             let reading = yuan_binidx::form::Reading { dtype: *from_dtype, column: column.clone() };
             work::convert(sets, out, *to, *from, &reading, *dtype, global)
         }
+        BinidxCommand::Pack { prefixes, out, length, method, pad, to, column } => {
+            let packing = yuan_binidx::pack::Packing { method: *method, length: *length, pad: *pad };
+            work::pack(prefixes, out, packing, *to, column, global)
+        }
         BinidxCommand::Samples(args) => super::samples::samples(args),
         BinidxCommand::Shuffle { prefixes, out, seed } => work::shuffle(prefixes, out, *seed, global),
     }

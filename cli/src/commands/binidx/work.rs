@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, HumanCount};
 use yuan_binidx::form::{self, Reading, Target, Tokens};
+use yuan_binidx::pack::Packing;
 use yuan_binidx::work::{self, Cut, Removal, RepairOptions};
-use yuan_binidx::{DType, Form, Vocabulary, Written};
+use yuan_binidx::{DType, Form, Written};
 use yuan_pipeline::Error;
 
 use super::look::missing;
@@ -132,16 +133,8 @@ pub fn convert(
         };
         opened.push(form::open(path, form, reading)?);
     }
-    let dtypes: Vec<DType> = opened.iter().map(|set| set.dtype()).collect();
-    let widest = dtypes.iter().copied().reduce(|one, other| if one.holds(other) { one } else { other });
-    let vocabulary = opened.iter().map(|set| set.vocabulary()).reduce(|one, other| one.common(&other));
-    let target = Target {
-        form: to,
-        dtype: dtype.or(widest).unwrap_or(DType::I32),
-        documents: true,
-        vocabulary: vocabulary.unwrap_or_default(),
-        column: reading.column.clone(),
-    };
+    let mut target = target(&opened, to, &reading.column);
+    target.dtype = dtype.unwrap_or(target.dtype);
     let out = place(out, sets)?;
     let written = job(global, "convert", 0, |job| work::convert(&opened, &target, &out, job))?;
     say(global, &told(&to.file(&out), &written));
@@ -149,29 +142,10 @@ pub fn convert(
 }
 
 pub fn shuffle(prefixes: &[PathBuf], out: &Path, seed: u64, global: &Global) -> anyhow::Result<Done> {
-    let prefixes: Vec<PathBuf> = prefixes.iter().map(|prefix| prefix_of(prefix)).collect();
-    let out = place(out, &prefixes)?;
-    let reading = Reading { dtype: None, column: String::new() };
-    let mut sets: Vec<Box<dyn Tokens>> = Vec::new();
-    let (mut dtype, mut vocabulary): (Option<DType>, Option<Vocabulary>) = (None, None);
-    for prefix in &prefixes {
-        let set = form::open(prefix, Form::Megatron, &reading)?;
-        dtype = Some(dtype.map_or(set.dtype(), |dtype| if dtype.holds(set.dtype()) { dtype } else { set.dtype() }));
-        vocabulary = Some(match vocabulary {
-            Some(vocabulary) => vocabulary.common(&set.vocabulary()),
-            None => set.vocabulary(),
-        });
-        sets.push(set);
-    }
-    let target = Target {
-        form: Form::Megatron,
-        dtype: dtype.unwrap_or(DType::I32),
-        documents: true,
-        vocabulary: vocabulary.unwrap_or_default(),
-        column: String::new(),
-    };
+    let out = place(out, prefixes)?;
+    let (sets, target) = megatron(prefixes, Form::Megatron, "input_ids")?;
     let scratch = beside(&out, ".shuffle");
-    let written = job(global, "shuffle", token_bytes(&prefixes), |job| {
+    let written = job(global, "shuffle", token_bytes(prefixes), |job| {
         work::shuffle(&sets, &target, &out, seed, scratch.clone(), job)
     });
     if written.is_err() && scratch.exists() {
@@ -179,6 +153,59 @@ pub fn shuffle(prefixes: &[PathBuf], out: &Path, seed: u64, global: &Global) -> 
     }
     say(global, &told(&out, &written?));
     Ok(Done::All)
+}
+
+pub fn pack(
+    prefixes: &[PathBuf],
+    out: &Path,
+    packing: Packing,
+    to: Form,
+    column: &str,
+    global: &Global,
+) -> anyhow::Result<Done> {
+    let out = place(out, prefixes)?;
+    let (sets, target) = megatron(prefixes, to, column)?;
+    let packed =
+        job(global, "pack", token_bytes(prefixes), |job| yuan_binidx::pack::pack(&sets, &target, &out, packing, job))?;
+    say(
+        global,
+        &format!(
+            "{}: {} sequences of {} tokens from {} documents\n{:.2} % of the documents are cut though they fit, {} are longer; {:.2} % of the room is {}",
+            to.file(&out).display(),
+            HumanCount(packed.written.sequences),
+            HumanCount(packing.length as u64),
+            HumanCount(packed.documents),
+            100.0 * packed.cut_fraction(),
+            HumanCount(packed.long_documents),
+            100.0 * packed.empty_fraction(),
+            if packing.pad.is_some() { "padding" } else { "left out" }
+        ),
+    );
+    Ok(Done::All)
+}
+
+/// Opens Megatron's sets, to become one of this form in the widest of their number types.
+fn megatron(prefixes: &[PathBuf], form: Form, column: &str) -> anyhow::Result<(Vec<Box<dyn Tokens>>, Target)> {
+    let reading = Reading { dtype: None, column: String::new() };
+    let sets: Vec<Box<dyn Tokens>> = prefixes
+        .iter()
+        .map(|prefix| form::open(&prefix_of(prefix), Form::Megatron, &reading))
+        .collect::<yuan_binidx::Result<_>>()?;
+    let target = target(&sets, form, column);
+    Ok((sets, target))
+}
+
+/// What becomes of sets: the widest of their number types, and what is known of all of them.
+fn target(sets: &[Box<dyn Tokens>], form: Form, column: &str) -> Target {
+    let widest = sets.iter().map(|set| set.dtype()).reduce(|one, other| if one.holds(other) { one } else { other });
+    let vocabulary = sets.iter().map(|set| set.vocabulary()).reduce(|one, other| one.common(&other));
+    Target {
+        form,
+        dtype: widest.unwrap_or(DType::I32),
+        documents: true,
+        vocabulary: vocabulary.unwrap_or_default(),
+        column: column.to_owned(),
+    }
 }
 
 /// A prefix to be written, in a folder that is made; never one of those that are read.
