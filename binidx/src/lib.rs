@@ -22,12 +22,13 @@
 //! Source: `megatron/core/datasets/indexed_dataset.py` of megatron-core 0.16.1, byte for byte.
 //!
 //! [`Reader`] maps a dataset, [`Writer`] streams one, [`concat()`] joins many, [`verify()`] looks for damage,
-//! and [`WriteBinidx`] is the recipe's step.
+//! [`loss_mask()`] says which tokens are learnt, and [`WriteBinidx`] is the recipe's step.
 
 mod concat;
 mod dtype;
 mod error;
 mod index;
+mod loss_mask;
 mod pass;
 mod reader;
 mod verify;
@@ -37,7 +38,8 @@ pub use concat::concat;
 pub use dtype::DType;
 pub use error::{Error, Result};
 pub use index::Index;
-pub use pass::{DTypeChoice, WriteBinidx};
+pub use loss_mask::{loss_mask, prompt_tokens};
+pub use pass::{DTypeChoice, DocumentArray, WriteBinidx};
 pub use reader::{Reader, Sequence, Summary, bin_path, idx_path};
 pub use verify::{Expected, Problem, Verification, verify};
 pub use writer::{Writer, Written};

@@ -27,6 +27,8 @@ pub struct Writer {
     sequences: u64,
     documents: u64,
     tokens: u64,
+    /// Whether documents are not told in the index.
+    untold: bool,
     encoded: Vec<u8>,
 }
 
@@ -134,8 +136,16 @@ impl Writer {
             sequences: 0,
             documents: 0,
             tokens: 0,
+            untold: false,
             encoded: Vec::new(),
         })
+    }
+
+    /// Leaves the document array at `[0]`, as Yuan's preprocessor does, which never ends a document; documents are counted all the same.
+    #[must_use]
+    pub fn without_documents(mut self) -> Self {
+        self.untold = true;
+        self
     }
 
     /// The number type of the tokens.
@@ -158,6 +168,9 @@ impl Writer {
     /// If the disk refuses.
     pub fn end_document(&mut self) -> Result<()> {
         self.documents += 1;
+        if self.untold {
+            return Ok(());
+        }
         self.boundaries.write(&(self.sequences as i64).to_le_bytes())
     }
 
@@ -204,7 +217,8 @@ impl Writer {
         idx.write(&VERSION.to_le_bytes())?;
         idx.write(&[self.dtype.code()])?;
         idx.write(&self.sequences.to_le_bytes())?;
-        idx.write(&(self.documents + 1).to_le_bytes())?;
+        let told = if self.untold { 0 } else { self.documents };
+        idx.write(&(told + 1).to_le_bytes())?;
         let lengths_path = self.lengths.path.clone();
         idx.append(self.lengths.read_back()?, &lengths_path)?;
         let mut lengths = self.lengths.read_back()?;

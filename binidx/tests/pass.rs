@@ -82,7 +82,7 @@ fn the_dtype_follows_the_vocabulary_or_the_config() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("set");
-        let pass = WriteBinidx { prefix: prefix.clone(), dtype: choice };
+        let pass = WriteBinidx { prefix: prefix.clone(), dtype: choice, ..WriteBinidx::default() };
         run(&pass, folder.path(), &[vec![batch(&[&[1]], vocab_size)]]).unwrap();
         assert_eq!(Reader::open(&prefix).unwrap().index().dtype(), dtype);
     }
@@ -101,7 +101,7 @@ fn no_document_at_all_is_an_empty_set() {
 #[test]
 fn an_id_that_does_not_fit_names_its_document() {
     let folder = tempfile::tempdir().unwrap();
-    let pass = WriteBinidx { prefix: folder.path().join("set"), dtype: DTypeChoice::U16 };
+    let pass = WriteBinidx { prefix: folder.path().join("set"), dtype: DTypeChoice::U16, ..WriteBinidx::default() };
     let error = run(&pass, folder.path(), &[vec![batch(&[&[1], &[2, 70_000]], None)]]).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -17,3 +17,4 @@ mod substrings;
 mod support;
 mod threads;
 mod tokenizer;
+mod yuan;

@@ -14,6 +14,7 @@ pub mod retune;
 pub mod run;
 pub mod tokenizer;
 pub mod tokens;
+pub mod yuan;
 
 use std::path::Path;
 

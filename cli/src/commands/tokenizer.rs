@@ -8,8 +8,8 @@ use yuan_pipeline::Error;
 use yuan_tokenizer::PruneTokenizerConfig;
 use yuan_tokenizer::edit::{Assignment, Joined, assign_reserved, export_huggingface, export_tiktoken, join_models};
 
-use super::say;
 use super::binidx::prefix_of;
+use super::say;
 use super::tokens::towards;
 use crate::Done;
 use crate::args::{Global, PruneArgs, TokenizerCommand, TokenizerFormat};

@@ -1,12 +1,13 @@
 //! `train-tokenizer`, `tokenize`: text to ids, ids on disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, HumanCount};
+use yuan_binidx::WriteBinidx;
 use yuan_pipeline::{Error, Output, Summary};
-use yuan_tokenizer::Tokenizer;
+use yuan_tokenizer::{TokenizeConfig, Tokenizer};
 
-use super::{beside, run, say};
+use super::{beside, run, say, yuan};
 use crate::Done;
 use crate::args::{Global, ResumeArgs, TokenizeArgs, TrainTokenizerArgs};
 use crate::recipe::{Recipe, StageConfig};
@@ -40,9 +41,11 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
 
 pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
     let tokenizer = std::path::absolute(&args.tokenizer).map_err(Error::io("find", &args.tokenizer))?;
-    let prefix = std::path::absolute(&args.out).map_err(Error::io("find", &args.out))?;
-    let tokenize = yuan_tokenizer::TokenizeConfig { tokenizer, append_eod: !args.no_eod, ..Default::default() };
-    let write = yuan_binidx::WriteBinidx { prefix, ..Default::default() };
+    let tokenize = TokenizeConfig { tokenizer, append_eod: !args.no_eod, ..args.fim.settings()? };
+    if args.compat.is_some() {
+        return yuan::preprocess(args, tokenize, global);
+    }
+    let write = write_binidx(args, &args.out)?;
     let stages = vec![StageConfig::Tokenize(tokenize), StageConfig::WriteBinidx(write)];
     let (done, _) = towards(&args.out, stages, &args.input.input(), global)?;
     let summary = yuan_binidx::Reader::open(&args.out)?.summary()?;
@@ -60,6 +63,13 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
     Ok(done)
 }
 
+/// The settings of `write_binidx` that the options ask for.
+pub fn write_binidx(args: &TokenizeArgs, prefix: &Path) -> anyhow::Result<WriteBinidx> {
+    let prefix = std::path::absolute(prefix).map_err(Error::io("find", prefix))?;
+    let document_array = args.document_array.unwrap_or_default();
+    Ok(WriteBinidx { prefix, document_array, loss_mask: args.loss_mask, ..WriteBinidx::default() })
+}
+
 /// Runs stages whose result is a file: the run folder `FILE.run` is there until it is done.
 pub fn towards(
     out: &Path,
@@ -74,6 +84,13 @@ pub fn towards(
 
 /// Runs a recipe whose result is a file or folder: the run folder `FILE.run` is there until it is done.
 pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Done, Summary)> {
+    let (summary, folder) = run_beside(out, recipe, global)?;
+    let done = done_with(&summary, &folder, global, || Ok(()))?;
+    Ok((done, summary))
+}
+
+/// Runs a recipe in the run folder `FILE.run`, which stays.
+pub fn run_beside(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Summary, PathBuf)> {
     let folder = beside(out, ".run");
     let made = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
     let summary = made.map_err(|error| match error.downcast::<Error>() {
@@ -86,9 +103,20 @@ pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Don
         Ok(error) => error.into(),
         Err(error) => error,
     })?;
-    let done = run::ending(&summary, &folder, global);
+    Ok((summary, folder))
+}
+
+/// Takes a run folder away after what is to be done last, unless records were set aside there.
+pub fn done_with(
+    summary: &Summary,
+    folder: &Path,
+    global: &Global,
+    last: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<Done> {
+    let done = run::ending(summary, folder, global);
     if matches!(done, Done::All) {
-        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        last()?;
+        std::fs::remove_dir_all(folder).map_err(Error::io("remove", folder))?;
     }
-    Ok((done, summary))
+    Ok(done)
 }
