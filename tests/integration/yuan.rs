@@ -66,7 +66,7 @@ fn the_bytes_of_yuans_own_program() {
         assert!(*bytes == fixture(name), "{name}");
     }
     // With documents in the index, the same but for these.
-    let documents = [&command[..3], &["-o", "documents"], &command[5..]].concat();
+    let documents = [&command[..2], &["-o", "documents"], &command[4..]].concat();
     dir.ok(&documents);
     let told = datasets(&dir.path("documents"));
     assert!(told["part0.txt_document_context.bin"] == found["part0.txt_document_context.bin"]);
