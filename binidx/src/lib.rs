@@ -39,7 +39,7 @@ pub use dtype::DType;
 pub use error::{Error, Result};
 pub use index::Index;
 pub use loss_mask::{loss_mask, prompt_tokens};
-pub use pass::{DTypeChoice, DocumentArray, WriteBinidx};
+pub use pass::{DTypeChoice, DocumentArray, WriteBinidx, loss_mask_prefix};
 pub use reader::{Reader, Sequence, Summary, bin_path, idx_path};
 pub use verify::{Expected, Problem, Verification, verify};
 pub use writer::{Writer, Written};

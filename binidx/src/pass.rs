@@ -315,8 +315,8 @@ impl Partial {
     }
 }
 
-/// Where the loss mask of a dataset is.
-fn loss_mask_prefix(prefix: &Path) -> PathBuf {
+/// The prefix of the loss mask that `write_binidx` writes beside a dataset.
+pub fn loss_mask_prefix(prefix: &Path) -> PathBuf {
     let mut name = prefix.as_os_str().to_owned();
     name.push("_loss_mask");
     name.into()

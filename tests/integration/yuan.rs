@@ -199,6 +199,9 @@ fn a_killed_one_goes_on() {
         }
     }
     assert!(command("killed").status().expect("run").success());
+    // A mask that is lost is made again, and nothing else.
+    std::fs::remove_file(dir.path("killed/b_document_context_loss_mask.idx")).expect("removed");
+    assert!(command("killed").status().expect("run").success());
     assert!(kills > 5 && datasets(&dir.path("killed")) == expected, "after {kills} kills");
 }
 
@@ -257,4 +260,20 @@ fn masks_and_other_settings_of_tokenize() {
     );
     dir.file("bare.toml", bare);
     dir.run(&["run", "bare.toml", "-o", "bare"]).fails(1, &["the tokenizer has no such token", "`sep` of `tokenize`"]);
+}
+
+#[test]
+fn lines_that_are_too_large_are_told_every_time() {
+    let dir = Dir::new();
+    dir.file("in/part", format!("one\r{}\rtwo\n", "x".repeat(2000)));
+    let model = small_model();
+    let command =
+        ["tokenize", "in", "-o", "out", "--tokenizer", &model, "--compat", "yuan", "--max-document-bytes", "1000"];
+    for _ in 0..2 {
+        let ran = dir.run(&command);
+        ran.fails(3, &["2 documents", "1 records were set aside", "part_document_context.run"]);
+    }
+    // With room for it there is nothing to go on with.
+    dir.run(&[&command[..8], &["--max-document-bytes", "3000"]].concat())
+        .fails(1, &["remove `out/part_document_context.run`"]);
 }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use yuan_binidx::{DTypeChoice, WriteBinidx, bin_path, idx_path};
+use yuan_binidx::{DTypeChoice, WriteBinidx, bin_path, idx_path, loss_mask_prefix};
 use yuan_pipeline::{Error, Format, Input, Output};
 use yuan_tokenizer::{TokenizeCompat, TokenizeConfig, Tokenizer};
 
@@ -43,7 +43,7 @@ pub fn preprocess(args: &TokenizeArgs, tokenize: TokenizeConfig, global: &Global
         let write = WriteBinidx { dtype: DTypeChoice::I32, ..write_binidx(args, &prefix)? };
         let origin = Origin::of(&input, &tokenize, &tokenizer, &write)?;
         let record = beside(&prefix, ".json");
-        let counts = match there(&prefix, &record, &origin)? {
+        let counts = match there(&prefix, args.loss_mask, &record, &origin)? {
             Some(counts) => {
                 say(global, &format!("{}: whole already", prefix.display()));
                 counts
@@ -61,7 +61,10 @@ pub fn preprocess(args: &TokenizeArgs, tokenize: TokenizeConfig, global: &Global
                     undecodable_bytes: summary.undecodable_bytes,
                 };
                 say(global, &format!("{}.bin, .idx: {}", prefix.display(), counts.told()));
-                match done_with(&summary, &folder, global, || write_record(&record, &prefix, origin, counts))? {
+                let file_bytes = sizes(&prefix, args.loss_mask)
+                    .with_context(|| format!("the files of `{}` have gone", prefix.display()))?;
+                let whole = || write_record(&record, &Record { origin, counts, file_bytes });
+                match done_with(&summary, &folder, global, whole)? {
                     Done::All => {}
                     other => done = other,
                 }
@@ -224,17 +227,19 @@ struct Record {
     origin: Origin,
     #[serde(flatten)]
     counts: Counts,
-    bin_bytes: u64,
-    idx_bytes: u64,
+    /// Sizes of .bin and .idx, then of those of the loss mask.
+    file_bytes: Vec<u64>,
 }
 
-fn sizes(prefix: &Path) -> Option<(u64, u64)> {
-    let bytes = |path: PathBuf| Some(std::fs::metadata(path).ok()?.len());
-    Some((bytes(bin_path(prefix))?, bytes(idx_path(prefix))?))
+/// The sizes of a dataset's files; `None` if one is not there.
+fn sizes(prefix: &Path, loss_mask: bool) -> Option<Vec<u64>> {
+    let prefixes = std::iter::once(prefix.to_path_buf()).chain(loss_mask.then(|| loss_mask_prefix(prefix)));
+    let files = prefixes.flat_map(|prefix| [bin_path(&prefix), idx_path(&prefix)]);
+    files.map(|file| Some(std::fs::metadata(file).ok()?.len())).collect()
 }
 
 /// What the dataset that is there holds; `None` if it is to be made or gone on with.
-fn there(prefix: &Path, record: &Path, origin: &Origin) -> anyhow::Result<Option<Counts>> {
+fn there(prefix: &Path, loss_mask: bool, record: &Path, origin: &Origin) -> anyhow::Result<Option<Counts>> {
     let folder = beside(prefix, ".run");
     let in_the_way = |how: String| -> anyhow::Error {
         let problem = format!("`{}.bin` is there already, made {how}", prefix.display());
@@ -243,7 +248,7 @@ fn there(prefix: &Path, record: &Path, origin: &Origin) -> anyhow::Result<Option
     let bytes = match std::fs::read(record) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return match folder.exists() || sizes(prefix).is_none() {
+            return match folder.exists() || sizes(prefix, false).is_none() {
                 true => Ok(None),
                 false => Err(in_the_way(format!("by another program: there is no `{}`", record.display()))),
             };
@@ -255,7 +260,7 @@ fn there(prefix: &Path, record: &Path, origin: &Origin) -> anyhow::Result<Option
     if let Some(difference) = known.origin.difference(origin) {
         return Err(in_the_way(difference));
     }
-    if sizes(prefix) != Some((known.bin_bytes, known.idx_bytes)) {
+    if sizes(prefix, loss_mask) != Some(known.file_bytes) {
         return Ok(None);
     }
     if folder.exists() {
@@ -264,10 +269,8 @@ fn there(prefix: &Path, record: &Path, origin: &Origin) -> anyhow::Result<Option
     Ok(Some(known.counts))
 }
 
-fn write_record(path: &Path, prefix: &Path, origin: Origin, counts: Counts) -> anyhow::Result<()> {
-    let (bin_bytes, idx_bytes) = sizes(prefix).with_context(|| format!("`{}.bin` has gone", prefix.display()))?;
-    let record = Record { origin, counts, bin_bytes, idx_bytes };
-    let json = serde_json::to_vec_pretty(&record).context("a record")?;
+fn write_record(path: &Path, record: &Record) -> anyhow::Result<()> {
+    let json = serde_json::to_vec_pretty(record).context("a record")?;
     let temporary = beside(path, ".tmp");
     std::fs::write(&temporary, json).map_err(Error::io("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
