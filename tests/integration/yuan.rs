@@ -275,5 +275,5 @@ fn lines_that_are_too_large_are_told_every_time() {
     }
     // With room for it there is nothing to go on with.
     dir.run(&[&command[..8], &["--max-document-bytes", "3000"]].concat())
-        .fails(1, &["remove `out/part_document_context.run`"]);
+        .fails(2, &["remove `out/part_document_context.run`"]);
 }

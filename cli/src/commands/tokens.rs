@@ -95,7 +95,11 @@ pub fn run_beside(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Resul
     let made = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
     let summary = made.map_err(|error| match error.downcast::<Error>() {
         // These commands have no `--from`, and their run folder has no name that was chosen.
-        Ok(Error::OtherRun { problem, .. }) if problem.contains("was made by another recipe") => {
+        Ok(Error::OtherRun { problem, .. })
+            if ["was made by another recipe", "was made from other input"]
+                .iter()
+                .any(|said| problem.contains(said)) =>
+        {
             let hint =
                 format!("to go on with it, give the same settings; to begin anew, remove `{}`", folder.display());
             Error::OtherRun { problem, hint }.into()
