@@ -180,7 +180,7 @@ pub struct FimArgs {
     /// What is drawn for a document depends on this and its place in the input alone [default: 1234]
     #[arg(long, value_name = "N", requires = "fim_rate")]
     pub fim_seed: Option<u64>,
-    /// Tokens before prefix, suffix and middle [default: <FIM_PREFIX>,<FIM_SUFFIX>,<FIM_MIDDLE>]
+    /// Tokens before prefix, suffix and middle; Yuan's `<FIM_PREFIX>,<FIM_SUFFIX>,<FIM_MIDDLE>` by default
     #[arg(long, value_name = "TOKENS", value_delimiter = ',', requires = "fim_rate")]
     pub fim_tokens: Option<Vec<String>>,
 }
