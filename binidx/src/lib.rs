@@ -40,6 +40,7 @@
 //! | [`gpt`], [`npy`] | What does Megatron's trainer read at which step? |
 //! | `shuffle` | Another order, in bounded memory |
 //! | [`pack`] | Sequences of one length, with where documents begin in them |
+//! | `loss_mask` | Which tokens of fine-tuning documents are learnt? |
 //! | `pass` | [`WriteBinidx`], the recipe's step |
 
 pub mod documents;
@@ -48,6 +49,7 @@ mod error;
 pub mod form;
 pub mod gpt;
 mod index;
+mod loss_mask;
 pub mod npy;
 pub mod pack;
 mod part;
@@ -63,7 +65,8 @@ pub use dtype::DType;
 pub use error::{Error, Result};
 pub use form::Form;
 pub use index::Index;
-pub use pass::{DTypeChoice, WriteBinidx};
+pub use loss_mask::{loss_mask, prompt_tokens};
+pub use pass::{DTypeChoice, DocumentArray, WriteBinidx, loss_mask_prefix};
 pub use reader::{Reader, Sequence, Summary, bin_path, idx_path};
 pub use set::{Document, TokenSet};
 pub use shuffle::shuffle_key;

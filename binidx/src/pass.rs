@@ -16,6 +16,7 @@ use serde_json::json;
 use yuan_pipeline::{Columns, Context, Error, Pass, Progress, Result, Scan};
 
 use crate::form::{Sink, Target};
+use crate::reader::with_tail;
 use crate::shuffle::Shuffle;
 use crate::work::{Job, part_prefix};
 use crate::{DType, Document, Form, Vocabulary, Written, shuffle_key};
@@ -47,6 +48,11 @@ pub struct WriteBinidx {
     /// Whether `PREFIX.documents.parquet` is written beside Megatron's files: for each document its id, source, file, record,
     /// language and a hash of its tokens. Default true.
     pub documents: bool,
+    /// What the index says of documents: `documents`, or `zero`, the lone 0 that Yuan's preprocessor leaves. Default `documents`.
+    pub document_array: DocumentArray,
+    /// Also write PREFIX_loss_mask.bin and .idx, a u8 for each token: 1 if it is learnt, 0 before the first separator of its document
+    /// (`sep` of `tokenize`); documents without one are all 1. Default false.
+    pub loss_mask: bool,
     /// The column or field that holds a document's language. Default `language` (what `language_id` adds).
     pub language_column: String,
     /// The column of the ids in Parquet. Default `input_ids` (what `datasets` and trainers of Hugging Face take).
@@ -63,10 +69,23 @@ impl Default for WriteBinidx {
             shuffle: false,
             shuffle_seed: 0,
             documents: true,
+            document_array: DocumentArray::Documents,
+            loss_mask: false,
             language_column: "language".into(),
             column: "input_ids".into(),
         }
     }
+}
+
+/// What the index says of documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentArray {
+    /// Where each begins and ends, which Megatron-Core asks for.
+    #[default]
+    Documents,
+    /// Nothing but a 0, as in the datasets of Yuan 2.0: each sequence is a document.
+    Zero,
 }
 
 /// How the number type of the tokens is chosen.
@@ -116,7 +135,10 @@ impl Pass for WriteBinidx {
         if let Some(folder) = self.prefix.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
-        let (mut dtype, mut vocabulary, mut tokens) = (None, None, 0);
+        if self.form != Form::Megatron && (self.loss_mask || self.document_array == DocumentArray::Zero) {
+            return Err(Error::stage(NAME, "`loss_mask` and `document_array` are of Megatron's form alone"));
+        }
+        let (mut dtype, mut vocabulary, mut sep, mut tokens) = (None, None, None, 0);
         for path in partials {
             let partial = Partial::open(path)?;
             let Some((unit_dtype, unit_vocabulary)) = partial.kind() else { continue };
@@ -126,12 +148,14 @@ impl Pass for WriteBinidx {
                 return Err(Error::stage(NAME, problem));
             }
             vocabulary.get_or_insert_with(|| unit_vocabulary.clone());
+            sep = sep.or(partial.sep());
         }
         let vocabulary = vocabulary.unwrap_or_default();
         let target = Target {
             form: self.form,
             dtype: dtype.unwrap_or_else(|| self.dtype(&vocabulary)),
             documents: self.documents,
+            marks: self.document_array == DocumentArray::Documents,
             vocabulary,
             column: self.column.clone(),
         };
@@ -142,7 +166,8 @@ impl Pass for WriteBinidx {
             cancelled: context.cancelled(),
             progress: &progress,
         };
-        let mut sets = Sets::new(&target, &self.prefix, self.shards, tokens)?;
+        let mask = self.loss_mask.then(|| Mask { sep, bytes: Vec::new(), target: mask_target(&target) });
+        let mut sets = Sets::new(&target, mask, &self.prefix, self.shards, tokens)?;
         if self.shuffle {
             let mut shuffle = Shuffle::new(context.scratch.join("shuffle"), &job);
             for path in partials {
@@ -175,22 +200,64 @@ impl Pass for WriteBinidx {
     }
 }
 
+/// The prefix of the loss mask that `write_binidx` writes beside a dataset.
+pub fn loss_mask_prefix(prefix: &Path) -> PathBuf {
+    with_tail(prefix, "_loss_mask")
+}
+
+/// A mask is a dataset of the same documents.
+fn mask_target(target: &Target) -> Target {
+    Target {
+        dtype: DType::U8,
+        vocabulary: Vocabulary { vocab_size: Some(2), ..Vocabulary::default() },
+        ..target.clone()
+    }
+}
+
+/// What is needed for the loss mask of a document.
+struct Mask {
+    /// The separator, if there is a document.
+    sep: Option<u32>,
+    bytes: Vec<u8>,
+    target: Target,
+}
+
+impl Mask {
+    fn add(&mut self, document: &Document<'_>, sink: &mut dyn Sink) -> crate::Result<()> {
+        let sep = self.sep.map(i64::from);
+        self.bytes.clear();
+        let mut learnt = 0;
+        document.dtype.for_each(document.bytes, |token| {
+            learnt |= u8::from(Some(token) == sep);
+            self.bytes.push(learnt);
+        });
+        if learnt == 0 {
+            self.bytes.fill(1);
+        }
+        sink.add(&Document { bytes: &self.bytes, dtype: DType::U8, xxh3: None, ..*document })
+    }
+}
+
 /// One set, or several of about as many tokens.
 struct Sets<'a> {
     target: &'a Target,
+    mask: Option<Mask>,
     prefix: &'a Path,
     shards: u32,
     tokens: u64,
     /// Tokens so far.
     at: u64,
     open: Box<dyn Sink>,
+    open_mask: Option<Box<dyn Sink>>,
     written: Vec<Written>,
 }
 
 impl<'a> Sets<'a> {
-    fn new(target: &'a Target, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
-        let open = target.create(&shard(prefix, 0, shards))?;
-        Ok(Self { target, prefix, shards, tokens, at: 0, open, written: Vec::new() })
+    fn new(target: &'a Target, mask: Option<Mask>, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
+        let first = shard(prefix, 0, shards);
+        let open_mask = mask.as_ref().map(|mask| mask.target.create(&loss_mask_prefix(&first))).transpose()?;
+        let open = target.create(&first)?;
+        Ok(Self { target, mask, prefix, shards, tokens, at: 0, open, open_mask, written: Vec::new() })
     }
 
     /// A document belongs to the shard in which its first token lies.
@@ -203,11 +270,21 @@ impl<'a> Sets<'a> {
             self.next()?;
         }
         self.at += document.tokens();
+        if let (Some(mask), Some(sink)) = (&mut self.mask, &mut self.open_mask) {
+            mask.add(document, sink.as_mut())?;
+        }
         self.open.add(document)
     }
 
     fn next(&mut self) -> crate::Result<()> {
-        let next = self.target.create(&shard(self.prefix, self.written.len() as u32 + 1, self.shards))?;
+        let next = shard(self.prefix, self.written.len() as u32 + 1, self.shards);
+        if let Some(mask) = &self.mask {
+            let sink = mask.target.create(&loss_mask_prefix(&next))?;
+            if let Some(full) = self.open_mask.replace(sink) {
+                full.finish()?;
+            }
+        }
+        let next = self.target.create(&next)?;
         self.written.push(std::mem::replace(&mut self.open, next).finish()?);
         Ok(())
     }
@@ -215,6 +292,10 @@ impl<'a> Sets<'a> {
     fn finish(mut self) -> crate::Result<Vec<Written>> {
         while (self.written.len() as u32) + 1 < self.shards {
             self.next()?;
+        }
+        // The mask first, so that the tokens are there only when all is.
+        if let Some(mask) = self.open_mask {
+            mask.finish()?;
         }
         self.written.push(self.open.finish()?);
         Ok(self.written)

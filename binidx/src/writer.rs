@@ -26,6 +26,8 @@ pub struct Writer {
     sequences: u64,
     documents: u64,
     tokens: u64,
+    /// Whether the index marks documents.
+    marks: bool,
     encoded: Vec<u8>,
     /// Of the document that was begun: the hash of its bytes, and its tokens.
     open: (Xxh3, u64),
@@ -79,6 +81,7 @@ impl Writer {
             sequences: 0,
             documents: 0,
             tokens: 0,
+            marks: true,
             encoded: Vec::new(),
             open: (Xxh3::new(), 0),
         })
@@ -101,6 +104,14 @@ impl Writer {
     pub fn with_modes(mut self) -> Result<Self> {
         self.modes = Some(Part::create(with_suffix(&self.prefix, ".idx.modes"))?);
         Ok(self)
+    }
+
+    /// Leaves the document array at `[0]`, as Yuan's preprocessor does, which never ends a document. Each sequence is read as a
+    /// document then, so a document should be one; those without a sequence are not counted.
+    #[must_use]
+    pub fn without_marks(mut self) -> Self {
+        self.marks = false;
+        self
     }
 
     /// The number type of the tokens.
@@ -143,8 +154,12 @@ impl Writer {
     }
 
     fn close_document(&mut self, about: &About<'_>, tokens: u64, hash: u64) -> Result<()> {
+        if self.marks {
+            self.boundaries.put(&(self.sequences as i64).to_le_bytes())?;
+        } else if self.documents == self.sequences {
+            return Ok(());
+        }
         self.documents += 1;
-        self.boundaries.put(&(self.sequences as i64).to_le_bytes())?;
         if let Some(known) = &mut self.known {
             known.writer.add(about, tokens, hash)?;
             known.digest.update(&hash.to_le_bytes());
@@ -228,7 +243,7 @@ impl Writer {
         put(&VERSION.to_le_bytes())?;
         put(&[self.dtype.code()])?;
         put(&self.sequences.to_le_bytes())?;
-        put(&(self.documents + 1).to_le_bytes())?;
+        put(&(if self.marks { self.documents } else { 0 } + 1).to_le_bytes())?;
         self.lengths.read_back(4, &mut put)?;
         let (mut pointer, width) = (0_i64, self.dtype.bytes() as i64);
         let mut pointers = Vec::new();

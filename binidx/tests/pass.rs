@@ -10,7 +10,7 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, LargeListArray};
 use arrow_schema::Field;
 use yuan_binidx::work::{Expected, verify};
-use yuan_binidx::{DType, DTypeChoice, Reader, WriteBinidx};
+use yuan_binidx::{DType, DTypeChoice, DocumentArray, Reader, WriteBinidx, loss_mask_prefix};
 use yuan_pipeline::{Batch, Context, Pass, Result, Verdict};
 
 mod support;
@@ -18,12 +18,17 @@ mod support;
 use support::job;
 
 fn batch(documents: &[&[u32]], vocab_size: Option<u32>) -> Batch {
+    batch_with(documents, vocab_size.map(|size| ("vocab_size", size)))
+}
+
+/// Documents, and what the column's metadata says.
+fn batch_with(documents: &[&[u32]], said: Option<(&str, u32)>) -> Batch {
     let texts = vec!["text"; documents.len()];
     let tokens = LargeListArray::from_iter_primitive::<UInt32Type, _, _>(
         documents.iter().map(|tokens| Some(tokens.iter().map(|token| Some(*token)))),
     );
     let metadata: HashMap<_, _> =
-        vocab_size.map(|size| ("vocab_size".to_owned(), size.to_string())).into_iter().collect();
+        said.map(|(name, number)| (name.to_owned(), number.to_string())).into_iter().collect();
     let field = Field::new("tokens", tokens.data_type().clone(), false).with_metadata(metadata);
     Batch::of_texts(&texts).annotate(field, Arc::new(tokens) as ArrayRef).unwrap()
 }
@@ -101,6 +106,36 @@ fn no_document_at_all_is_an_empty_set() {
     run(&pass, folder.path(), &[vec![]]).unwrap();
     assert_eq!(Reader::open(&prefix).unwrap().document_count(), 0);
     assert!(verify(&prefix, Expected::default(), &job()).unwrap().is_sound());
+}
+
+#[test]
+fn a_lone_zero_for_documents_and_a_mask_beside_the_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("set");
+    let pass = WriteBinidx {
+        prefix: prefix.clone(),
+        document_array: DocumentArray::Zero,
+        loss_mask: true,
+        ..WriteBinidx::default()
+    };
+    let documents: [&[u32]; 4] = [&[1, 2, 9, 3, 0], &[], &[4, 0], &[9, 5, 9, 0]];
+    let error = run(&pass, folder.path(), &[vec![batch(&documents, None)]]).unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("name one that it has with `sep` of `tokenize`"));
+    run(&pass, folder.path(), &[vec![batch_with(&documents, Some(("sep", 9)))]]).unwrap();
+    for (prefix, rows) in [
+        (prefix.clone(), [vec![1, 2, 9, 3, 0], vec![4, 0], vec![9, 5, 9, 0]]),
+        (loss_mask_prefix(&prefix), [vec![0, 0, 1, 1, 1], vec![1, 1], vec![1, 1, 1, 1]]),
+    ] {
+        let reader = Reader::open(&prefix).unwrap();
+        let found: Vec<Vec<i64>> = reader
+            .documents()
+            .map(|document| document.unwrap().iter().flat_map(|sequence| sequence.ids()).collect())
+            .collect();
+        assert_eq!(found, rows);
+        let idx = std::fs::read(prefix.with_extension("idx")).unwrap();
+        assert_eq!((idx.len(), &idx[26..34]), (34 + 3 * 12 + 8, &1_u64.to_le_bytes()[..]), "one boundary, no document");
+        assert_eq!(idx[17], if prefix.ends_with("set") { 4 } else { 1 });
+    }
 }
 
 #[test]

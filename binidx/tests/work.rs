@@ -220,6 +220,7 @@ fn a_shuffled_set_has_the_same_documents_in_an_order_of_its_own() {
         form: Form::Megatron,
         dtype: DType::U16,
         documents: true,
+        marks: true,
         vocabulary: Vocabulary::default(),
         column: String::new(),
     };
@@ -255,6 +256,7 @@ fn sequences_hold_every_token_once_and_say_where_documents_begin() {
         form,
         dtype: DType::U16,
         documents: true,
+        marks: true,
         vocabulary: Vocabulary::default(),
         column: "input_ids".into(),
     };
@@ -328,8 +330,14 @@ fn every_form_keeps_the_tokens_and_what_it_can_of_the_rest() {
         let texts = write(&prefix, dtype, seed, true);
         for form in [Form::Datatrove, Form::Olmo, Form::Parquet] {
             let out = folder.path().join(format!("{seed}-{form:?}"));
-            let target =
-                Target { form, dtype, documents: true, vocabulary: Vocabulary::default(), column: "input_ids".into() };
+            let target = Target {
+                form,
+                dtype,
+                documents: true,
+                marks: true,
+                vocabulary: Vocabulary::default(),
+                column: "input_ids".into(),
+            };
             let set: Box<dyn Tokens> = Box::new(TokenSet::open(&prefix).unwrap());
             convert(&[set], &target, &out, &job()).unwrap();
             let reading = Reading { dtype: (form == Form::Olmo).then_some(dtype), ..reading.clone() };
@@ -445,6 +453,7 @@ fn damaged_files_of_other_forms_end_in_errors() {
             form,
             dtype: DType::U16,
             documents: true,
+            marks: true,
             vocabulary: Vocabulary::default(),
             column: "input_ids".into(),
         };

@@ -78,6 +78,9 @@ pub enum Format {
     TextFile,
     /// Yuan's text format: one document a line, `<n>` for a newline.
     Yuan,
+    /// Yuan's text format as its `preprocess_data_yuan.py` reads it: bytes that are no UTF-8 are dropped, lines are stripped, `▃` goes and
+    /// `[SEP]` is `<sep>`; for the same tokens, not for keeping the documents.
+    YuanPreprocess,
 }
 
 impl Format {

@@ -18,6 +18,10 @@ const VERSION: u32 = 1;
 pub(crate) const SAMPLES: usize = 20;
 /// The step number of counts that belong to no step.
 pub(crate) const ENGINE: i64 = -1;
+/// The kind of its counts of what reading passed over, and their keys.
+pub(crate) const PASSED_OVER: &str = "passed_over";
+pub(crate) const BLANK_LINES: &str = "blank lines";
+pub(crate) const UNDECODABLE_BYTES: &str = "undecodable bytes";
 
 const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

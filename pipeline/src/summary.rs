@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use crate::batch::Tally;
 use crate::input::{Input, OnBadRecord, Shard};
-use crate::manifest::{ENGINE, Manifest};
+use crate::manifest::{BLANK_LINES, ENGINE, Manifest, PASSED_OVER, UNDECODABLE_BYTES};
 use crate::plan::{Plan, Work, outcome};
 use crate::read::{self, Start};
 use crate::run::{Folder, output_folder};
@@ -25,6 +25,10 @@ pub struct Summary {
     pub inputs: Tally,
     /// Documents read, and bytes of their text; records set aside are among them.
     pub read: Tally,
+    /// Lines of text without a document, which are no records.
+    pub blank_lines: u64,
+    /// Bytes that were no UTF-8 and that the format drops (`yuan-preprocess`).
+    pub undecodable_bytes: u64,
     /// Records set aside, by reason.
     pub set_aside: Vec<(String, Tally)>,
     /// The steps in order.
@@ -155,6 +159,10 @@ impl Summary {
                 .map(|row| (row.key.clone(), row.tally))
                 .collect::<Vec<_>>()
         };
+        let passed_over = |key: &str| {
+            let of_key = of_engine(PASSED_OVER, Some(0)).into_iter().filter(|(known, _)| known == key);
+            sum(of_key.map(|(_, tally)| tally).collect::<Vec<_>>().iter())
+        };
         let last_sweep = manifest
             .run(|sql| sql.query_row("SELECT coalesce(max(sweep), 0) FROM steps", [], |row| row.get::<_, u32>(0)))?;
         // A pass at the end is followed by one sweep more, which belongs to no step.
@@ -181,6 +189,8 @@ impl Summary {
                 })
             })?,
             read: sum(of_engine("read", Some(0)).iter().map(|(_, tally)| tally)),
+            blank_lines: passed_over(BLANK_LINES).documents,
+            undecodable_bytes: passed_over(UNDECODABLE_BYTES).bytes,
             set_aside: of_engine("set_aside", Some(0)),
             steps,
             kept: sum(of_engine("kept", Some(last_sweep)).iter().map(|(_, tally)| tally)),

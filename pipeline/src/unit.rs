@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::assemble::part_path;
 use crate::batch::{Origin, Tally};
 use crate::input::Shard;
-use crate::manifest::{Counts, ENGINE, SAMPLES, Sample, UnitRow};
+use crate::manifest::{BLANK_LINES, Counts, ENGINE, PASSED_OVER, SAMPLES, Sample, UNDECODABLE_BYTES, UnitRow};
 use crate::plan::Work;
 use crate::read::{self, SetAside, Unit};
 use crate::stage::Detail;
@@ -83,7 +83,7 @@ impl<'a> UnitWork<'a> {
         let mut bad = Vec::new();
         let mut reading = Instant::now();
         let mut read_time = 0;
-        read::batches(unit, shard, &self.engine.plan.input, &mut bad, &mut |batch| {
+        let passed_over = read::batches(unit, shard, &self.engine.plan.input, &mut bad, &mut |batch| {
             read_time += reading.elapsed().as_nanos() as u64;
             self.batch(batch)?;
             reading = Instant::now();
@@ -91,6 +91,13 @@ impl<'a> UnitWork<'a> {
         })?;
         read_time += reading.elapsed().as_nanos() as u64;
         self.count(ENGINE, "time", "read", 1, read_time);
+        for (key, lines, bytes) in
+            [(BLANK_LINES, passed_over.blank_lines, 0), (UNDECODABLE_BYTES, 0, passed_over.undecodable_bytes)]
+        {
+            if lines + bytes > 0 {
+                self.count(ENGINE, PASSED_OVER, key, lines, bytes);
+            }
+        }
         bad.extend(unit.set_aside.iter().cloned());
         self.set_aside(shard, bad)
     }

@@ -19,3 +19,4 @@ mod substrings;
 mod support;
 mod threads;
 mod tokenizer;
+mod yuan;

@@ -6,7 +6,8 @@
 //! (**byte-pair encoding**). Every text has tokens and decoding gives it back byte for byte.
 //!
 //! [`TrainTokenizer`] learns the merges and writes a `tokenizer.json` that Hugging Face `tokenizers` and
-//! `transformers` load; [`Tokenizer`] loads any such file; [`Tokenize`] adds the column `tokens`.
+//! `transformers` load; [`Tokenizer`] loads any such file; [`Tokenize`] adds the column `tokens`;
+//! [`Fim`] turns texts round for learning to fill in the middle.
 //!
 //! Ids of a tokenizer trained here, in this order: special tokens, reserved slots `<|reserved_0|>`… (or these at the end), added
 //! tokens, the 256 byte symbols, merges, of which the first make Han characters. `vocab_size` counts them all.
@@ -17,6 +18,7 @@ pub mod compression;
 pub mod edit;
 mod encode;
 mod files;
+mod fim;
 mod han;
 mod hash;
 mod huggingface;
@@ -29,10 +31,11 @@ mod train;
 
 pub use edit::PruneTokenizerConfig;
 pub use encode::{Scratch, Stream};
+pub use fim::Fim;
 pub use han::HanCharacters;
 pub use layout::{HTML_TAGS, PUNCTUATION, ReservedPlace, SPECIAL_TOKENS};
 pub use pretokenize::{Digits, pattern};
-pub use stage::{Tokenize, TokenizeConfig};
+pub use stage::{Tokenize, TokenizeCompat, TokenizeConfig};
 pub use tokenizer::Tokenizer;
 pub use train::{
     ChineseWords, DomainsConfig, TokenizerKind, TrainTokenizer, TrainTokenizerConfig, TrainerCompat, WordBoundaries,

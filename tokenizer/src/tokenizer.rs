@@ -10,7 +10,7 @@ use yuan_pipeline::{Error, Result};
 use crate::encode::{Direct, Scratch, Sink, Stream};
 use crate::files::{self, no_tokenizer};
 use crate::huggingface::matcher;
-use crate::sentencepiece::SentencePiece;
+use crate::sentencepiece::{ControlTokens, SentencePiece};
 
 /// A tokenizer from a Hugging Face `tokenizer.json`, from ranks of tiktoken (`.tiktoken`), from the header of a GGUF file, or from a
 /// SentencePiece `.model` with the files beside it.
@@ -32,6 +32,25 @@ pub struct Tokenizer {
     path: PathBuf,
 }
 
+/// The control tokens that Yuan's programs add, in their order.
+const YUAN_CONTROL_TOKENS: [&str; 15] = [
+    "<sep>",
+    "<pad>",
+    "<mask>",
+    "<predict>",
+    "<FIM_SUFFIX>",
+    "<FIM_PREFIX>",
+    "<FIM_MIDDLE>",
+    "<commit_before>",
+    "<commit_msg>",
+    "<commit_after>",
+    "<jupyter_start>",
+    "<jupyter_text>",
+    "<jupyter_code>",
+    "<jupyter_output>",
+    "<empty_output>",
+];
+
 /// What a tokenizer is made of.
 enum Inner {
     HuggingFace(Box<tokenizers::Tokenizer>),
@@ -49,10 +68,27 @@ impl Tokenizer {
     /// # Errors
     /// If the file cannot be read, says too little, or is no tokenizer.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::load_with(path.as_ref(), None)
+    }
+
+    /// Loads Yuan 2.0's `tokenizer.model` as its programs do: `<eod>` ends a text, and 15 control tokens have ids, whatever the files
+    /// beside it say; those written out in a text are [parsed](Self::parsing_special). Another kind of tokenizer has to bring these
+    /// tokens itself.
+    ///
+    /// Source: `tools/preprocess_data_yuan.py` of IEIT-Yuan/Yuan-2.0 with transformers 4.40.2, whose ids it gives
+    /// (`tests/fixtures/yuan`).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_yuan(path: impl AsRef<Path>) -> Result<Self> {
+        let control = ControlTokens { eos: "<eod>", more: &YUAN_CONTROL_TOKENS };
+        Ok(Self::load_with(path.as_ref(), Some(control))?.parsing_special(true))
+    }
+
+    fn load_with(path: &Path, control: Option<ControlTokens>) -> Result<Self> {
         let json = files::load(path)?;
         if json.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
-            return Ok(Self::of_pieces(path, SentencePiece::new(path, json)?));
+            return Ok(Self::of_pieces(path, SentencePiece::new(path, json, control)?));
         }
         let mut inner = tokenizers::Tokenizer::from_bytes(&json)
             .map_err(|problem| no_tokenizer(path, &format!("is no tokenizer: {problem}")))?;

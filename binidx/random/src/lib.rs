@@ -102,9 +102,6 @@ impl RandomState {
     }
 
     fn rare_event(&mut self, probability: f64) -> bool {
-        if probability == 0.0 {
-            return false;
-        }
         let misses = 1.0 - probability;
         let none = misses.ln().exp();
         loop {
@@ -170,6 +167,12 @@ mod tests {
                 ]);
                 assert_eq!(&ours, draw, "seed {}", vector["seed"]);
             }
+        }
+        // What is certain takes a draw too: `RandomState(5)`, four times `binomial(1, p)`, then `random_sample()`.
+        for (probability, events) in [(1.0, [true; 4]), (0.0, [false; 4]), (0.75, [true, false, true, false])] {
+            let mut random = RandomState::new(5);
+            assert_eq!([(); 4].map(|()| random.event(probability)), events);
+            assert_eq!(random.next_f64(), 0.488_411_188_794_829_14);
         }
         // `RandomState(5).randint(0, 2**40, size=4)`: beyond 32 bits two words are drawn, the high one first.
         let mut random = RandomState::new(5);

@@ -96,6 +96,8 @@ pub struct Target {
     pub documents: bool,
     /// What its tokens mean.
     pub vocabulary: Vocabulary,
+    /// Whether Megatron's index marks documents; see [`Writer::without_marks`].
+    pub marks: bool,
     /// The column of the ids, in Parquet.
     pub column: String,
 }
@@ -107,10 +109,16 @@ impl Target {
     /// If files cannot be made there, or the form does not know the number type.
     pub fn create(&self, prefix: &Path) -> Result<Box<dyn Sink>> {
         Ok(match self.form {
-            Form::Megatron if self.documents => {
-                Box::new(Writer::create(prefix, self.dtype)?.with_documents(self.vocabulary.clone())?)
+            Form::Megatron => {
+                let mut writer = Writer::create(prefix, self.dtype)?;
+                if !self.marks {
+                    writer = writer.without_marks();
+                }
+                if self.documents {
+                    writer = writer.with_documents(self.vocabulary.clone())?;
+                }
+                Box::new(writer)
             }
-            Form::Megatron => Box::new(Writer::create(prefix, self.dtype)?),
             Form::Datatrove => Box::new(datatrove::DatatroveWriter::create(prefix, self.dtype, &self.vocabulary)?),
             Form::Olmo => Box::new(olmo::OlmoWriter::create(prefix, self.dtype)?),
             Form::Parquet => Box::new(parquet::ParquetWriter::create(prefix, self.dtype, self)?),

@@ -9,7 +9,7 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Batch, Error, Result, Scan};
@@ -29,6 +29,8 @@ const FOOTER_BYTES: usize = 32;
 struct Kind {
     dtype: DType,
     vocabulary: Vocabulary,
+    /// The separator of questions and answers, for a loss mask.
+    sep: Option<u32>,
 }
 
 /// One work unit: `tokens | rows | kind | footer`.
@@ -64,12 +66,17 @@ impl Unit {
 impl Scan for Unit {
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         let column = batch.column(TOKENS).ok_or_else(|| missing("no column `tokens`"))?;
-        let config = &self.config;
-        let dtype = self.kind.get_or_insert_with(|| {
-            let vocabulary = vocabulary(batch.field(TOKENS).map(AsRef::as_ref));
-            Kind { dtype: config.dtype(&vocabulary), vocabulary }
-        });
-        let dtype = dtype.dtype;
+        let dtype = match &self.kind {
+            Some(kind) => kind.dtype,
+            None => {
+                let field = batch.field(TOKENS).map(AsRef::as_ref);
+                let sep = if self.config.loss_mask { Some(separator(field)?) } else { None };
+                let vocabulary = vocabulary(field);
+                let dtype = self.config.dtype(&vocabulary);
+                self.kind = Some(Kind { dtype, vocabulary, sep });
+                dtype
+            }
+        };
         for document in batch.documents() {
             let row = token_row(column, document.row())?;
             let tokens = row.as_primitive_opt::<UInt32Type>().filter(|tokens| tokens.null_count() == 0);
@@ -84,7 +91,7 @@ impl Scan for Unit {
                 let error = crate::Error::SequenceLength { tokens: tokens.len() };
                 return Err(failed(error.to_string()));
             }
-            let (id, source, language) = (document.id(), document.source(), document.str(&config.language_column));
+            let (id, source, language) = (document.id(), document.source(), document.str(&self.config.language_column));
             let about = About {
                 id: id.as_deref(),
                 source: &source,
@@ -147,6 +154,11 @@ impl Partial {
         self.kind.as_ref().map(|kind| (kind.dtype, &kind.vocabulary))
     }
 
+    /// The separator of questions and answers, if a loss mask is asked for.
+    pub(super) fn sep(&self) -> Option<u32> {
+        self.kind.as_ref().and_then(|kind| kind.sep)
+    }
+
     pub(super) fn tokens(&self) -> u64 {
         self.kind.as_ref().map_or(0, |kind| (self.token_bytes / kind.dtype.bytes()) as u64)
     }
@@ -184,6 +196,16 @@ fn token_row(column: &ArrayRef, row: usize) -> Result<ArrayRef> {
         DataType::List(_) => Ok(column.as_list::<i32>().value(row)),
         other => Err(missing(&format!("column `tokens` is {other}, no list"))),
     }
+}
+
+/// The separator's id, which the step that made the tokens leaves with the column.
+fn separator(tokens: Option<&Field>) -> Result<u32> {
+    let sep = tokens.and_then(|field| field.metadata().get("sep")).and_then(|sep| sep.parse().ok());
+    sep.ok_or_else(|| Error::Stage {
+        stage: NAME.into(),
+        problem: "`loss_mask` goes by a separator, and the tokenizer has no such token".into(),
+        hint: Some("name one that it has with `sep` of `tokenize`".into()),
+    })
 }
 
 fn missing(problem: &str) -> Error {

@@ -31,7 +31,8 @@ pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
-    CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat, TrainTokenizerArgs,
+    CompressionArgs, CountArgs, FileRange, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
+    TrainTokenizerArgs,
 };
 
 use parse::{parse_bytes, parse_threads};

@@ -7,6 +7,7 @@ use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
 use yuan_pipeline::{Format, Measures, OnBadRecord, OutputFormat};
 use yuan_tokenizer::WordBoundaries;
 
+use super::tokens::FileRange;
 use crate::hints::did_you_mean;
 
 /// Reads `512`, `64MiB`, `8GiB`, `1.5 GB`.
@@ -34,6 +35,22 @@ pub(super) fn parse_threads(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|threads| *threads > 0).ok_or_else(|| "it takes at least 1 worker".to_owned())
 }
 
+/// Reads `3`, or `0-8`, which leaves 8 out.
+pub(super) fn parse_file_range(text: &str) -> Result<FileRange, String> {
+    let (from, to) = match text.split_once('-') {
+        Some((from, to)) => (from.parse(), to.parse()),
+        None => (text.parse(), text.parse().map(|file: usize| file.saturating_add(1))),
+    };
+    match (from, to) {
+        (Ok(from), Ok(to)) if from < to => Ok(FileRange { from, to }),
+        _ => Err("it is A-B with A below B, which leaves B out, or one number".into()),
+    }
+}
+
+pub(super) fn parse_document_array(text: &str) -> Result<yuan_binidx::DocumentArray, String> {
+    parse_name(text, "documents, zero")
+}
+
 pub(super) fn parse_tokenizer_kind(text: &str) -> Result<yuan_tokenizer::TokenizerKind, String> {
     parse_name(text, "byte_level_bpe, sentencepiece_bpe, unigram")
 }
@@ -47,7 +64,7 @@ fn parse_name<T: serde::de::DeserializeOwned>(text: &str, names: &str) -> Result
 }
 
 pub(super) fn parse_format(text: &str) -> Result<Format, String> {
-    parse_name(text, "jsonl, parquet, arrow, text, text-file, yuan")
+    parse_name(text, "jsonl, parquet, arrow, text, text-file, yuan, yuan-preprocess")
 }
 
 pub(super) fn parse_output_format(text: &str) -> Result<OutputFormat, String> {

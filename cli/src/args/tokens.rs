@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use yuan_binidx::{DTypeChoice, Form};
+use yuan_binidx::{DTypeChoice, DocumentArray, Form};
 use yuan_tokenizer::edit::Assignment;
-use yuan_tokenizer::{TokenizerKind, TrainerCompat, WordBoundaries};
+use yuan_tokenizer::{TokenizeConfig, TokenizerKind, TrainerCompat, WordBoundaries};
 
 use super::documents::InputArgs;
 use super::parse::{
-    parse_bytes, parse_dtype_choice, parse_form, parse_tokenizer_kind, parse_trainer_compat, parse_words,
+    parse_bytes, parse_document_array, parse_dtype_choice, parse_file_range, parse_form, parse_tokenizer_kind,
+    parse_trainer_compat, parse_words,
 };
+use crate::hints::usage;
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -129,14 +131,14 @@ pub struct PruneArgs {
 pub struct TokenizeArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// The files to write, without their suffixes .bin and .idx
+    /// The files to write, without their suffixes .bin and .idx; with --compat, a folder
     #[arg(short, long, value_name = "PREFIX")]
     pub out: PathBuf,
     /// A tokenizer.json, or a SentencePiece .model
     #[arg(long, value_name = "FILE")]
     pub tokenizer: PathBuf,
     /// Leave out the end-of-document token
-    #[arg(long)]
+    #[arg(long, conflicts_with = "compat")]
     pub no_eod: bool,
     /// What is written: megatron (.bin, .idx), datatrove (.ds), olmo (.npy, .csv.gz) or parquet
     #[arg(long, value_name = "FORM", default_value = "megatron", value_parser = parse_form)]
@@ -162,6 +164,73 @@ pub struct TokenizeArgs {
     /// The column of ids in Parquet
     #[arg(long, value_name = "NAME", default_value = "input_ids")]
     pub column: String,
+    /// Write the datasets that `preprocess_data_yuan.py` writes: yuan
+    ///
+    /// Every file below INPUT, whatever it is called (but names with `.py`), is Yuan's text format and becomes
+    /// PREFIX/FILE_document_context.bin and .idx, whose documents are in the order of the lines. What is whole already is not done again.
+    #[arg(long, value_name = "PEER", value_parser = ["yuan"], conflicts_with_all = ["to", "dtype", "shards", "shuffle"])]
+    pub compat: Option<String>,
+    /// With --compat, the files A to B-1 in order of path, from 0, or one by its number
+    #[arg(long, value_name = "A-B", value_parser = parse_file_range, requires = "compat")]
+    pub data_idx: Option<FileRange>,
+    /// What the index says of documents: documents, or zero, the lone 0 that Yuan's program writes [default: documents]
+    #[arg(long, value_name = "WHAT", value_parser = parse_document_array)]
+    pub document_array: Option<DocumentArray>,
+    /// Also write PREFIX_loss_mask.bin and .idx: 0 for each token before its document's `<sep>`, else 1
+    #[arg(long)]
+    pub loss_mask: bool,
+    #[command(flatten)]
+    pub fim: FimArgs,
+}
+
+/// Files by their place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileRange {
+    /// The first one.
+    pub from: usize,
+    /// The one behind the last.
+    pub to: usize,
+}
+
+/// Filling in the middle.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filling in the middle")]
+pub struct FimArgs {
+    /// Turn this part of the documents round, in [0, 1], so that their middle comes last
+    #[arg(long, value_name = "RATE")]
+    pub fim_rate: Option<f64>,
+    /// The part of these whose suffix comes first [default: 0.5]
+    #[arg(long, value_name = "RATE", requires = "fim_rate")]
+    pub fim_spm_rate: Option<f64>,
+    /// What is drawn for a document depends on this and its place in the input alone [default: 1234]
+    #[arg(long, value_name = "N", requires = "fim_rate")]
+    pub fim_seed: Option<u64>,
+    /// Tokens before prefix, suffix and middle; Yuan's `<FIM_PREFIX>,<FIM_SUFFIX>,<FIM_MIDDLE>` by default
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', requires = "fim_rate")]
+    pub fim_tokens: Option<Vec<String>>,
+}
+
+impl FimArgs {
+    /// The settings of `tokenize` that the options ask for.
+    pub fn settings(&self) -> anyhow::Result<TokenizeConfig> {
+        let mut settings = TokenizeConfig::default();
+        settings.fim_rate = self.fim_rate.unwrap_or(settings.fim_rate);
+        settings.fim_spm_rate = self.fim_spm_rate.unwrap_or(settings.fim_spm_rate);
+        settings.fim_seed = self.fim_seed.unwrap_or(settings.fim_seed);
+        match self.fim_tokens.as_deref() {
+            None => {}
+            Some([prefix, suffix, middle]) => {
+                settings.fim_prefix.clone_from(prefix);
+                settings.fim_suffix.clone_from(suffix);
+                settings.fim_middle.clone_from(middle);
+            }
+            Some(other) => {
+                let problem = format!("`--fim-tokens` takes three tokens, not {}", other.len());
+                return Err(usage(problem, "as `<fim_prefix>,<fim_suffix>,<fim_middle>`".to_owned()));
+            }
+        }
+        Ok(settings)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ pub mod run;
 pub mod samples;
 pub mod tokenizer;
 pub mod tokens;
+pub mod yuan;
 
 use std::path::Path;
 

@@ -1,13 +1,13 @@
 //! `train-tokenizer`, `tokenize`: text to ids, ids on disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, HumanCount};
-use yuan_binidx::Form;
+use yuan_binidx::{Form, WriteBinidx};
 use yuan_pipeline::{Error, Input, Output, Summary};
-use yuan_tokenizer::Tokenizer;
+use yuan_tokenizer::{TokenizeConfig, Tokenizer};
 
-use super::{beside, run, say};
+use super::{beside, run, say, yuan};
 use crate::Done;
 use crate::args::{Global, ResumeArgs, TokenizeArgs, TrainTokenizerArgs};
 use crate::recipe::{Recipe, StageConfig};
@@ -41,19 +41,11 @@ pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Re
 
 pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
     let tokenizer = std::path::absolute(&args.tokenizer).map_err(Error::io("find", &args.tokenizer))?;
-    let prefix = std::path::absolute(&args.out).map_err(Error::io("find", &args.out))?;
-    let tokenize = yuan_tokenizer::TokenizeConfig { tokenizer, append_eod: !args.no_eod, ..Default::default() };
-    let write = yuan_binidx::WriteBinidx {
-        prefix,
-        form: args.to,
-        dtype: args.dtype,
-        shards: args.shards,
-        shuffle: args.shuffle.is_some(),
-        shuffle_seed: args.shuffle.unwrap_or(0),
-        documents: !args.no_documents,
-        language_column: args.language_field.clone(),
-        column: args.column.clone(),
-    };
+    let tokenize = TokenizeConfig { tokenizer, append_eod: !args.no_eod, ..args.fim.settings()? };
+    if args.compat.is_some() {
+        return yuan::preprocess(args, tokenize, global);
+    }
+    let write = write_binidx(args, &args.out)?;
     let stages = vec![StageConfig::Tokenize(tokenize), StageConfig::WriteBinidx(write)];
     let input = Input { source_field: args.source_field.clone(), ..args.input.input() };
     let (done, summary) = towards(&args.out, stages, &input, global)?;
@@ -72,6 +64,24 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
     Ok(done)
 }
 
+/// The settings of `write_binidx` that the options ask for.
+pub fn write_binidx(args: &TokenizeArgs, prefix: &Path) -> anyhow::Result<WriteBinidx> {
+    let prefix = std::path::absolute(prefix).map_err(Error::io("find", prefix))?;
+    Ok(WriteBinidx {
+        prefix,
+        form: args.to,
+        dtype: args.dtype,
+        shards: args.shards,
+        shuffle: args.shuffle.is_some(),
+        shuffle_seed: args.shuffle.unwrap_or(0),
+        documents: !args.no_documents,
+        language_column: args.language_field.clone(),
+        document_array: args.document_array.unwrap_or_default(),
+        loss_mask: args.loss_mask,
+        column: args.column.clone(),
+    })
+}
+
 /// Runs stages whose result is a file: the run folder `FILE.run` is there until it is done.
 pub fn towards(
     out: &Path,
@@ -86,11 +96,22 @@ pub fn towards(
 
 /// Runs a recipe whose result is a file or folder: the run folder `FILE.run` is there until it is done.
 pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Done, Summary)> {
+    let (summary, folder) = run_beside(out, recipe, global)?;
+    let done = done_with(&summary, &folder, global, || Ok(()))?;
+    Ok((done, summary))
+}
+
+/// Runs a recipe in the run folder `FILE.run`, which stays.
+pub fn run_beside(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Summary, PathBuf)> {
     let folder = beside(out, ".run");
     let made = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
     let summary = made.map_err(|error| match error.downcast::<Error>() {
         // These commands have no `--from`, and their run folder has no name that was chosen.
-        Ok(Error::OtherRun { problem, .. }) if problem.contains("was made by another recipe") => {
+        Ok(Error::OtherRun { problem, .. })
+            if ["was made by another recipe", "was made from other input"]
+                .iter()
+                .any(|said| problem.contains(said)) =>
+        {
             let hint =
                 format!("to go on with it, give the same settings; to begin anew, remove `{}`", folder.display());
             Error::OtherRun { problem, hint }.into()
@@ -98,9 +119,20 @@ pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Don
         Ok(error) => error.into(),
         Err(error) => error,
     })?;
-    let done = run::ending(&summary, &folder, global);
+    Ok((summary, folder))
+}
+
+/// Takes a run folder away after what is to be done last, unless records were set aside there.
+pub fn done_with(
+    summary: &Summary,
+    folder: &Path,
+    global: &Global,
+    last: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<Done> {
+    let done = run::ending(summary, folder, global);
     if matches!(done, Done::All) {
-        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        last()?;
+        std::fs::remove_dir_all(folder).map_err(Error::io("remove", folder))?;
     }
-    Ok((done, summary))
+    Ok(done)
 }

@@ -52,7 +52,7 @@ impl LineUnits {
             consumed,
             path: shard.path.clone(),
             number,
-            universal_newlines: shard.format == Format::Yuan,
+            universal_newlines: matches!(shard.format, Format::Yuan | Format::YuanPreprocess),
             seekable,
             unit_bytes: input.unit_bytes.max(1) as usize,
             max_document_bytes: input.max_document_bytes,
@@ -84,6 +84,29 @@ impl LineUnits {
         }
     }
 
+    /// The end of the first line that ends at or after `from`. Of a return that is the last byte so far nobody knows yet.
+    fn line_end(&self, from: usize) -> Option<usize> {
+        let rest = self.buffer.get(from..)?;
+        if !self.universal_newlines {
+            return memchr::memchr(b'\n', rest).map(|end| from + end + 1);
+        }
+        let end = from + memchr::memchr2(b'\n', b'\r', rest)?;
+        match (self.buffer[end], self.buffer.get(end + 1)) {
+            (b'\n', _) => Some(end + 1),
+            (_, Some(next)) => Some(end + 1 + usize::from(*next == b'\n')),
+            (_, None) => None,
+        }
+    }
+
+    /// Where the last line of the buffer starts, which has no end as yet.
+    fn last_line(&self) -> usize {
+        let end = match self.universal_newlines {
+            true => memchr::memrchr2(b'\n', b'\r', &self.buffer),
+            false => memchr::memrchr(b'\n', &self.buffer),
+        };
+        end.map_or(0, |end| end + 1)
+    }
+
     fn rows_in(&self, bytes: &[u8]) -> u64 {
         let feeds = memchr::memchr_iter(b'\n', bytes).count();
         let returns = if self.universal_newlines { super::text::lone_returns(bytes) } else { 0 };
@@ -108,7 +131,7 @@ impl LineUnits {
             first_row,
             end: if self.seekable { self.offset } else { 0 },
             next_row: self.row,
-            weight: 2 * bytes.len() as u64 + 8 * longest_line(&bytes, self.unit_bytes),
+            weight: 2 * bytes.len() as u64 + 8 * longest_line(&bytes, self.unit_bytes, self.universal_newlines),
             input_bytes,
             payload: Payload::Lines(bytes),
             set_aside,
@@ -131,7 +154,10 @@ impl LineUnits {
         let mut total = 0;
         let mut pending = line;
         let damage = loop {
-            let end = memchr::memchr(b'\n', &pending);
+            let end = match self.universal_newlines {
+                true => memchr::memchr2(b'\n', b'\r', &pending),
+                false => memchr::memchr(b'\n', &pending),
+            };
             let part = &pending[..end.map_or(pending.len(), |end| end + 1)];
             file.write_all(part).map_err(Error::io("write", &path))?;
             total += part.len() as u64;
@@ -168,13 +194,13 @@ impl ShardReader for LineUnits {
         // Where the search for the unit's end goes on.
         let mut from = self.unit_bytes - 1;
         loop {
-            if !self.ended && self.buffer.len() <= from {
+            if !self.ended && self.buffer.len() <= from + usize::from(self.universal_newlines) {
                 let wanted = (self.unit_bytes.saturating_sub(self.buffer.len()) as u64).max(STEP);
                 damage = self.fill(wanted)?;
             }
             if self.buffer.len() > from {
-                if let Some(end) = memchr::memchr(b'\n', &self.buffer[from..]) {
-                    let rest = self.buffer.split_off(from + end + 1);
+                if let Some(end) = self.line_end(from) {
+                    let rest = self.buffer.split_off(end);
                     let bytes = std::mem::replace(&mut self.buffer, rest);
                     if damage.is_none() {
                         return Ok(Some(self.unit(bytes, Vec::new(), 0)));
@@ -183,9 +209,10 @@ impl ShardReader for LineUnits {
                     let rest = std::mem::replace(&mut self.buffer, bytes);
                     self.buffer.extend_from_slice(&rest);
                 }
-                from = self.buffer.len();
+                let undecided = self.universal_newlines && self.buffer.last() == Some(&b'\r');
+                from = self.buffer.len() - usize::from(undecided);
             }
-            let line_start = memchr::memrchr(b'\n', &self.buffer).map_or(0, |end| end + 1);
+            let line_start = self.last_line();
             if (self.buffer.len() - line_start) as u64 > self.max_document_bytes && damage.is_none() {
                 return self.set_aside_oversize(line_start).map(Some);
             }
@@ -198,7 +225,7 @@ impl ShardReader for LineUnits {
             return Ok((!bytes.is_empty()).then(|| self.unit(bytes, Vec::new(), 0)));
         };
         // The stream is damaged: what came whole before that is kept, the broken record is not a document.
-        let line_start = memchr::memrchr(b'\n', &self.buffer).map_or(0, |end| end + 1);
+        let line_start = self.last_line();
         let broken = self.buffer.split_off(line_start);
         let row = self.row + self.rows_in(&self.buffer);
         if self.on_bad_record == OnBadRecord::Stop {
@@ -212,13 +239,14 @@ impl ShardReader for LineUnits {
 }
 
 /// The longest line of a unit; only units that outgrew their size can hold one worth knowing.
-fn longest_line(bytes: &[u8], unit_bytes: usize) -> u64 {
+fn longest_line(bytes: &[u8], unit_bytes: usize, universal_newlines: bool) -> u64 {
     if bytes.len() <= 2 * unit_bytes {
         return unit_bytes.min(bytes.len()) as u64;
     }
     let mut start = 0;
     let mut longest = 0;
-    for end in memchr::memchr_iter(b'\n', bytes) {
+    let returns = if universal_newlines { b'\r' } else { b'\n' };
+    for end in memchr::memchr2_iter(b'\n', returns, bytes) {
         longest = longest.max(end - start);
         start = end;
     }

@@ -7,6 +7,7 @@ mod columnar;
 mod jsonl;
 mod lines;
 mod text;
+mod yuan;
 
 pub use columnar::check_parquet;
 
@@ -103,7 +104,7 @@ pub(crate) fn open(
         Format::Parquet => columnar::ParquetUnits::open(shard, number, start).map(|reader| Box::new(reader) as _),
         Format::Arrow => columnar::ArrowUnits::open(shard, number, input).map(|reader| Box::new(reader) as _),
         Format::TextFile => Ok(Box::new(text::WholeFile::new(shard, number, input, oversize))),
-        Format::Jsonl | Format::Text | Format::Yuan => {
+        Format::Jsonl | Format::Text | Format::Yuan | Format::YuanPreprocess => {
             lines::LineUnits::open(shard, number, input, start, oversize).map(|reader| Box::new(reader) as _)
         }
     }
@@ -114,6 +115,15 @@ fn too_large(path: &std::path::Path, row: u64, limit: u64) -> Error {
     Error::Record { path: path.into(), row, problem, field: false }
 }
 
+/// What reading passed over without a word: it is no record, so nothing is set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    /// Lines without a document.
+    pub blank_lines: u64,
+    /// Bytes that were no UTF-8, where the format drops them.
+    pub undecodable_bytes: u64,
+}
+
 /// Turns a unit into batches, in order, handing each to `sink`; records that are no documents go to `bad` (or
 /// end the work, as the input's settings say).
 pub(crate) fn batches(
@@ -122,19 +132,21 @@ pub(crate) fn batches(
     input: &Input,
     bad: &mut Vec<SetAside>,
     sink: &mut dyn FnMut(Batch) -> Result<()>,
-) -> Result<()> {
+) -> Result<PassedOver> {
     let mut builder = BatchBuilder::new(unit.shard, shard, input, bad, sink);
     match &unit.payload {
         Payload::Lines(bytes) => match shard.format {
             Format::Jsonl => jsonl::parse(bytes, unit.first_row, &mut builder)?,
+            Format::YuanPreprocess => yuan::parse(bytes, unit.first_row, &mut builder)?,
             format => text::parse_lines(bytes, unit.first_row, format == Format::Yuan, &mut builder)?,
         },
         Payload::Whole(bytes) => text::parse_whole(bytes, &mut builder)?,
         Payload::RowGroup(group) => columnar::parse_row_group(*group, unit.first_row, &mut builder)?,
         Payload::Records(records) => columnar::parse_records(records, unit.first_row, &mut builder)?,
-        Payload::Work(path) => return read_work(path, sink),
+        Payload::Work(path) => read_work(path, builder.sink)?,
     }
-    builder.flush()
+    builder.flush()?;
+    Ok(builder.passed_over)
 }
 
 /// Gathers documents into batches, and bad records where they belong.
@@ -142,6 +154,7 @@ pub(crate) struct BatchBuilder<'a> {
     pub number: u32,
     pub shard: &'a Shard,
     pub input: &'a Input,
+    pub passed_over: PassedOver,
     bad: &'a mut Vec<SetAside>,
     sink: &'a mut dyn FnMut(Batch) -> Result<()>,
     ids: UInt64Builder,
@@ -173,7 +186,8 @@ impl<'a> BatchBuilder<'a> {
             spelling: LargeBinaryBuilder::new(),
         });
         let (ids, texts) = (UInt64Builder::new(), texts_builder());
-        Self { number, shard, input, bad, sink, ids, texts, text_bytes: 0, rows: 0, json }
+        let passed_over = PassedOver::default();
+        Self { number, shard, input, passed_over, bad, sink, ids, texts, text_bytes: 0, rows: 0, json }
     }
 
     pub(crate) fn doc_id(&self, row: u64) -> u64 {

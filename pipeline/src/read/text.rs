@@ -17,6 +17,7 @@ pub(super) fn parse_lines(bytes: &[u8], first_row: u64, yuan: bool, builder: &mu
     for (this, line) in (first_row..).zip(split_lines(bytes, yuan)) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.iter().all(u8::is_ascii_whitespace) {
+            builder.passed_over.blank_lines += 1;
             continue;
         }
         if line.len() as u64 > builder.input.max_document_bytes {
@@ -53,7 +54,7 @@ pub(super) fn invalid_utf8(error: &std::str::Utf8Error) -> String {
     format!("it is not UTF-8 from byte {} on", error.valid_up_to())
 }
 
-fn split_lines(bytes: &[u8], universal: bool) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_lines(bytes: &[u8], universal: bool) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -54,6 +54,17 @@ impl Companions {
         Ok(Self { prefixes_once: config.get("legacy") == Some(&Value::Bool(false)), config, map, added, any })
     }
 
+    /// The same, with another token at the end of a text and more control tokens than the files name, whatever they say.
+    pub(super) fn with_control_tokens(mut self, eos: &str, more: &[&str]) -> Self {
+        let listed = self.map.get(MORE_ROLES).or_else(|| self.config.get(MORE_ROLES)).and_then(Value::as_array);
+        let named = more.iter().map(|token| Value::from(*token));
+        let all = listed.into_iter().flatten().cloned().chain(named).collect();
+        self.map.insert("eos_token".into(), eos.into());
+        self.map.insert(MORE_ROLES.into(), Value::Array(all));
+        self.any = true;
+        self
+    }
+
     /// Control tokens and added tokens by id.
     ///
     /// # Errors

@@ -24,6 +24,15 @@ use crate::encode::{Scratch, Sink};
 use crate::files::no_tokenizer;
 use companions::Companions;
 
+/// Control tokens that a program gives a model, beside those of its files.
+#[derive(Clone, Copy)]
+pub(crate) struct ControlTokens {
+    /// The token at the end of a text, in the place of the model's own.
+    pub eos: &'static str,
+    /// Others; those that are no pieces get the next free ids in this order.
+    pub more: &'static [&'static str],
+}
+
 /// A model with its added tokens.
 pub(crate) struct SentencePiece {
     model: Model,
@@ -43,14 +52,18 @@ pub(crate) struct SentencePiece {
 }
 
 impl SentencePiece {
-    /// Of a file's bytes, with the files that lie beside it.
+    /// Of a file's bytes, with the files that lie beside it, and control tokens that a program adds itself.
     ///
     /// # Errors
     /// If a file is damaged, or gives a token an id that is not free.
-    pub(crate) fn new(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+    pub(crate) fn new(path: &Path, bytes: Vec<u8>, control: Option<ControlTokens>) -> Result<Self> {
         let no_tokenizer = |problem: &dyn std::fmt::Display| no_tokenizer(path, &format!("is no tokenizer: {problem}"));
         let model = Model::from_bytes(&bytes).map_err(|problem| no_tokenizer(&problem))?;
         let companions = Companions::beside(path)?;
+        let companions = match control {
+            Some(control) => companions.with_control_tokens(control.eos, control.more),
+            None => companions,
+        };
         let named = companions.named(&model).map_err(|problem| no_tokenizer(&problem))?;
         let tokens = named.values().cloned().collect();
         let added = AddedTokens::new(tokens).ok_or_else(|| no_tokenizer(&"it has too many added tokens"))?;

@@ -203,6 +203,7 @@ fn target(sets: &[Box<dyn Tokens>], form: Form, column: &str) -> Target {
         form,
         dtype: widest.unwrap_or(DType::I32),
         documents: true,
+        marks: true,
         vocabulary: vocabulary.unwrap_or_default(),
         column: column.to_owned(),
     }
