@@ -37,6 +37,7 @@
 //! | `set` | A dataset as its documents: [`TokenSet`] |
 //! | [`work`] | Join, cut, look for damage, mend, take out, look up |
 //! | [`form`] | How do others keep tokens? |
+//! | [`mix`] | Which documents are trained on when, and how often? |
 //! | `shuffle` | Another order, in bounded memory |
 //! | `pass` | [`WriteBinidx`], the recipe's step |
 
@@ -45,6 +46,7 @@ mod dtype;
 mod error;
 pub mod form;
 mod index;
+pub mod mix;
 mod part;
 mod pass;
 mod reader;

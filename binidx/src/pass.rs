@@ -173,7 +173,7 @@ impl Pass for WriteBinidx {
 }
 
 /// One set, or several of about as many tokens.
-struct Sets<'a> {
+pub(crate) struct Sets<'a> {
     target: &'a Target,
     prefix: &'a Path,
     shards: u32,
@@ -185,13 +185,13 @@ struct Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
-    fn new(target: &'a Target, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
+    pub(crate) fn new(target: &'a Target, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
         let open = target.create(&shard(prefix, 0, shards))?;
         Ok(Self { target, prefix, shards, tokens, at: 0, open, written: Vec::new() })
     }
 
     /// A document belongs to the shard in which its first token lies.
-    fn add(&mut self, document: &Document<'_>) -> crate::Result<()> {
+    pub(crate) fn add(&mut self, document: &Document<'_>) -> crate::Result<()> {
         while (self.written.len() as u32) + 1 < self.shards {
             let end = u128::from(self.tokens) * (self.written.len() as u128 + 1) / u128::from(self.shards);
             if u128::from(self.at) < end {
@@ -209,7 +209,7 @@ impl<'a> Sets<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> crate::Result<Vec<Written>> {
+    pub(crate) fn finish(mut self) -> crate::Result<Vec<Written>> {
         while (self.written.len() as u32) + 1 < self.shards {
             self.next()?;
         }
@@ -218,6 +218,6 @@ impl<'a> Sets<'a> {
     }
 }
 
-fn shard(prefix: &Path, shard: u32, shards: u32) -> PathBuf {
+pub(crate) fn shard(prefix: &Path, shard: u32, shards: u32) -> PathBuf {
     if shards == 0 { prefix.to_path_buf() } else { part_prefix(prefix, shard as usize, shards as usize) }
 }
