@@ -63,6 +63,14 @@ pub enum Error {
         /// The tokens given.
         tokens: usize,
     },
+    /// A trainer's data cannot be laid out as asked.
+    #[error("`{field}`: {problem}")]
+    Sampling {
+        /// What is at odds: a setting, by its name in [`gpt`](crate::gpt), or a prefix.
+        field: String,
+        /// Why it cannot be, and what to do.
+        problem: String,
+    },
     /// A dataset cannot be used for what was asked.
     #[error("`{}`: {problem}", path.display())]
     Dataset {
@@ -139,6 +147,10 @@ impl Error {
             Self::Recipe { setting, problem, .. } => Self::Recipe { setting, problem, hint: Some(way_out.into()) },
             other => other,
         }
+    }
+
+    pub(crate) fn sampling(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Sampling { field: field.into(), problem: problem.into() }
     }
 
     pub(crate) fn malformed(path: impl AsRef<Path>, field: &'static str, problem: impl std::fmt::Display) -> Self {

@@ -38,15 +38,20 @@
 //! | [`work`] | Join, cut, look for damage, mend, take out, look up |
 //! | [`form`] | How do others keep tokens? |
 //! | [`mix`] | Which documents are trained on when, and how often? |
+//! | [`gpt`], [`npy`] | What does Megatron's trainer read at which step? |
 //! | `shuffle` | Another order, in bounded memory |
+//! | [`pack`] | Sequences of one length, with where documents begin in them |
 //! | `pass` | [`WriteBinidx`], the recipe's step |
 
 pub mod documents;
 mod dtype;
 mod error;
 pub mod form;
+pub mod gpt;
 mod index;
 pub mod mix;
+pub mod npy;
+pub mod pack;
 mod part;
 mod pass;
 mod reader;

@@ -1,6 +1,7 @@
 //! Reading a dataset: mapped, nothing copied but the numbers asked for.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -24,8 +25,13 @@ pub(crate) fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
         Some("bin" | "idx") => prefix.with_extension(""),
         _ => prefix.to_path_buf(),
     };
-    let mut path: OsString = bare.into_os_string();
-    path.push(suffix);
+    with_tail(&bare, suffix)
+}
+
+/// Appends to the name, whatever it ends in.
+pub(crate) fn with_tail(path: &Path, tail: &str) -> PathBuf {
+    let mut path: OsString = path.as_os_str().to_owned();
+    path.push(tail);
     path.into()
 }
 
@@ -200,6 +206,13 @@ impl<'a> Sequence<'a> {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Some of its tokens, by their places; nothing if it has not as many.
+    pub fn get(&self, tokens: Range<usize>) -> Option<Self> {
+        let size = self.dtype.bytes();
+        let bytes = self.bytes.get(tokens.start.checked_mul(size)?..tokens.end.checked_mul(size)?)?;
+        Some(Self { bytes, dtype: self.dtype })
     }
 
     /// As they lie in the file.

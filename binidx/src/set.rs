@@ -28,6 +28,13 @@ impl Document<'_> {
     pub fn tokens(&self) -> u64 {
         (self.bytes.len() / self.dtype.bytes()) as u64
     }
+
+    /// The token ids; fractions are cut off.
+    pub fn ids(&self) -> Vec<i64> {
+        let mut ids = Vec::with_capacity(self.bytes.len() / self.dtype.bytes());
+        self.dtype.for_each(self.bytes, |id| ids.push(id));
+        ids
+    }
 }
 
 /// A dataset with what is known of its documents.

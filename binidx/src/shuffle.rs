@@ -108,7 +108,7 @@ impl<'a> Shuffle<'a> {
             bucket.buffer = Vec::new();
         }
         self.held = 0;
-        self.job.tick(0)
+        self.job.check()
     }
 
     /// Hands all documents to `take`, in the order of their keys.
@@ -145,7 +145,7 @@ impl<'a> Shuffle<'a> {
                 finer.finish(take)?;
             }
             std::fs::remove_file(path).map_err(Error::io("remove", path))?;
-            self.job.tick(0)?;
+            self.job.check()?;
         }
         Ok(())
     }

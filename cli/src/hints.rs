@@ -56,7 +56,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         (Some(engine @ (Error::NoInput { .. } | Error::Plan { .. } | Error::OtherRun { .. })), _) => (2, engine.hint()),
         (Some(engine), _) => (1, engine.hint()),
         (None, Some(usage)) => (2, usage.hint.clone()),
-        (None, None) => (1, None),
+        (None, None) => (1, error.chain().find_map(|cause| cause.downcast_ref::<yuan_binidx::Error>()?.hint())),
     };
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "error: {error}");

@@ -48,6 +48,7 @@ pub use pass::{Context, Pass, Scan};
 pub use plan::{Plan, Step, Sweep, Work};
 pub use progress::Progress;
 pub use rails::{Breach, Rails};
+pub use read::check_parquet;
 pub use retune::{Change, Comparison, Naming, ReasonChange, Sample, Yield, compare, replay, samples};
 pub use riders::{ColumnRiders, JsonRiders, Riders};
 pub use rules::{Check, Measured, Rules, Tunable, Unit, judge, reshaped};

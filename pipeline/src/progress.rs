@@ -25,6 +25,11 @@ impl Progress {
         self.label.lock().expect("no holder of the label panics").clone()
     }
 
+    /// Begins something of `total` bytes, or of an unknown number of them (0).
+    pub fn start(&self, label: &str, total: u64) {
+        self.begin(label.to_owned(), total, 0);
+    }
+
     pub(crate) fn begin(&self, label: String, total: u64, done: u64) {
         *self.label.lock().expect("no holder of the label panics") = label;
         for counter in [&self.documents, &self.bytes, &self.kept] {

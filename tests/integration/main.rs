@@ -12,6 +12,7 @@ mod metamorphic;
 mod phases;
 mod resume;
 mod retune;
+mod samples;
 mod scores;
 mod substrings;
 mod support;

@@ -10,6 +10,8 @@ use arrow_array::{Array, RecordBatch, StringArray, UInt64Array};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::{About, HEADER_KEY, Header, documents_path};
+use yuan_pipeline::check_parquet;
+
 use crate::{Error, Result};
 
 /// Rows decoded at a time.
@@ -57,6 +59,8 @@ impl Documents {
         let wrong = |problem: String| Error::malformed(&path, "documents", problem);
         let metadata =
             ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| wrong(error.to_string()))?;
+        let bytes = file.metadata().map_err(Error::io("read", &path))?.len();
+        check_parquet(metadata.metadata(), bytes).map_err(wrong)?;
         let ours = super::write::schema();
         for field in ours.fields() {
             let theirs = metadata.schema().field_with_name(field.name());

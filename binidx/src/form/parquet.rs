@@ -14,6 +14,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use yuan_pipeline::check_parquet;
+
 use super::{Form, Sink, Target, Tokens};
 use crate::part::{Part, sync_folder};
 use crate::{About, DType, Document, Error, Result, Vocabulary, Written};
@@ -158,6 +160,8 @@ impl ParquetSet {
         let wrong = |problem: String| Error::malformed(&path, "columns", problem);
         let metadata =
             ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| wrong(error.to_string()))?;
+        let bytes = file.metadata().map_err(Error::io("read", &path))?.len();
+        check_parquet(metadata.metadata(), bytes).map_err(wrong)?;
         let is_list = |field: &Field| matches!(field.data_type(), DataType::List(item) | DataType::LargeList(item) if item.data_type().is_integer());
         let field = metadata.schema().field_with_name(column);
         if !field.is_ok_and(is_list) {

@@ -177,8 +177,9 @@ impl Set {
                 visit(&Seen { about, tokens, number: self.first + number, sources: &self.sources });
             }
             if (number + 1).is_multiple_of(TICK_DOCUMENTS) || number + 1 == range.end {
-                let before = number.saturating_sub(start) % TICK_DOCUMENTS + 1;
-                return job.tick(before);
+                let since_last = (number - start) % TICK_DOCUMENTS + 1;
+                job.progress.done.fetch_add(since_last, Ordering::Relaxed);
+                return job.check();
             }
             Ok(())
         };

@@ -54,7 +54,7 @@ impl Mixture {
     pub fn prepare(mix: Mix, job: &Job<'_>) -> Result<Self> {
         mix.check()?;
         let inputs = Inputs::open(&mix)?;
-        job.progress.total.store(WALKS * inputs.documents(), Ordering::Relaxed);
+        job.progress.start("plan", WALKS * inputs.documents());
         let by_language = sizes(&mix, &inputs, job)?;
         if let Some(place) = by_language.sources.iter().position(HashMap::is_empty) {
             let source = &mix.sources[place];
@@ -222,7 +222,7 @@ fn ends(
             },
         )?;
     } else {
-        job.tick(2 * inputs.documents())?;
+        job.progress.done.fetch_add(2 * inputs.documents(), Ordering::Relaxed);
     }
     let ends = stretches.into_iter().map(|of| of.into_iter().map(Stretches::borders).collect::<Option<_>>());
     ends.collect::<Option<_>>().ok_or_else(changed)

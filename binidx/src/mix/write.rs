@@ -61,18 +61,12 @@ struct State {
 }
 
 impl Mixture {
-    /// Writes the phases that are not finished yet, and the plan. Memory: half of the job's for the order of documents. Hands the
-    /// number of each phase to `begin` before it is written.
+    /// Writes the phases that are not finished yet, and the plan. Memory: half of the job's for the order of documents.
     ///
     /// # Errors
     /// [`Error::OtherRun`] if the folder is another mix's; if what was written is not what was planned, a set is damaged, an id
     /// does not fit the number type, or the disk refuses.
-    pub fn write(
-        &self,
-        folder: &Path,
-        job: &Job<'_>,
-        mut begin: impl FnMut(usize),
-    ) -> Result<BTreeMap<String, Finished>> {
+    pub fn write(&self, folder: &Path, job: &Job<'_>) -> Result<BTreeMap<String, Finished>> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let mut state = self.state(folder)?;
         state.save(folder)?;
@@ -80,7 +74,6 @@ impl Mixture {
             if state.finished.get(&phase.name).is_some_and(|finished| finished.is_there(folder)) {
                 continue;
             }
-            begin(number);
             let home = folder.join(&phase.name);
             std::fs::create_dir_all(&home).map_err(Error::io("create", &home))?;
             let finished = match self.mix.write {
@@ -146,8 +139,7 @@ impl Mixture {
     /// Writes a phase as a set and holds it against the plan.
     fn write_phase(&self, number: usize, folder: &Path, job: &Job<'_>) -> Result<Finished> {
         let plan = &self.plan.phases[number];
-        job.progress.done.store(0, Ordering::Relaxed);
-        job.progress.total.store(2 * plan.taken.tokens, Ordering::Relaxed);
+        job.progress.start(&format!("phase {}", plan.name), 2 * plan.taken.tokens * self.plan.dtype.bytes() as u64);
         let prefix = tokens_of(folder, &plan.name);
         let scratch = folder.join(&plan.name).join("scratch");
         let written = self.shuffled(number, &prefix, scratch.clone(), job);
@@ -178,7 +170,7 @@ impl Mixture {
         let mut shuffle = Shuffle::new(scratch, job);
         for set in &self.inputs.sets {
             set.tokens.for_each(0..set.tokens.reader().document_count(), |place, document| {
-                job.tick(0)?;
+                job.check()?;
                 let tokens = document.tokens();
                 let about = &document.about;
                 if tokens == 0 {
@@ -190,7 +182,7 @@ impl Mixture {
                         if phase == number && added.is_ok() {
                             named(&mut taken[*source], language_of(about)).add(Amount { documents: 1, tokens });
                             added = shuffle.add(shuffle_key(seeds[*source], about, epoch), document);
-                            job.progress.done.fetch_add(tokens, Ordering::Relaxed);
+                            job.progress.done.fetch_add(document.bytes.len() as u64, Ordering::Relaxed);
                         }
                     });
                     added?;
@@ -204,7 +196,7 @@ impl Mixture {
             let amount = Amount { documents: 1, tokens: document.tokens() };
             named(&mut written, language_of(&document.about)).add(amount);
             sets.add(document)?;
-            job.tick(document.tokens())
+            job.tick(document.bytes.len() as u64)
         })?;
         let wrong = |what: String, planned: &ByLanguage, written: HashMap<String, Amount>| {
             let written: ByLanguage = written.into_iter().collect();

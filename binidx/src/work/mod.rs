@@ -35,12 +35,25 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Tells that bytes are done.
+    /// Tells that a document of so many bytes is done.
     ///
     /// # Errors
     /// [`Error::Cancelled`] once the user has asked to stop.
     pub fn tick(&self, bytes: u64) -> Result<()> {
-        self.progress.done.fetch_add(bytes, Ordering::Relaxed);
+        for counter in [&self.progress.documents, &self.progress.kept] {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        for counter in [&self.progress.bytes, &self.progress.done] {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.check()
+    }
+
+    /// To be called now and then in long loops.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] once the user has asked to stop.
+    pub fn check(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 }

@@ -64,7 +64,7 @@ pub fn repair(prefix: impl AsRef<Path>, out: &Path, options: RepairOptions, job:
     if let Some(known) = &known {
         writer = writer.with_documents(known.header().vocabulary.clone())?;
     }
-    let mut mending = Mending { bin: &bin, dtype, writer, at: 0, lost: 0, job };
+    let mut mending = Mending { bin: &bin, dtype, writer, at: Some(0), lost: 0, job };
     let by = match (&index, &known, options.eod) {
         // Rows tell documents better than an index that has lost its boundaries.
         (Some(index), known, _) if index.boundaries.is_some() || known.is_none() => {
@@ -88,8 +88,8 @@ struct Mending<'a> {
     bin: &'a [u8],
     dtype: DType,
     writer: Writer,
-    /// Bytes gone through.
-    at: usize,
+    /// Bytes gone through; `None` once a document was not all there, as nothing behind it can be placed.
+    at: Option<usize>,
     lost: u64,
     job: &'a Job<'a>,
 }
@@ -101,14 +101,14 @@ impl Mending<'_> {
             .iter()
             .map(|length| usize::try_from(*length).ok())
             .try_fold(0_usize, |sum, length| sum.checked_add(length?));
-        let end = tokens.and_then(|tokens| tokens.checked_mul(self.dtype.bytes())?.checked_add(self.at));
-        let Some(bytes) = end.and_then(|end| self.bin.get(self.at..end)) else {
-            // Nothing behind it can be placed.
-            self.at = self.bin.len();
+        let bytes = tokens.zip(self.at).and_then(|(tokens, start)| {
+            self.bin.get(start..tokens.checked_mul(self.dtype.bytes())?.checked_add(start)?)
+        });
+        self.at = self.at.zip(bytes).map(|(start, bytes)| start + bytes.len());
+        let Some(bytes) = bytes else {
             self.lost += 1;
             return Ok(());
         };
-        self.at += bytes.len();
         if xxh3.is_some_and(|xxh3| xxh3 != xxh3_64(bytes)) {
             self.lost += 1;
             return Ok(());
@@ -170,7 +170,7 @@ impl Mending<'_> {
             }
         });
         failure?;
-        self.lost += u64::from(self.at < bin.len());
+        self.lost += u64::from(self.at < Some(bin.len()));
         Ok("the end-of-document id")
     }
 }

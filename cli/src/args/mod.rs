@@ -7,7 +7,7 @@
 //! | `dedup`, `datatrove-minhash`, `decontaminate`, `index` | `dedup.rs` |
 //! | `score`, `train-fasttext`, `train-kenlm` | `score.rs` |
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
-//! | `binidx` | `binidx.rs` |
+//! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -17,16 +17,18 @@ mod documents;
 mod look;
 mod parse;
 mod run;
+mod samples;
 mod score;
 mod tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use binidx::BinidxCommand;
+pub use binidx::{BinidxCommand, CutArgs};
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
+pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
 pub use tokens::{
     CompressionArgs, CountArgs, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat, TrainTokenizerArgs,
@@ -130,7 +132,7 @@ pub enum Command {
     /// Change a tokenizer that is there already
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
-    /// Look at and check Megatron .bin/.idx
+    /// Look at, check, mend, join, cut, shuffle and convert token sets (Megatron .bin/.idx); take documents out of them
     #[command(subcommand)]
     Binidx(BinidxCommand),
     /// Say what a file or folder is: a run, documents, a tokenizer, tokens

@@ -1,5 +1,7 @@
 //! Words of the command line → values.
 
+use yuan_binidx::pack::Method;
+use yuan_binidx::{DType, DTypeChoice, Form};
 use yuan_dedup::{ShingleHash, WordLanguage};
 use yuan_filters::{KenLmFormat, ThresholdMethod, Tokens};
 use yuan_pipeline::{Format, Measures, OnBadRecord, OutputFormat};
@@ -80,12 +82,33 @@ pub(super) fn parse_words(text: &str) -> Result<WordBoundaries, String> {
     parse_name(text, "none, jieba")
 }
 
+pub(super) fn parse_part(text: &str) -> Result<yuan_binidx::gpt::Part, String> {
+    parse_name(text, "train, valid, test")
+}
+
 pub(super) fn parse_shingle_hash(text: &str) -> Result<ShingleHash, String> {
     parse_name(text, "xxhash, sha1")
 }
 
 pub(super) fn parse_on_bad_record(text: &str) -> Result<OnBadRecord, String> {
     parse_name(&text.replace('-', "_"), "stop, set-aside")
+}
+
+/// `u16`, `i32` or another number type of token sets.
+pub(super) fn parse_dtype(text: &str) -> Result<DType, String> {
+    DType::from_name(text).ok_or_else(|| "not one of u8, i8, i16, u16, i32, i64, f32, f64".to_owned())
+}
+
+pub(super) fn parse_dtype_choice(text: &str) -> Result<DTypeChoice, String> {
+    parse_name(text, "auto, u16, i32")
+}
+
+pub(super) fn parse_form(text: &str) -> Result<Form, String> {
+    parse_name(text, "megatron, datatrove, olmo, parquet")
+}
+
+pub(super) fn parse_packing(text: &str) -> Result<Method, String> {
+    parse_name(&text.replace('-', "_"), "best_fit, next_fit, concat")
 }
 
 #[cfg(test)]

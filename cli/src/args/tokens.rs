@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use yuan_binidx::{DTypeChoice, Form};
 use yuan_tokenizer::edit::Assignment;
 use yuan_tokenizer::{TokenizerKind, TrainerCompat, WordBoundaries};
 
 use super::documents::InputArgs;
-use super::parse::{parse_bytes, parse_tokenizer_kind, parse_trainer_compat, parse_words};
+use super::parse::{
+    parse_bytes, parse_dtype_choice, parse_form, parse_tokenizer_kind, parse_trainer_compat, parse_words,
+};
 
 #[derive(Debug, Args)]
 pub struct TrainTokenizerArgs {
@@ -135,6 +138,24 @@ pub struct TokenizeArgs {
     /// Leave out the end-of-document token
     #[arg(long)]
     pub no_eod: bool,
+    /// What is written: megatron (.bin, .idx), datatrove (.ds), olmo (.npy, .csv.gz) or parquet
+    #[arg(long, value_name = "FORM", default_value = "megatron", value_parser = parse_form)]
+    pub to: Form,
+    /// The number type of the tokens: auto, u16 or i32; auto is u16 for a vocabulary under 65,500 tokens
+    #[arg(long, value_name = "DTYPE", default_value = "auto", value_parser = parse_dtype_choice)]
+    pub dtype: DTypeChoice,
+    /// Write N sets of about as many tokens, PREFIX-00000-of-0000N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub shards: u32,
+    /// Put the documents in the order of a hash of this seed, of file and of record
+    #[arg(long, value_name = "SEED")]
+    pub shuffle: Option<u64>,
+    /// Leave out PREFIX.documents.parquet, which says whose tokens these are and what they were when they were written
+    #[arg(long)]
+    pub no_documents: bool,
+    /// The column of ids in Parquet
+    #[arg(long, value_name = "NAME", default_value = "input_ids")]
+    pub column: String,
 }
 
 #[derive(Debug, Args)]

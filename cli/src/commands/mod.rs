@@ -12,6 +12,7 @@ pub mod look;
 pub mod plan;
 pub mod retune;
 pub mod run;
+pub mod samples;
 pub mod tokenizer;
 pub mod tokens;
 

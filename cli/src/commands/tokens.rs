@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
+use yuan_binidx::Form;
 use yuan_pipeline::{Error, Output, Summary};
 use yuan_tokenizer::Tokenizer;
 
@@ -42,21 +43,30 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
     let tokenizer = std::path::absolute(&args.tokenizer).map_err(Error::io("find", &args.tokenizer))?;
     let prefix = std::path::absolute(&args.out).map_err(Error::io("find", &args.out))?;
     let tokenize = yuan_tokenizer::TokenizeConfig { tokenizer, append_eod: !args.no_eod, ..Default::default() };
-    let write = yuan_binidx::WriteBinidx { prefix, ..Default::default() };
+    let write = yuan_binidx::WriteBinidx {
+        prefix,
+        form: args.to,
+        dtype: args.dtype,
+        shards: args.shards,
+        shuffle: args.shuffle.is_some(),
+        shuffle_seed: args.shuffle.unwrap_or(0),
+        documents: !args.no_documents,
+        column: args.column.clone(),
+    };
     let stages = vec![StageConfig::Tokenize(tokenize), StageConfig::WriteBinidx(write)];
-    let (done, _) = towards(&args.out, stages, &args.input.input(), global)?;
-    let summary = yuan_binidx::Reader::open(&args.out)?.summary()?;
-    let size = HumanBytes(summary.bin_bytes + summary.idx_bytes);
-    say(
-        global,
-        &format!(
-            "{}.bin, .idx: {} documents, {} tokens, {:?}, {size}",
-            args.out.display(),
-            HumanCount(summary.documents),
-            HumanCount(summary.tokens),
-            summary.dtype
-        ),
-    );
+    let (done, summary) = towards(&args.out, stages, &args.input.input(), global)?;
+    let mut tallies = summary.steps.iter().flat_map(|step| &step.tallies);
+    let written = tallies.find(|(kind, key, _)| kind == "tokens" && key == "written");
+    let (documents, tokens) = written.map_or((0, 0), |(_, _, tally)| (tally.documents, tally.bytes));
+    let files = match args.to {
+        Form::Megatron => ".bin, .idx",
+        Form::Datatrove => ".ds",
+        Form::Olmo => ".npy",
+        Form::Parquet => ".parquet",
+    };
+    let sets = if args.shards > 0 { format!(", {} sets", args.shards) } else { String::new() };
+    let (documents, tokens) = (HumanCount(documents), HumanCount(tokens));
+    say(global, &format!("{}{files}: {documents} documents, {tokens} tokens{sets}", args.out.display()));
     Ok(done)
 }
 

@@ -11,6 +11,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
 
 use super::{BATCH_BYTES, BATCH_ROWS, BatchBuilder, Payload, ShardReader, Start, Unit, lines};
 use crate::input::{Input, OnBadRecord, Shard};
@@ -69,7 +70,35 @@ impl ShardReader for ParquetUnits {
 
 fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::input(path, parquet_problem(&error)))
+    let bytes = file.metadata().map_err(Error::io("read", path))?.len();
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::input(path, parquet_problem(&error)))?;
+    check_parquet(builder.metadata(), bytes).map_err(|problem| Error::input(path, problem))?;
+    Ok(builder)
+}
+
+/// Whether the metadata of a Parquet file of so many bytes make sense: the crate takes rows and places of columns as they are
+/// written, and panics where they lie outside the file.
+///
+/// # Errors
+/// What makes no sense.
+pub fn check_parquet(metadata: &ParquetMetaData, bytes: u64) -> std::result::Result<(), String> {
+    let mut rows = 0_i64;
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        rows = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0).ok_or("rows are below zero")?;
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let end = start.checked_add(column.compressed_size());
+            let within = start >= 0 && column.compressed_size() >= 0 && column.num_values() >= 0;
+            if !within || end.is_none_or(|end| end.cast_unsigned() > bytes) {
+                return Err(format!("a column of row group {number} does not lie within the file"));
+            }
+        }
+    }
+    if rows == metadata.file_metadata().num_rows() {
+        return Ok(());
+    }
+    Err(format!("row groups of {rows} rows in a file of {}", metadata.file_metadata().num_rows()))
 }
 
 fn parquet_problem(error: &dyn std::fmt::Display) -> String {

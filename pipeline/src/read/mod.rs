@@ -8,6 +8,8 @@ mod jsonl;
 mod lines;
 mod text;
 
+pub use columnar::check_parquet;
+
 use std::path::PathBuf;
 
 use arrow_array::builder::{LargeBinaryBuilder, LargeStringBuilder, UInt64Builder};
