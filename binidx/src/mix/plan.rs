@@ -176,21 +176,30 @@ impl Mixture {
             }
         }
         for (phase, targets) in plan.phases.iter().zip(&found.targets) {
+            let mut missed: Vec<String> = Vec::new();
             let mut miss = |what: String, target: u64, tokens: u64| {
                 if tokens.abs_diff(target) as f64 > TOLERANCE * target as f64 {
-                    let name = &phase.name;
-                    told.push(format!("phase `{name}`{what} gets {tokens} tokens, {target} were asked for"));
+                    missed.push(format!("{what}{tokens} of {target}"));
                 }
             };
             miss(String::new(), phase.target, phase.taken.tokens);
             for source in &phase.sources {
-                miss(format!(": source `{}`", source.name), source.target, source.taken.tokens);
+                miss(format!("`{}` ", source.name), source.target, source.taken.tokens);
             }
-            for group in (0..self.groups.names.len()).filter(|_| self.groups.names.len() > 1) {
+            for (group, name) in self.groups.names.iter().enumerate().filter(|_| self.groups.names.len() > 1) {
                 let target = targets.iter().map(|of| of[group]).sum();
                 let is_of = |(language, _): &(&String, &Amount)| self.groups.of_language[*language] == group;
                 let tokens = phase.languages.iter().filter(is_of).map(|(_, amount)| amount.tokens).sum();
-                miss(format!(": what it has{}", self.of_group(group)), target, tokens);
+                let what = if name == OTHERS { "other languages ".into() } else { format!("`{name}` ") };
+                miss(what, target, tokens);
+            }
+            if !missed.is_empty() {
+                told.push(format!(
+                    "phase `{}` misses its tokens by more than {} %, as documents are whole: {}",
+                    phase.name,
+                    100.0 * TOLERANCE,
+                    missed.join(", ")
+                ));
             }
         }
         for ((one, other), documents) in &found.by_language.overlaps {

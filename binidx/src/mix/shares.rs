@@ -8,6 +8,9 @@ use super::stretch::Size;
 use crate::Result;
 use crate::mix::recipe::wrong;
 
+/// Most tokens of a phase: up to 2⁵³ shares are exact.
+const MOST_TOKENS: f64 = 9_007_199_254_740_992.0;
+
 /// Sizes or targets, by source and group: `[sources][groups]`.
 pub(super) type Table<T> = Vec<Vec<T>>;
 
@@ -52,6 +55,10 @@ pub(super) fn targets(
             let cells = wanted.iter_mut().flatten().zip(shares.iter().flatten());
             cells.for_each(|(wanted, share)| *wanted += share * left);
         }
+    }
+    let sum: f64 = wanted.iter().flatten().sum();
+    if sum > MOST_TOKENS {
+        return Err(at("name", format!("it asks for {sum:e} tokens, more than can be counted")));
     }
     Ok(whole(&wanted))
 }
@@ -177,6 +184,8 @@ mod tests {
         let too_little =
             targets_of(|phase| phase.epochs = of(&[("books", 2.0), ("web", 0.1)])).unwrap_err().to_string();
         assert_eq!(too_little, "phase `p`: no source is left to give 500 of its 1000 tokens");
+        let endless = targets_of(|phase| (phase.tokens, phase.epochs) = (None, of(&[("books", 1e300)]))).unwrap_err();
+        assert_eq!(endless.to_string(), "phase `p`: it asks for 2e302 tokens, more than can be counted");
     }
 
     #[test]

@@ -133,6 +133,12 @@ impl Mixture {
             };
             return Err(other(format!("was made from other token sets: {what}")));
         }
+        let numbers = |plan: &Plan| -> Vec<(String, ByLanguage)> {
+            plan.phases.iter().map(|phase| (phase.name.clone(), phase.languages.clone())).collect()
+        };
+        if numbers(&old.plan) != numbers(&new.plan) {
+            return Err(other("was made by another version, which chose other documents".into()));
+        }
         Ok(State { finished: old.finished, ..new })
     }
 
