@@ -385,3 +385,23 @@ fn a_folder_goes_on_with_its_mix_and_no_other() {
     let error = Mixture::prepare(mix.clone(), &job()).unwrap().write(&two.path("b"), &job()).unwrap_err();
     assert!(error.to_string().contains("is no mix's folder"), "{error}");
 }
+
+#[test]
+fn many_documents_are_walked_over_on_all_threads() {
+    // More than one piece of a walk, of several row groups.
+    let folder = tempfile::tempdir().unwrap();
+    let many = documents(3, 600_000, 3, &[Some("zh"), Some("en"), None]);
+    write(&folder.path().join("many"), "many", DType::U16, vocabulary("t"), &many);
+    let mut half = Phase { name: "half".into(), ..Phase::default() };
+    half.epochs = [("many".to_owned(), 0.5)].into();
+    let mix =
+        Mix { sources: vec![source("many", &[folder.path().join("many")])], phases: vec![half], ..Mix::default() };
+    let planned = |threads| Mixture::prepare(mix.clone(), &Job { threads, ..job() }).unwrap().plan().clone();
+    let plan = planned(1);
+    assert_eq!(plan, planned(4));
+    assert!(plan.phases[0].taken.tokens.abs_diff(plan.phases[0].target) <= 1, "documents are short");
+    for of in plan.phases[0].languages.values() {
+        let share = of.tokens as f64 / plan.phases[0].taken.tokens as f64;
+        assert!((share - 1.0 / 3.0).abs() < 0.01, "{share}");
+    }
+}

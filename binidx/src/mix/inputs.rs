@@ -250,9 +250,10 @@ fn prefixes_at(path: &str) -> Result<Vec<PathBuf>> {
             })?;
             if found.is_dir() {
                 below(&found, &mut prefixes)?;
-            } else if found.extension().is_some_and(|suffix| suffix == "idx") {
-                prefixes.push(found.with_extension(""));
-            } else if found.extension().is_some_and(|suffix| suffix == "bin") && idx_path(&found).is_file() {
+            } else if found
+                .extension()
+                .is_some_and(|suffix| suffix == "idx" || suffix == "bin" && idx_path(&found).is_file())
+            {
                 prefixes.push(found.with_extension(""));
             }
         }
