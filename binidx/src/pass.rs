@@ -47,6 +47,8 @@ pub struct WriteBinidx {
     /// Whether `PREFIX.documents.parquet` is written beside Megatron's files: for each document its id, source, file, record,
     /// language and a hash of its tokens. Default true.
     pub documents: bool,
+    /// The column or field that holds a document's language. Default `language` (what `language_id` adds).
+    pub language_column: String,
     /// The column of the ids in Parquet. Default `input_ids` (what `datasets` and trainers of Hugging Face take).
     pub column: String,
 }
@@ -61,6 +63,7 @@ impl Default for WriteBinidx {
             shuffle: false,
             shuffle_seed: 0,
             documents: true,
+            language_column: "language".into(),
             column: "input_ids".into(),
         }
     }

@@ -84,7 +84,7 @@ impl Scan for Unit {
                 let error = crate::Error::SequenceLength { tokens: tokens.len() };
                 return Err(failed(error.to_string()));
             }
-            let (id, source, language) = (document.id(), document.source(), document.str("language"));
+            let (id, source, language) = (document.id(), document.source(), document.str(&config.language_column));
             let about = About {
                 id: id.as_deref(),
                 source: &source,

@@ -150,6 +150,12 @@ pub struct TokenizeArgs {
     /// Put the documents in the order of a hash of this seed, of file and of record
     #[arg(long, value_name = "SEED")]
     pub shuffle: Option<u64>,
+    /// The field or column that says where a document is from [default: its file]
+    #[arg(long, value_name = "NAME")]
+    pub source_field: Option<String>,
+    /// The field or column that says its language
+    #[arg(long, value_name = "NAME", default_value = "language")]
+    pub language_field: String,
     /// Leave out PREFIX.documents.parquet, which says whose tokens these are and what they were when they were written
     #[arg(long)]
     pub no_documents: bool,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use yuan_binidx::Form;
-use yuan_pipeline::{Error, Output, Summary};
+use yuan_pipeline::{Error, Input, Output, Summary};
 use yuan_tokenizer::Tokenizer;
 
 use super::{beside, run, say};
@@ -51,10 +51,12 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
         shuffle: args.shuffle.is_some(),
         shuffle_seed: args.shuffle.unwrap_or(0),
         documents: !args.no_documents,
+        language_column: args.language_field.clone(),
         column: args.column.clone(),
     };
     let stages = vec![StageConfig::Tokenize(tokenize), StageConfig::WriteBinidx(write)];
-    let (done, summary) = towards(&args.out, stages, &args.input.input(), global)?;
+    let input = Input { source_field: args.source_field.clone(), ..args.input.input() };
+    let (done, summary) = towards(&args.out, stages, &input, global)?;
     let mut tallies = summary.steps.iter().flat_map(|step| &step.tallies);
     let written = tallies.find(|(kind, key, _)| kind == "tokens" && key == "written");
     let (documents, tokens) = written.map_or((0, 0), |(_, _, tally)| (tally.documents, tally.bytes));
