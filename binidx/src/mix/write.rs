@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `plan.json` | recipe, sets, [`Plan`](super::Plan), and what is finished |
+//! | `plan.json` | recipe, sets, [`Plan`], and what is finished |
 //! | `PHASE/tokens.bin`, `.idx`, `.documents.parquet` | the phase's documents, shuffled (or `tokens-00000-of-00004…`) |
 //! | `PHASE/blend.txt` | weights and prefixes for Megatron's `--data-path` |
 

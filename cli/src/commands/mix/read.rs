@@ -49,8 +49,8 @@ impl Recipe {
     pub fn mistake(&self, setting: &str, problem: &str, hint: Option<String>) -> anyhow::Error {
         let last = setting.rsplit('.').next().unwrap_or(setting);
         let change = self.changes.iter().rev().find(|change| {
-            let words = change.split('=').next().unwrap_or_default().trim().split('.');
-            words.last() == Some(last)
+            let path = crate::recipe::path_of(change);
+            path.rsplit('.').next() == Some(last)
         });
         let place = match (change, line_of(&self.text, setting)) {
             (Some(change), _) => format!("`--set {change}`"),
