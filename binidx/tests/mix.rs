@@ -405,3 +405,14 @@ fn many_documents_are_walked_over_on_all_threads() {
         assert!((share - 1.0 / 3.0).abs() < 0.01, "{share}");
     }
 }
+
+#[test]
+fn a_set_that_changes_after_the_plan_stops_the_mix() {
+    let two = Two::new();
+    let mix = two.mix(vec![phase("one", 50_000, &[("web", 1.0)])]);
+    let mixture = Mixture::prepare(mix, &job()).unwrap();
+    write(&two.path("web"), "web", DType::I32, vocabulary("t"), &documents(9, 1_400, 700, &[Some("en")]));
+    assert!(mixture.write(&two.path("out"), &job()).is_err());
+    let left: Vec<_> = std::fs::read_dir(two.path("out/one")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

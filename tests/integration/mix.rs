@@ -163,6 +163,9 @@ fn a_wrong_recipe_is_told_with_its_line() {
     dir.run(&["mix", "r.toml", "--preview", "--set", "phase.two.tokens=5"])
         .fails(2, &["there is no phase `two`, there are one"]);
     dir.run(&["mix", "r.toml"]).fails(2, &["--out"]);
+    let schema: Value = serde_json::from_str(&dir.ok(&["mix", "--schema"]).stdout()).expect("JSON");
+    let settings = schema["$defs"]["Phase"]["properties"].as_object().expect("settings");
+    assert!(settings.values().all(|setting| setting["description"].is_string()), "{settings:?}");
     dir.file("full/of.txt", "things");
     dir.run(&["mix", "r.toml", "-o", "full"]).fails(2, &["`full` holds files and is no mix's folder", "hint: choose"]);
     dir.ok(&["mix", "r.toml", "-o", "out"]);

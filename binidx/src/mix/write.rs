@@ -317,4 +317,28 @@ mod tests {
         let tokens = json!({ "seed": 1, "phase": [{ "name": "one" }] });
         assert_eq!(with(tokens).as_deref(), Some("`phase.one.tokens` was 5, now none"));
     }
+
+    #[test]
+    fn what_is_written_is_held_against_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = folder.path().join("set");
+        let mut writer = crate::Writer::create(&prefix, crate::DType::U16).unwrap();
+        writer.add_document(&[1, 2, 3], &[3]).unwrap();
+        writer.finish().unwrap();
+        let (cancelled, progress) = (std::sync::atomic::AtomicBool::new(false), yuan_pipeline::Progress::default());
+        let job = Job { memory: 1 << 20, threads: 1, cancelled: &cancelled, progress: &progress };
+        let source = super::super::Source {
+            name: "set".into(),
+            paths: vec![prefix.to_string_lossy().into_owned()],
+            ..Default::default()
+        };
+        let phases = vec![super::super::Phase { name: "one".into(), ..Default::default() }];
+        let mut mixture = Mixture::prepare(Mix { sources: vec![source], phases, ..Mix::default() }, &job).unwrap();
+        let taken = Amount { documents: 1, tokens: 3 };
+        assert_eq!(mixture.plan.phases[0].taken, taken);
+        mixture.plan.phases[0].sources[0].languages.get_mut("und").unwrap().tokens = 4;
+        let error = mixture.write(&folder.path().join("out"), &job).unwrap_err().to_string();
+        assert!(error.contains("source `set` became") && error.contains("planned was"), "{error}");
+        assert!(!folder.path().join("out/one/tokens.idx").exists());
+    }
 }

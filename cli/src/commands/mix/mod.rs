@@ -17,7 +17,12 @@ use crate::progress::shown;
 use read::Recipe;
 
 pub fn mix(args: &MixArgs, global: &Global) -> anyhow::Result<Done> {
-    let recipe = Recipe::read(&args.recipe, &args.set)?;
+    let Some(recipe) = args.recipe.as_ref().filter(|_| !args.schema) else {
+        let schema = schemars::schema_for!(yuan_binidx::mix::Mix).to_value();
+        print(&serde_json::to_string_pretty(&schema)?)?;
+        return Ok(Done::All);
+    };
+    let recipe = Recipe::read(recipe, &args.set)?;
     let (cancelled, progress) = (cancel_on_signals()?, Progress::default());
     let job = Job { memory: memory(global), threads: threads(global), cancelled: &cancelled, progress: &progress };
     let prepared = shown(global, &progress, || Mixture::prepare(recipe.mix.clone(), &job));
