@@ -81,6 +81,24 @@ pub enum Error {
         /// The way out, if it is known.
         hint: Option<String>,
     },
+    /// A recipe asks for what cannot be done.
+    #[error("{problem}")]
+    Recipe {
+        /// The setting, by its names and places: `phase.0.weights.books`.
+        setting: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The way out, if it is known.
+        hint: Option<String>,
+    },
+    /// A folder holds what another recipe made.
+    #[error("{problem}")]
+    OtherRun {
+        /// What differs.
+        problem: String,
+        /// The way out.
+        hint: String,
+    },
     /// The user asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -91,6 +109,8 @@ impl From<Error> for yuan_pipeline::Error {
         match error {
             Error::Io { action, path, source } => Self::Io { action, path, source },
             Error::Cancelled => Self::Cancelled,
+            Error::Recipe { problem, hint, .. } => Self::Plan { problem, hint },
+            Error::OtherRun { problem, hint } => Self::OtherRun { problem, hint },
             other => Self::Stage { stage: "write_binidx".into(), problem: other.to_string(), hint: other.hint() },
         }
     }
@@ -100,7 +120,8 @@ impl Error {
     /// The way out, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Dataset { hint, .. } => hint.clone(),
+            Self::Dataset { hint, .. } | Self::Recipe { hint, .. } => hint.clone(),
+            Self::OtherRun { hint, .. } => Some(hint.clone()),
             Self::Malformed { .. } => Some(
                 "`yuan-data binidx verify` lists all that is wrong, `yuan-data binidx repair` saves the documents that are whole".into(),
             ),
@@ -123,6 +144,7 @@ impl Error {
     pub(crate) fn hinting(self, way_out: impl Into<String>) -> Self {
         match self {
             Self::Dataset { path, problem, .. } => Self::Dataset { path, problem, hint: Some(way_out.into()) },
+            Self::Recipe { setting, problem, .. } => Self::Recipe { setting, problem, hint: Some(way_out.into()) },
             other => other,
         }
     }

@@ -55,7 +55,7 @@ struct Layout {
 }
 
 /// A mapped `.idx` file whose header fits its size. The arrays are read by copy, so their alignment is
-/// of no matter; their values are only checked where they are used and by [`verify`](crate::verify()).
+/// of no matter; their values are only checked where they are used and by [`verify`](crate::work::verify()).
 pub struct Index {
     map: Mapping,
     path: PathBuf,

@@ -37,6 +37,7 @@
 //! | `set` | A dataset as its documents: [`TokenSet`] |
 //! | [`work`] | Join, cut, look for damage, mend, take out, look up |
 //! | [`form`] | How do others keep tokens? |
+//! | [`mix`] | Which documents are trained on when, and how often? |
 //! | [`gpt`], [`npy`] | What does Megatron's trainer read at which step? |
 //! | `shuffle` | Another order, in bounded memory |
 //! | [`pack`] | Sequences of one length, with where documents begin in them |
@@ -50,12 +51,14 @@ pub mod form;
 pub mod gpt;
 mod index;
 mod loss_mask;
+pub mod mix;
 pub mod npy;
 pub mod pack;
 mod part;
 mod pass;
 mod reader;
 mod set;
+mod sets;
 mod shuffle;
 pub mod work;
 mod writer;
@@ -66,8 +69,9 @@ pub use error::{Error, Result};
 pub use form::Form;
 pub use index::Index;
 pub use loss_mask::{loss_mask, prompt_tokens};
-pub use pass::{DTypeChoice, DocumentArray, WriteBinidx, loss_mask_prefix};
+pub use pass::{DTypeChoice, DocumentArray, WriteBinidx};
 pub use reader::{Reader, Sequence, Summary, bin_path, idx_path};
 pub use set::{Document, TokenSet};
+pub use sets::loss_mask_prefix;
 pub use shuffle::shuffle_key;
 pub use writer::{Writer, Written};

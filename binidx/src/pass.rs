@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use yuan_pipeline::{Columns, Context, Error, Pass, Progress, Result, Scan};
 
-use crate::form::{Sink, Target};
-use crate::reader::with_tail;
+use crate::form::Target;
+use crate::sets::{Mask, Sets};
 use crate::shuffle::Shuffle;
-use crate::work::{Job, part_prefix};
-use crate::{DType, Document, Form, Vocabulary, Written, shuffle_key};
+use crate::work::Job;
+use crate::{DType, Form, Vocabulary, shuffle_key};
 use unit::{Partial, Unit};
 
 /// The step's name in a recipe.
@@ -166,7 +166,7 @@ impl Pass for WriteBinidx {
             cancelled: context.cancelled(),
             progress: &progress,
         };
-        let mask = self.loss_mask.then(|| Mask { sep, bytes: Vec::new(), target: mask_target(&target) });
+        let mask = self.loss_mask.then(|| Mask::new(sep, &target));
         let mut sets = Sets::new(&target, mask, &self.prefix, self.shards, tokens)?;
         if self.shuffle {
             let mut shuffle = Shuffle::new(context.scratch.join("shuffle"), &job);
@@ -198,110 +198,4 @@ impl Pass for WriteBinidx {
     fn ends_in_stage(&self) -> bool {
         false
     }
-}
-
-/// The prefix of the loss mask that `write_binidx` writes beside a dataset.
-pub fn loss_mask_prefix(prefix: &Path) -> PathBuf {
-    with_tail(prefix, "_loss_mask")
-}
-
-/// A mask is a dataset of the same documents.
-fn mask_target(target: &Target) -> Target {
-    Target {
-        dtype: DType::U8,
-        vocabulary: Vocabulary { vocab_size: Some(2), ..Vocabulary::default() },
-        ..target.clone()
-    }
-}
-
-/// What is needed for the loss mask of a document.
-struct Mask {
-    /// The separator, if there is a document.
-    sep: Option<u32>,
-    bytes: Vec<u8>,
-    target: Target,
-}
-
-impl Mask {
-    fn add(&mut self, document: &Document<'_>, sink: &mut dyn Sink) -> crate::Result<()> {
-        let sep = self.sep.map(i64::from);
-        self.bytes.clear();
-        let mut learnt = 0;
-        document.dtype.for_each(document.bytes, |token| {
-            learnt |= u8::from(Some(token) == sep);
-            self.bytes.push(learnt);
-        });
-        if learnt == 0 {
-            self.bytes.fill(1);
-        }
-        sink.add(&Document { bytes: &self.bytes, dtype: DType::U8, xxh3: None, ..*document })
-    }
-}
-
-/// One set, or several of about as many tokens.
-struct Sets<'a> {
-    target: &'a Target,
-    mask: Option<Mask>,
-    prefix: &'a Path,
-    shards: u32,
-    tokens: u64,
-    /// Tokens so far.
-    at: u64,
-    open: Box<dyn Sink>,
-    open_mask: Option<Box<dyn Sink>>,
-    written: Vec<Written>,
-}
-
-impl<'a> Sets<'a> {
-    fn new(target: &'a Target, mask: Option<Mask>, prefix: &'a Path, shards: u32, tokens: u64) -> crate::Result<Self> {
-        let first = shard(prefix, 0, shards);
-        let open_mask = mask.as_ref().map(|mask| mask.target.create(&loss_mask_prefix(&first))).transpose()?;
-        let open = target.create(&first)?;
-        Ok(Self { target, mask, prefix, shards, tokens, at: 0, open, open_mask, written: Vec::new() })
-    }
-
-    /// A document belongs to the shard in which its first token lies.
-    fn add(&mut self, document: &Document<'_>) -> crate::Result<()> {
-        while (self.written.len() as u32) + 1 < self.shards {
-            let end = u128::from(self.tokens) * (self.written.len() as u128 + 1) / u128::from(self.shards);
-            if u128::from(self.at) < end {
-                break;
-            }
-            self.next()?;
-        }
-        self.at += document.tokens();
-        if let (Some(mask), Some(sink)) = (&mut self.mask, &mut self.open_mask) {
-            mask.add(document, sink.as_mut())?;
-        }
-        self.open.add(document)
-    }
-
-    fn next(&mut self) -> crate::Result<()> {
-        let next = shard(self.prefix, self.written.len() as u32 + 1, self.shards);
-        if let Some(mask) = &self.mask {
-            let sink = mask.target.create(&loss_mask_prefix(&next))?;
-            if let Some(full) = self.open_mask.replace(sink) {
-                full.finish()?;
-            }
-        }
-        let next = self.target.create(&next)?;
-        self.written.push(std::mem::replace(&mut self.open, next).finish()?);
-        Ok(())
-    }
-
-    fn finish(mut self) -> crate::Result<Vec<Written>> {
-        while (self.written.len() as u32) + 1 < self.shards {
-            self.next()?;
-        }
-        // The mask first, so that the tokens are there only when all is.
-        if let Some(mask) = self.open_mask {
-            mask.finish()?;
-        }
-        self.written.push(self.open.finish()?);
-        Ok(self.written)
-    }
-}
-
-fn shard(prefix: &Path, shard: u32, shards: u32) -> PathBuf {
-    if shards == 0 { prefix.to_path_buf() } else { part_prefix(prefix, shard as usize, shards as usize) }
 }

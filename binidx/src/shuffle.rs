@@ -205,7 +205,7 @@ fn read_document<'a>(record: &'a [u8], scratch: &'a mut (Vec<i32>, Vec<i8>)) -> 
     let [id, source, file, language] = [(); 4].map(|()| {
         let length = u64::from_le_bytes(take(8).try_into().expect("eight bytes"));
         let text = |length| std::str::from_utf8(take(length)).expect("a text that was written");
-        (length != u64::MAX).then(|| length as usize).map(text)
+        (length != u64::MAX).then_some(length as usize).map(text)
     });
     let (lengths, modes) = scratch;
     let count = u64::from_le_bytes(take(8).try_into().expect("eight bytes")) as usize;

@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::Count(args) => commands::count::count(&args, &cli.global),
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::binidx::binidx(&command, &cli.global),
+        Command::Mix(args) => commands::mix::mix(&args, &cli.global),
         Command::Info(args) => commands::look::info(&args),
         Command::Show(args) => commands::look::show(&args, &cli.global),
         Command::Stages(args) => commands::look::stages(&args),

@@ -191,12 +191,13 @@ fn set(table: &mut toml::Table, change: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line_of_error(text: &str, error: &toml::de::Error) -> Option<usize> {
+/// The line that TOML's error is about.
+pub fn line_of_error(text: &str, error: &toml::de::Error) -> Option<usize> {
     error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1)
 }
 
 /// A TOML mistake at a place that is named to people, and the name that was probably meant.
-fn mistake(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+pub fn mistake(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let line = line_of_error(text, error);
     let stage = line.and_then(|line| stage_at(text, line));
     let message = error.message();

@@ -10,6 +10,7 @@ mod compression;
 mod dedup;
 mod formats;
 mod metamorphic;
+mod mix;
 mod phases;
 mod resume;
 mod retune;

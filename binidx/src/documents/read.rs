@@ -20,7 +20,6 @@ const BATCH_ROWS: usize = 4096;
 /// The file of documents beside a dataset.
 pub struct Documents {
     path: PathBuf,
-    file: File,
     metadata: ArrowReaderMetadata,
     header: Header,
 }
@@ -76,7 +75,7 @@ impl Documents {
         if u64::try_from(rows).ok() != Some(header.documents) {
             return Err(wrong(format!("{rows} rows for {} documents", header.documents)));
         }
-        Ok(Some(Self { path, file, metadata, header }))
+        Ok(Some(Self { path, metadata, header }))
     }
 
     /// The file.
@@ -113,7 +112,8 @@ impl Documents {
     /// The rows of a range, some at a time.
     pub(crate) fn batches(&self, rows: Range<u64>) -> Result<impl Iterator<Item = Result<Rows>> + use<'_>> {
         let damaged = move |error: String| Error::malformed(&self.path, "documents", error);
-        let file = self.file.try_clone().map_err(Error::io("read", &self.path))?;
+        // A clone of one opened file would share its place with all others, and several threads read at once.
+        let file = File::open(&self.path).map_err(Error::io("read", &self.path))?;
         // Whole row groups are passed over by their numbers alone, and the rest within one.
         let (mut first, mut groups) = (0, Vec::new());
         let mut offset = rows.start;

@@ -1,6 +1,6 @@
 //! What is left of a dataset whose writing was cut short.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
@@ -188,7 +188,7 @@ struct Remains {
 }
 
 impl Remains {
-    fn read(path: &PathBuf) -> Option<Self> {
+    fn read(path: &Path) -> Option<Self> {
         let map = Mapping::open(path).ok()?;
         if map.len() < HEADER_BYTES || map[..9] != MAGIC {
             return None;

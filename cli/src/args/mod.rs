@@ -15,6 +15,7 @@ mod binidx;
 mod dedup;
 mod documents;
 mod look;
+mod mix;
 mod parse;
 mod run;
 mod samples;
@@ -27,6 +28,7 @@ pub use binidx::{BinidxCommand, CutArgs};
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
+pub use mix::MixArgs;
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
@@ -136,6 +138,12 @@ pub enum Command {
     /// Look at, check, mend, join, cut, shuffle and convert token sets (Megatron .bin/.idx); take documents out of them
     #[command(subcommand)]
     Binidx(BinidxCommand),
+    /// Mix token sets into the phases of a training, after an exact preview
+    ///
+    /// Sources are token sets or parts of them; a phase takes of each a share, a number of times or of tokens, goes on where
+    /// the phase before stopped, and is written as one shuffled set. `recipes/polylm-curriculum.toml` and
+    /// `recipes/yayi2-mix.toml` are examples.
+    Mix(MixArgs),
     /// Say what a file or folder is: a run, documents, a tokenizer, tokens
     Info(InfoArgs),
     /// Print documents of any format that is read

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod index;
 pub mod learn;
 pub mod look;
+pub mod mix;
 pub mod plan;
 pub mod retune;
 pub mod run;

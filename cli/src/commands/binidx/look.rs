@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::{HumanBytes, HumanCount};
-use serde_json::json;
+use serde_json::{Value, json};
 use yuan_binidx::TokenSet;
 use yuan_binidx::work::{Expected, Located, find, locate as document_of, verify as verify_set};
 use yuan_tokenizer::Tokenizer;
@@ -61,51 +61,44 @@ pub fn info(prefix: &Path, as_json: bool) -> anyhow::Result<Done> {
     Ok(Done::All)
 }
 
+/// Documents held at a time by `cat`.
+const CAT_DOCUMENTS: usize = 256;
+
 pub fn cat(prefix: &Path, tokenizer: Option<&Path>, from: usize, limit: usize, as_json: bool) -> anyhow::Result<Done> {
     let set = TokenSet::open(prefix_of(prefix))?;
     let tokenizer = tokenizer.map(Tokenizer::load).transpose()?;
     let count = set.reader().document_count();
     let range = from.min(count)..count.min(from.saturating_add(limit));
-    let mut failure = Ok(());
-    set.for_each(range, |number, document| {
-        let mut ids = Vec::new();
-        let said = (|| {
-            for token in document.ids() {
-                ids.push(u32::try_from(token).with_context(|| format!("document {number} holds the token {token}"))?);
-            }
+    for start in range.clone().step_by(CAT_DOCUMENTS) {
+        let mut documents = Vec::new();
+        set.for_each(start..range.end.min(start + CAT_DOCUMENTS), |number, document| {
+            let about = &document.about;
+            let known = json!({
+                "id": about.id, "source": about.source, "file": about.file, "row": about.row, "language": about.language,
+            });
+            documents.push((number, document.ids(), known));
+            Ok(())
+        })?;
+        for (number, tokens, known) in documents {
+            let id = |token: &i64| {
+                u32::try_from(*token).with_context(|| format!("document {number} holds the token {token}"))
+            };
+            let ids = tokens.iter().map(id).collect::<anyhow::Result<Vec<u32>>>()?;
             let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&ids)).transpose()?;
             if as_json {
                 let mut line = json!({ "document": number, "tokens": ids, "text": text });
-                if set.documents().is_some() {
-                    let about = &document.about;
-                    line["id"] = about.id.into();
-                    line["source"] = about.source.into();
-                    line["file"] = about.file.into();
-                    line["row"] = about.row.into();
-                    line["language"] = about.language.into();
+                if let (Some(line), Value::Object(known), Some(_)) = (line.as_object_mut(), known, set.documents()) {
+                    line.extend(known);
                 }
-                return print(&line.to_string());
-            }
-            match text {
-                Some(text) => {
-                    let id = document.about.id.map_or_else(String::new, |id| format!(", {id}"));
-                    print(&format!("── document {number}, {} tokens{id}\n{text}", ids.len()))
-                }
-                None => print(&ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")),
-            }
-        })();
-        match said {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                failure = Err(error);
-                Err(yuan_binidx::Error::Cancelled)
+                print(&line.to_string())?;
+            } else if let Some(text) = text {
+                let id = known["id"].as_str().map_or_else(String::new, |id| format!(", {id}"));
+                print(&format!("── document {number}, {} tokens{id}\n{text}", ids.len()))?;
+            } else {
+                print(&ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))?;
             }
         }
-    })
-    .or_else(|error| match failure {
-        Err(failure) => Err(failure),
-        Ok(()) => Err(error.into()),
-    })?;
+    }
     Ok(Done::All)
 }
 
