@@ -20,6 +20,8 @@ const BITS: u32 = 6;
 const LEVELS: u32 = 64 / BITS;
 /// Key, ordinal, and bytes of a record.
 const HEAD_BYTES: usize = 24;
+/// Bytes of the pieces that a bucket grows by.
+const PIECE_BYTES: usize = 1 << 18;
 
 /// The key by which a document is put in order: a hash of the seed, of where it is from, and of how often it was there before.
 ///
@@ -38,7 +40,7 @@ pub(crate) struct Shuffle<'a> {
     job: &'a Job<'a>,
     level: u32,
     buckets: Vec<Bucket>,
-    /// Bytes in buffers.
+    /// Bytes in pieces.
     held: usize,
     /// Documents so far: the order of those with one key.
     ordinal: u64,
@@ -46,10 +48,21 @@ pub(crate) struct Shuffle<'a> {
 
 #[derive(Default)]
 struct Bucket {
-    buffer: Vec<u8>,
+    /// Whole records; a piece is never moved once it is full.
+    pieces: Vec<Vec<u8>>,
     file: Option<(PathBuf, File)>,
-    /// Bytes in buffer and file.
+    /// Bytes in pieces and file.
     bytes: u64,
+}
+
+impl Bucket {
+    /// Room for a record of so many bytes.
+    fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
+        if self.pieces.last().is_none_or(|piece| piece.capacity() - piece.len() < bytes) {
+            self.pieces.push(Vec::with_capacity(bytes.max(PIECE_BYTES)));
+        }
+        self.pieces.last_mut().expect("it was just made")
+    }
 }
 
 impl<'a> Shuffle<'a> {
@@ -72,40 +85,40 @@ impl<'a> Shuffle<'a> {
     pub(crate) fn add(&mut self, key: u64, document: &Document<'_>) -> Result<()> {
         let ordinal = self.ordinal;
         self.ordinal += 1;
-        self.put(key, |buffer| {
-            let start = buffer.len();
-            buffer.extend_from_slice(&key.to_le_bytes());
-            buffer.extend_from_slice(&ordinal.to_le_bytes());
-            buffer.extend_from_slice(&[0; 8]);
-            write_document(document, buffer);
-            let bytes = (buffer.len() - start - HEAD_BYTES) as u64;
-            buffer[start + 16..start + HEAD_BYTES].copy_from_slice(&bytes.to_le_bytes());
+        let bytes = HEAD_BYTES + record_bytes(document);
+        self.put(key, bytes, |piece| {
+            piece.extend_from_slice(&key.to_le_bytes());
+            piece.extend_from_slice(&ordinal.to_le_bytes());
+            piece.extend_from_slice(&((bytes - HEAD_BYTES) as u64).to_le_bytes());
+            write_document(document, piece);
         })
     }
 
-    fn put(&mut self, key: u64, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+    fn put(&mut self, key: u64, bytes: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         let place = (key << (BITS * self.level) >> (64 - BITS)) as usize;
         let bucket = &mut self.buckets[place];
-        let before = bucket.buffer.len();
-        write(&mut bucket.buffer);
-        let written = bucket.buffer.len() - before;
-        bucket.bytes += written as u64;
-        self.held += written;
+        let piece = bucket.room(bytes);
+        let before = piece.len();
+        write(piece);
+        debug_assert_eq!(piece.len() - before, bytes);
+        bucket.bytes += bytes as u64;
+        self.held += bytes;
         if self.held > self.room() { self.spill() } else { Ok(()) }
     }
 
-    /// Empties all buffers into their files.
+    /// Empties all pieces into their files.
     fn spill(&mut self) -> Result<()> {
         std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
-        for (number, bucket) in self.buckets.iter_mut().enumerate().filter(|(_, bucket)| !bucket.buffer.is_empty()) {
+        for (number, bucket) in self.buckets.iter_mut().enumerate().filter(|(_, bucket)| !bucket.pieces.is_empty()) {
             if bucket.file.is_none() {
                 let path = self.folder.join(format!("{}-{number:02}", self.level));
                 let file = File::options().create(true).truncate(true).read(true).write(true).open(&path);
                 bucket.file = Some((path.clone(), file.map_err(Error::io("create", &path))?));
             }
             let (path, file) = bucket.file.as_mut().expect("it was just made");
-            file.write_all(&bucket.buffer).map_err(Error::io("write", path))?;
-            bucket.buffer = Vec::new();
+            for piece in std::mem::take(&mut bucket.pieces) {
+                file.write_all(&piece).map_err(Error::io("write", &*path))?;
+            }
         }
         self.held = 0;
         self.job.check()
@@ -119,16 +132,16 @@ impl<'a> Shuffle<'a> {
             self.spill()?;
         }
         for bucket in std::mem::take(&mut self.buckets) {
-            let Bucket { buffer, file, bytes } = bucket;
+            let Bucket { pieces, file, bytes } = bucket;
             let Some((path, _)) = &file else {
-                in_order(&buffer, take)?;
+                in_order(&pieces, take)?;
                 continue;
             };
             let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io("read", path))?);
             if bytes <= room || self.level + 1 >= LEVELS {
                 let mut all = Vec::with_capacity(bytes as usize);
                 reader.read_to_end(&mut all).map_err(Error::io("read", path))?;
-                in_order(&all, take)?;
+                in_order(&[all], take)?;
             } else {
                 let mut finer = Self::at(self.folder.join(format!("{}", self.level + 1)), self.job, self.level + 1);
                 let mut record = Vec::new();
@@ -139,7 +152,7 @@ impl<'a> Shuffle<'a> {
                     let rest = number(&record, 16) as usize;
                     record.resize(HEAD_BYTES + rest, 0);
                     reader.read_exact(&mut record[HEAD_BYTES..]).map_err(Error::io("read", path))?;
-                    finer.put(number(&record, 0), |buffer| buffer.extend_from_slice(&record))?;
+                    finer.put(number(&record, 0), record.len(), |piece| piece.extend_from_slice(&record))?;
                     left -= record.len() as u64;
                 }
                 finer.finish(take)?;
@@ -157,18 +170,31 @@ fn number(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// Hands records to `take` by key and ordinal.
-fn in_order(records: &[u8], take: &mut dyn FnMut(&Document<'_>) -> Result<()>) -> Result<()> {
-    let (mut at, mut places) = (0, Vec::new());
-    while at < records.len() {
-        places.push((number(records, at), number(records, at + 8), at));
-        at += HEAD_BYTES + number(records, at + 16) as usize;
+fn in_order(pieces: &[Vec<u8>], take: &mut dyn FnMut(&Document<'_>) -> Result<()>) -> Result<()> {
+    let mut places = Vec::new();
+    for (number_of_piece, piece) in pieces.iter().enumerate() {
+        let mut at = 0;
+        while at < piece.len() {
+            places.push((number(piece, at), number(piece, at + 8), number_of_piece, at));
+            at += HEAD_BYTES + number(piece, at + 16) as usize;
+        }
     }
     places.sort_unstable();
     let mut scratch = (Vec::new(), Vec::new());
-    places.into_iter().try_for_each(|(_, _, at)| {
-        let record = &records[at + HEAD_BYTES..at + HEAD_BYTES + number(records, at + 16) as usize];
+    places.into_iter().try_for_each(|(_, _, piece, at)| {
+        let piece = &pieces[piece];
+        let record = &piece[at + HEAD_BYTES..at + HEAD_BYTES + number(piece, at + 16) as usize];
         take(&read_document(record, &mut scratch))
     })
+}
+
+/// Bytes of a document in a bucket.
+fn record_bytes(document: &Document<'_>) -> usize {
+    let about = &document.about;
+    let texts = [about.id, Some(about.source), Some(about.file), about.language];
+    let texts: usize = texts.iter().map(|text| 8 + text.map_or(0, str::len)).sum();
+    let numbers = 2 + 3 * 8 + 2 * 8 + 4 * document.lengths.len() + document.modes.len();
+    numbers + texts + document.bytes.len()
 }
 
 /// Appends a document as it lies in a bucket.
