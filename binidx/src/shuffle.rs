@@ -1,8 +1,8 @@
 //! Documents in the order of a hash, in bounded memory.
 //!
 //! Documents go to 64 buckets by the first bits of their keys; a bucket that fits is sorted and handed on, a larger one is dealt
-//! out again by the next bits. The order is that of the keys, whatever the memory. Cost: nothing but memory if all fits in half of
-//! it, else one writing and one reading of all bytes.
+//! out again by the next bits. The order is that of the keys, whatever the memory. Cost: one writing and one reading of all bytes
+//! where there are more than 256 MiB, and another for buckets larger than half of the memory.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -20,6 +20,8 @@ const BITS: u32 = 6;
 const LEVELS: u32 = 64 / BITS;
 /// Key, ordinal, and bytes of a record.
 const HEAD_BYTES: usize = 24;
+/// Bytes held before they go to files, however much memory there is: a system clears memory more slowly than it takes files.
+const HELD_BYTES: usize = 256 << 20;
 /// Bytes of the pieces that a bucket grows by.
 const PIECE_BYTES: usize = 1 << 18;
 
@@ -103,7 +105,7 @@ impl<'a> Shuffle<'a> {
         debug_assert_eq!(piece.len() - before, bytes);
         bucket.bytes += bytes as u64;
         self.held += bytes;
-        if self.held > self.room() { self.spill() } else { Ok(()) }
+        if self.held > self.room().min(HELD_BYTES) { self.spill() } else { Ok(()) }
     }
 
     /// Empties all pieces into their files.
@@ -131,6 +133,7 @@ impl<'a> Shuffle<'a> {
         if self.buckets.iter().any(|bucket| bucket.file.is_some()) {
             self.spill()?;
         }
+        let mut all = Vec::new();
         for bucket in std::mem::take(&mut self.buckets) {
             let Bucket { pieces, file, bytes } = bucket;
             let Some((path, _)) = &file else {
@@ -139,9 +142,9 @@ impl<'a> Shuffle<'a> {
             };
             let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io("read", path))?);
             if bytes <= room || self.level + 1 >= LEVELS {
-                let mut all = Vec::with_capacity(bytes as usize);
+                all.clear();
                 reader.read_to_end(&mut all).map_err(Error::io("read", path))?;
-                in_order(&[all], take)?;
+                in_order(std::slice::from_ref(&all), take)?;
             } else {
                 let mut finer = Self::at(self.folder.join(format!("{}", self.level + 1)), self.job, self.level + 1);
                 let mut record = Vec::new();
