@@ -49,6 +49,9 @@ pub enum Error {
         /// Its place in the sequence.
         position: usize,
     },
+    /// The bytes of a document are not those that were written.
+    #[error("it is not the document that was written: its hash is another")]
+    Hash,
     /// A sequence has more tokens than an `i32` counts.
     #[error("a sequence of {tokens} tokens is too long: the format counts to 2147483647")]
     SequenceLength {
@@ -137,6 +140,20 @@ impl Error {
 
     pub(crate) fn dataset(path: impl AsRef<Path>, problem: impl std::fmt::Display) -> Self {
         Self::Dataset { path: path.as_ref().to_path_buf(), problem: problem.to_string(), hint: None }
+    }
+
+    /// What is wrong with a document, with its place.
+    #[must_use]
+    pub(crate) fn of_document(self, path: &Path, number: u64) -> Self {
+        match self {
+            Self::Hash => Self::malformed(path, "xxh3", format!("document {number}: {self}")),
+            Self::TokenRange { .. } => Self::dataset(path, format!("document {number}: {self}"))
+                .hinting("a wider number type holds it: `--dtype i32`"),
+            Self::NoToken { .. } | Self::SequenceLength { .. } => {
+                Self::dataset(path, format!("document {number}: {self}"))
+            }
+            other => other,
+        }
     }
 
     /// With a way out.

@@ -162,6 +162,11 @@ impl Index {
         &self.path
     }
 
+    /// The bytes of the file.
+    pub(crate) fn file(&self) -> &[u8] {
+        &self.map
+    }
+
     /// Its bytes.
     pub fn file_bytes(&self) -> u64 {
         self.map.len() as u64

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::documents::Documents;
 use crate::{About, DType, Error, Reader, Result, Vocabulary, idx_path};
 
@@ -27,6 +29,17 @@ impl Document<'_> {
     /// Tokens.
     pub fn tokens(&self) -> u64 {
         (self.bytes.len() / self.dtype.bytes()) as u64
+    }
+
+    /// Whether the bytes are those that were written, as far as that is known.
+    ///
+    /// # Errors
+    /// [`Error::Hash`] if they are not.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.xxh3 {
+            Some(xxh3) if xxh3 != xxh3_64(self.bytes) => Err(Error::Hash),
+            _ => Ok(()),
+        }
     }
 
     /// The token ids; fractions are cut off.
@@ -121,7 +134,8 @@ impl TokenSet {
             let file = self.prefix.to_string_lossy();
             return range.into_iter().try_for_each(|number| {
                 let about = About { source: &self.name, file: &file, row: number as u64, ..About::default() };
-                take(number, &self.document(number, about, None, &mut scratch)?)
+                let document = self.document(number, about, None, &mut scratch)?;
+                take(number, &document).map_err(|error| error.of_document(self.reader.bin_path(), number as u64))
             });
         };
         documents.for_each(range.start as u64..range.end as u64, |number, about, tokens, xxh3| {
@@ -130,7 +144,7 @@ impl TokenSet {
                 let problem = format!("document {number} has {} tokens, by its row {tokens}", document.tokens());
                 return Err(Error::malformed(documents.path(), "tokens", problem));
             }
-            take(number as usize, &document)
+            take(number as usize, &document).map_err(|error| error.of_document(self.reader.bin_path(), number))
         })
     }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::form::{Sink, Target};
-use crate::reader::with_tail;
+use crate::reader::with_suffix;
 use crate::work::part_prefix;
-use crate::{DType, Document, Result, Vocabulary, Written};
+use crate::{DType, Document, Result, Vocabulary, Written, prompt_tokens};
 
 /// The prefix of the loss mask that `write_binidx` writes beside a dataset.
 pub fn loss_mask_prefix(prefix: &Path) -> PathBuf {
-    with_tail(prefix, "_loss_mask")
+    with_suffix(prefix, "_loss_mask")
 }
 
 /// A mask is a dataset of the same documents.
@@ -36,16 +36,12 @@ impl Mask {
     }
 
     fn add(&mut self, document: &Document<'_>, sink: &mut dyn Sink) -> Result<()> {
-        let sep = self.sep.map(i64::from);
+        let mut ids = Vec::with_capacity(document.tokens() as usize);
+        document.dtype.for_each(document.bytes, |token| ids.push(token as u32));
+        let asked = self.sep.map_or(0, |sep| prompt_tokens(&ids, sep));
         self.bytes.clear();
-        let mut learnt = 0;
-        document.dtype.for_each(document.bytes, |token| {
-            learnt |= u8::from(Some(token) == sep);
-            self.bytes.push(learnt);
-        });
-        if learnt == 0 {
-            self.bytes.fill(1);
-        }
+        self.bytes.resize(asked, 0);
+        self.bytes.resize(ids.len(), 1);
         sink.add(&Document { bytes: &self.bytes, dtype: DType::U8, xxh3: None, ..*document })
     }
 }

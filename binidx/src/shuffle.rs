@@ -143,9 +143,11 @@ impl<'a> Shuffle<'a> {
             let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io("read", path))?);
             if bytes <= room || self.level + 1 >= LEVELS {
                 all.clear();
+                all.reserve_exact(bytes as usize);
                 reader.read_to_end(&mut all).map_err(Error::io("read", path))?;
                 in_order(std::slice::from_ref(&all), take)?;
             } else {
+                all = Vec::new();
                 let mut finer = Self::at(self.folder.join(format!("{}", self.level + 1)), self.job, self.level + 1);
                 let mut record = Vec::new();
                 let mut left = bytes;

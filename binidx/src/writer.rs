@@ -191,6 +191,8 @@ impl Writer {
         if document.dtype == self.dtype {
             self.bin.put(document.bytes)?;
         } else {
+            // What is hashed anew must be what it was, or damage would be vouched for.
+            document.check()?;
             self.encoded.clear();
             document.dtype.convert(document.bytes, self.dtype, &mut self.encoded)?;
             self.bin.put(&self.encoded)?;
@@ -289,11 +291,13 @@ impl Writer {
         self.bin.sync()?;
         idx.sync()?;
         about.as_mut().map_or(Ok(()), Part::sync)?;
-        // The index goes first and comes last, so that no index ever stands beside another set's tokens; nor does a file of
-        // documents, whether or not this set has one.
+        // The index goes first and comes last, so that no index ever stands beside another set's tokens. A file of documents of another
+        // set goes, unless this one's takes its place: with it `repair` can do without an index.
         let path = idx_path(&self.prefix);
         remove(&path)?;
-        remove(&documents_path(&self.prefix))?;
+        if about.is_none() {
+            remove(&documents_path(&self.prefix))?;
+        }
         self.bin.name()?;
         about.as_mut().map_or(Ok(()), Part::name)?;
         idx.name()?;

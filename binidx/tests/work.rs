@@ -384,7 +384,7 @@ fn a_tail_that_was_cut_is_given_up_and_all_before_it_is_saved() {
             repair(&prefix, &out, options, &job()).unwrap();
             let tokens = |texts: &Texts| texts.iter().flat_map(|(tokens, ..)| tokens.clone()).collect::<Vec<i64>>();
             let saved = read(&out);
-            if known || length < 34 {
+            if known || length < 34 || length == idx.len() - 1 {
                 assert_eq!(tokens(&saved), tokens(&texts), "index of {length} bytes, {known}");
             } else {
                 assert!(tokens(&texts).starts_with(&tokens(&saved)));

@@ -33,6 +33,8 @@ use crate::reader::with_suffix;
 const HEADER_KEY: &str = "yuan_data.tokens";
 /// Rows of a row group: what is held in memory.
 const GROUP_ROWS: usize = 1 << 16;
+/// Bytes of ids, sources and files of a row group, at most one row more.
+const GROUP_BYTES: usize = 64 << 20;
 
 /// `PREFIX.documents.parquet`.
 pub fn documents_path(prefix: impl AsRef<Path>) -> PathBuf {

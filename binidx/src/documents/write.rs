@@ -11,7 +11,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
-use super::{About, GROUP_ROWS, HEADER_KEY, Header};
+use super::{About, GROUP_BYTES, GROUP_ROWS, HEADER_KEY, Header};
 use crate::part::Part;
 use crate::{Error, Result};
 
@@ -34,6 +34,7 @@ pub(super) fn schema() -> SchemaRef {
 #[derive(Default)]
 pub(crate) struct RowsBuilder {
     rows: usize,
+    text_bytes: usize,
     id: StringBuilder,
     source: StringBuilder,
     file: StringBuilder,
@@ -50,12 +51,13 @@ impl RowsBuilder {
         self.language.append_option(about.language);
         let values = [about.row, about.text_bytes, tokens, xxh3];
         self.numbers.iter_mut().zip(values).for_each(|(column, value)| column.append_value(value));
+        self.text_bytes += about.file.len() + about.source.len() + about.id.map_or(0, str::len);
         self.rows += 1;
     }
 
     /// The rows so far; it goes on empty.
     pub(crate) fn finish(&mut self) -> RecordBatch {
-        self.rows = 0;
+        (self.rows, self.text_bytes) = (0, 0);
         let [row, text_bytes, tokens, xxh3] = &mut self.numbers;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.id.finish()),
@@ -97,7 +99,7 @@ impl DocumentsWriter {
 
     pub(crate) fn add(&mut self, about: &About<'_>, tokens: u64, xxh3: u64) -> Result<()> {
         self.rows.add(about, tokens, xxh3);
-        if self.rows.rows == GROUP_ROWS { self.flush() } else { Ok(()) }
+        if self.rows.rows == GROUP_ROWS || self.rows.text_bytes >= GROUP_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {

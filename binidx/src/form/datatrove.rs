@@ -149,7 +149,8 @@ impl Tokens for DatatroveSet {
             let about = About { source: &source, file: &file, row: row as u64, ..About::default() };
             let lengths = [length];
             let lengths = if length == 0 { &[][..] } else { &lengths };
-            take(&Document { bytes, dtype: self.dtype, lengths, modes: &[], about, xxh3: None })?;
+            let document = Document { bytes, dtype: self.dtype, lengths, modes: &[], about, xxh3: None };
+            take(&document).map_err(|error| error.of_document(&self.path, row as u64))?;
             start = end;
         }
         Ok(())

@@ -134,6 +134,11 @@ pub trait Tokens {
     /// What its tokens mean, as far as it is known.
     fn vocabulary(&self) -> Vocabulary;
 
+    /// Whether sequences have modes, which other forms and orders do not keep.
+    fn is_multimodal(&self) -> bool {
+        false
+    }
+
     /// Hands all documents to `take`, in order.
     ///
     /// # Errors
@@ -148,6 +153,10 @@ impl Tokens for TokenSet {
 
     fn vocabulary(&self) -> Vocabulary {
         TokenSet::vocabulary(self)
+    }
+
+    fn is_multimodal(&self) -> bool {
+        self.reader().index().is_multimodal()
     }
 
     fn for_each(&self, take: &mut dyn FnMut(&Document<'_>) -> Result<()>) -> Result<()> {
@@ -179,6 +188,7 @@ pub fn open(path: &Path, form: Form, reading: &Reading) -> Result<Box<dyn Tokens
 
 /// Appends a document's tokens to `bytes` in another number type.
 fn convert<'b>(document: &'b Document<'_>, dtype: DType, bytes: &'b mut Vec<u8>) -> Result<&'b [u8]> {
+    document.check()?;
     if document.dtype == dtype {
         return Ok(document.bytes);
     }

@@ -59,7 +59,7 @@ impl Sink for OlmoWriter {
         let about = &document.about;
         let (id, file) = (quoted(about.id.unwrap_or("")), quoted(about.file));
         // Dolma counts lines from 1.
-        let written = write!(self.table, "{start},{end},{id},{file},{}\r\n", about.row + 1);
+        let written = write!(self.table, "{start},{end},{id},{file},{}\r\n", about.row.saturating_add(1));
         written.map_err(Error::io("write", table_path(&self.path)))?;
         self.documents += 1;
         self.count = end;
@@ -142,7 +142,8 @@ impl Tokens for OlmoSet {
             };
             let lengths = [length];
             let lengths = if length == 0 { &[][..] } else { &lengths };
-            take(&Document { bytes, dtype: self.dtype, lengths, modes: &[], about, xxh3: None })?;
+            let document = Document { bytes, dtype: self.dtype, lengths, modes: &[], about, xxh3: None };
+            take(&document).map_err(|error| error.of_document(&self.path, row))?;
             (row, before) = (row + 1, end);
         }
         if before * self.dtype.bytes() == self.tokens.len() {
@@ -153,15 +154,22 @@ impl Tokens for OlmoSet {
     }
 }
 
+/// Bytes of the longest record read.
+const RECORD_BYTES: usize = 1 << 20;
+
 /// Reads one record of a CSV file, in which a quoted field may hold line ends; false at the end.
 fn record(table: &mut impl BufRead, fields: &mut Vec<String>) -> std::io::Result<bool> {
     fields.clear();
-    let mut line = Vec::new();
+    let (mut line, mut quotes) = (Vec::new(), 0);
     loop {
-        let read = table.take(64 << 20).read_until(b'\n', &mut line)?;
-        let quotes = line.iter().filter(|byte| **byte == b'"').count();
+        let before = line.len();
+        let read = table.take(RECORD_BYTES as u64).read_until(b'\n', &mut line)?;
+        quotes += line[before..].iter().filter(|byte| **byte == b'"').count();
         if read == 0 || quotes.is_multiple_of(2) {
             break;
+        }
+        if line.len() >= RECORD_BYTES {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "a quotation mark is never closed"));
         }
     }
     let line = String::from_utf8_lossy(&line);

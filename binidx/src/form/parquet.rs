@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder, UInt64Builder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int16Type, Int32Type, Int64Type, UInt16Type, UInt32Type, UInt64Type};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
@@ -22,6 +22,8 @@ use crate::{About, DType, Document, Error, Result, Vocabulary, Written};
 
 /// Tokens of a row group: what is held in memory.
 const GROUP_TOKENS: usize = 4 << 20;
+/// What a row takes beside ids and texts, in tokens.
+const ROW_TOKENS: usize = 8;
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 256;
 
@@ -99,6 +101,7 @@ impl ParquetWriter {
 
 impl Sink for ParquetWriter {
     fn add(&mut self, document: &Document<'_>) -> Result<()> {
+        document.check()?;
         let (mut wrong, mut position) = (None, 0);
         let values = self.ids.values();
         document.dtype.for_each(document.bytes, |token| {
@@ -122,7 +125,9 @@ impl Sink for ParquetWriter {
         self.row.append_value(about.row);
         self.documents += 1;
         self.count += document.tokens();
-        self.held += position;
+        // Four bytes a token; texts and rows count as so many tokens.
+        let texts = about.file.len() + about.source.len() + about.id.map_or(0, str::len);
+        self.held += position + texts / 4 + ROW_TOKENS;
         if self.held >= GROUP_TOKENS { self.flush() } else { Ok(()) }
     }
 
@@ -187,12 +192,15 @@ impl ParquetSet {
 
     fn batch(&self, batch: &RecordBatch, first: u64, take: &mut dyn FnMut(&Document<'_>) -> Result<()>) -> Result<()> {
         let column = batch.column_by_name(&self.column).ok_or_else(|| self.damaged("the ids are gone"))?;
-        let text = |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let text = |name| batch.column_by_name(name);
         let (id, source, file, language) = (text("id"), text("source"), text("file"), text("language"));
         let rows = batch.column_by_name("row").and_then(|rows| rows.as_primitive_opt::<UInt64Type>());
         let (path, name) = (self.path.to_string_lossy(), self.path.file_stem().unwrap_or_default().to_string_lossy());
         let (mut ids, mut bytes) = (Vec::new(), Vec::new());
         for row in 0..batch.num_rows() {
+            if column.is_null(row) {
+                return Err(self.damaged(format!("row {} of `{}` is null", first + row as u64, self.column)));
+            }
             let values = match column.data_type() {
                 DataType::LargeList(_) => column.as_list::<i64>().value(row),
                 _ => column.as_list::<i32>().value(row),
@@ -204,9 +212,7 @@ impl ParquetSet {
             bytes.clear();
             DType::I32.encode(&ids, &mut bytes)?;
             let length = i32::try_from(ids.len()).map_err(|_| Error::SequenceLength { tokens: ids.len() })?;
-            let said = |column: Option<&'_ arrow_array::StringArray>| {
-                column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
-            };
+            let said = |column: Option<&ArrayRef>| column.and_then(|column| text_at(column, row));
             let [id, source, file, language] = [id, source, file, language].map(said);
             let about = About {
                 id: id.as_deref(),
@@ -218,9 +224,23 @@ impl ParquetSet {
             };
             let lengths = [length];
             let lengths = if length == 0 { &[][..] } else { &lengths };
-            take(&Document { bytes: &bytes, dtype: DType::I32, lengths, modes: &[], about, xxh3: None })?;
+            let document = Document { bytes: &bytes, dtype: DType::I32, lengths, modes: &[], about, xxh3: None };
+            take(&document).map_err(|error| error.of_document(&self.path, number))?;
         }
         Ok(())
+    }
+}
+
+/// The text of a row, of any string column.
+fn text_at(column: &ArrayRef, row: usize) -> Option<String> {
+    if column.is_null(row) {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row).to_owned()),
+        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row).to_owned()),
+        DataType::Utf8View => Some(column.as_string_view().value(row).to_owned()),
+        _ => None,
     }
 }
 
@@ -237,6 +257,8 @@ fn numbers(values: &dyn Array, ids: &mut Vec<u32>) -> Option<()> {
         return None;
     }
     match values.data_type() {
+        DataType::Int8 => append!(Int8Type),
+        DataType::UInt8 => append!(UInt8Type),
         DataType::Int16 => append!(Int16Type),
         DataType::UInt16 => append!(UInt16Type),
         DataType::Int32 => append!(Int32Type),

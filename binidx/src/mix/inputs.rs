@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipe::{Mix, wrong};
 use crate::work::Job;
-use crate::{About, DType, Error, Result, TokenSet, Vocabulary, bin_path, idx_path};
+use crate::{About, DType, Error, Result, TokenSet, Vocabulary, bin_path, idx_path, loss_mask_prefix};
 
 /// Documents of a set that a thread walks over at a time: four row groups of a file of documents.
 const WALK_DOCUMENTS: u64 = 1 << 18;
@@ -261,6 +261,11 @@ fn prefixes_at(path: &str) -> Result<Vec<PathBuf>> {
     if prefixes.is_empty() {
         return Err(wrong("paths", format!("no token set (`.bin` with `.idx`) is at `{path}`"))
             .hinting("relative paths start at the recipe's folder; `yuan-data tokenize` writes token sets"));
+    }
+    // Masks are no texts. One that is named itself is meant.
+    if !idx_path(as_path).is_file() {
+        let masks: Vec<PathBuf> = prefixes.iter().map(|prefix| loss_mask_prefix(prefix)).collect();
+        prefixes.retain(|prefix| !masks.contains(prefix));
     }
     // The same set has one name, wherever the command is started; its files may be links and are not followed.
     for prefix in &mut prefixes {

@@ -16,6 +16,9 @@ use crate::{About, DType, Error, Result, shuffle_key};
 /// Walks over all documents that a plan can take.
 const WALKS: u64 = 4;
 
+/// Times that a document may come: each is a look at its key, and more than anybody wants.
+const MOST_EPOCHS: u64 = 10_000;
+
 /// A recipe, its sets, and the stretches that its phases take.
 pub struct Mixture {
     pub(super) mix: Mix,
@@ -44,6 +47,19 @@ pub(super) struct Found {
     pub targets: Vec<Table<u64>>,
     /// Ends and tokens of the phases, `[sources][groups][phases]`.
     pub ends: Table<Vec<(Border, u64)>>,
+}
+
+/// No source comes more often than makes sense.
+fn not_without_end(mix: &Mix, ends: &Table<Vec<(Border, u64)>>) -> Result<()> {
+    for (place, of) in ends.iter().enumerate() {
+        if of.iter().flatten().any(|(border, _)| border.epoch > MOST_EPOCHS) {
+            let problem =
+                format!("documents of `{}` would come more than {MOST_EPOCHS} times", mix.sources[place].name);
+            return Err(wrong(format!("source.{place}"), problem)
+                .hinting("ask for fewer of its tokens, or give it more documents"));
+        }
+    }
+    Ok(())
 }
 
 impl Mixture {
@@ -76,6 +92,7 @@ impl Mixture {
             .collect::<Result<_>>()?;
         let ends = ends(&mix, &inputs, &groups, &sizes, &targets, job)?;
         not_repeated(&mix, &groups, &sizes, &ends)?;
+        not_without_end(&mix, &ends)?;
         let borders =
             ends.iter().map(|of| of.iter().map(|of| of.iter().map(|(border, _)| *border).collect()).collect());
         let dtype = match mix.output.dtype {

@@ -24,8 +24,8 @@ use crate::form::Target;
 use crate::part::{Part, sync_folder};
 use crate::sets::{Sets, shard};
 use crate::shuffle::Shuffle;
-use crate::work::Job;
-use crate::{Documents, Error, Form, Result, shuffle_key};
+use crate::work::{Job, whole};
+use crate::{Documents, Error, Form, Result, TokenSet, shuffle_key};
 
 /// The file that makes a folder that of a mix.
 const PLAN: &str = "plan.json";
@@ -120,7 +120,9 @@ impl Mixture {
         let old: State = serde_json::from_str(&text)
             .map_err(|error| Error::malformed(&path, "plan", format!("it is no plan of a mix: {error}")))?;
         let json = |recipe: &Mix| serde_json::to_value(recipe).expect("plain numbers and strings are JSON");
-        if let Some(what) = difference("", &json(&old.recipe), &json(&new.recipe)) {
+        // Fractions come back from a file as their neighbours, so both are looked at as they come back.
+        let back: Mix = serde_json::from_str(&json(&new.recipe).to_string()).expect("a recipe that was just written");
+        if let Some(what) = difference("", &json(&old.recipe), &json(&back)) {
             return Err(other(format!("was made by another recipe: {what}")));
         }
         if old.inputs != new.inputs {
@@ -259,7 +261,7 @@ impl FinishedSet {
         let documents = Documents::open(&path)?.ok_or_else(missing)?;
         let header = documents.header();
         let (documents, tokens, digest) = (header.documents, header.tokens, header.digest.clone());
-        crate::Reader::open(&path)?;
+        whole(&TokenSet::open(&path)?)?;
         Ok(Self { prefix, documents, tokens, digest })
     }
 }

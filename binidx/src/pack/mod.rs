@@ -20,8 +20,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::form::{Target, Tokens};
-use crate::work::Job;
-use crate::{DType, Document, Error, Result, Written};
+use crate::work::{Job, refuse_modes};
+use crate::{DType, Document, Error, Result, Vocabulary, Written};
 use fit::Piece;
 use write::PackWriter;
 
@@ -89,6 +89,10 @@ pub fn pack(sets: &[Box<dyn Tokens>], target: &Target, out: &Path, packing: Pack
     if packing.length == 0 || i32::try_from(packing.length).is_err() {
         return Err(Error::dataset(out, format!("sequences of {} tokens cannot be", packing.length)));
     }
+    refuse_modes(sets, out)?;
+    // Ends of documents lie anywhere in a sequence, and what fills it up may be no token at all.
+    let vocabulary = Vocabulary { tokenizer: target.vocabulary.tokenizer.clone(), ..Vocabulary::default() };
+    let target = &Target { vocabulary, ..target.clone() };
     let mut packer = Packer::new(target, out, packing)?;
     for set in sets {
         set.for_each(&mut |document| {
@@ -148,6 +152,7 @@ impl Packer {
     fn add(&mut self, document: &Document<'_>) -> Result<()> {
         let (number, length) = (self.number, self.packing.length);
         self.number += 1;
+        document.check()?;
         let start = self.bytes.len() / self.dtype.bytes();
         document.dtype.convert(document.bytes, self.dtype, &mut self.bytes)?;
         let tokens = document.tokens() as usize;

@@ -140,6 +140,8 @@ impl PackWriter {
         let failed = |error| Error::io("write", &self.path)(std::io::Error::other(error));
         let mut table = self.table.into_inner().map_err(failed)?;
         table.sync()?;
+        // Before the tokens, so that these are there only when all is.
+        table.name()?;
         let written = match self.sink {
             Some(sink) => sink.finish()?,
             None => Written {
@@ -152,7 +154,6 @@ impl PackWriter {
                 digest: None,
             },
         };
-        table.name()?;
         sync_folder(&self.path)?;
         Ok(written)
     }

@@ -58,7 +58,7 @@ pub fn concat<P: AsRef<Path>>(
 }
 
 /// Whether the index counts the bytes that are there.
-pub(super) fn whole(set: &TokenSet) -> Result<()> {
+pub(crate) fn whole(set: &TokenSet) -> Result<()> {
     let reader = set.reader();
     let tokens = reader.summary()?.tokens * reader.index().dtype().bytes() as u64;
     if tokens == reader.bin().len() as u64 {

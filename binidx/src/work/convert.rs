@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use super::Job;
 use crate::form::{Target, Tokens};
 use crate::shuffle::Shuffle;
-use crate::{Result, Written, shuffle_key};
+use crate::{Error, Result, Written, shuffle_key};
 
 /// Writes sets, one behind the other, as one of another form. Streams: memory does not grow with them.
 ///
 /// # Errors
 /// If a set is damaged, an id does not fit the target's number type, or the disk refuses.
 pub fn convert(sets: &[Box<dyn Tokens>], target: &Target, out: &Path, job: &Job<'_>) -> Result<Written> {
+    refuse_modes(sets, out)?;
     let mut sink = target.create(out)?;
     for set in sets {
         set.for_each(&mut |document| {
@@ -23,8 +24,8 @@ pub fn convert(sets: &[Box<dyn Tokens>], target: &Target, out: &Path, job: &Job<
 }
 
 /// Writes the documents of sets in the order of a [hash](shuffle_key) of seed, file and record, as one set: the same order for
-/// any number of sets, and as `write_binidx` gives them. `scratch` is a folder for what does not fit in memory; it is
-/// removed. Cost: one reading and writing if all fits in half of the memory, else two.
+/// any number of sets, and as `write_binidx` gives them. `scratch` is an empty folder for what does not fit in memory, and is
+/// left empty but for folders. Cost: one reading and writing if all fits in half of the memory, else two.
 ///
 /// # Errors
 /// As [`convert`].
@@ -36,8 +37,9 @@ pub fn shuffle(
     scratch: PathBuf,
     job: &Job<'_>,
 ) -> Result<Written> {
+    refuse_modes(sets, out)?;
     let mut sink = target.create(out)?;
-    let mut shuffle = Shuffle::new(scratch.clone(), job);
+    let mut shuffle = Shuffle::new(scratch, job);
     for set in sets {
         set.for_each(&mut |document| {
             shuffle.add(shuffle_key(seed, &document.about, 0), document)?;
@@ -45,8 +47,14 @@ pub fn shuffle(
         })?;
     }
     shuffle.finish(&mut |document| sink.add(document))?;
-    if scratch.exists() {
-        std::fs::remove_dir_all(&scratch).map_err(crate::Error::io("remove", &scratch))?;
-    }
     sink.finish()
+}
+
+/// Modes stay where sets are joined, cut and taken out of; nowhere else is there a place for them.
+pub(crate) fn refuse_modes(sets: &[Box<dyn Tokens>], out: &Path) -> Result<()> {
+    if sets.iter().any(|set| set.is_multimodal()) {
+        let problem = "a set is multimodal, and its modes would be lost";
+        return Err(Error::dataset(out, problem).hinting("`concat`, `split` and `remove` keep them"));
+    }
+    Ok(())
 }

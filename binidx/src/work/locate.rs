@@ -73,7 +73,6 @@ pub fn locate(set: &TokenSet, token: u64) -> Result<Located> {
     let within = |located: &Located| token.checked_sub(first_token).is_some_and(|offset| offset < located.tokens);
     found.filter(within).ok_or_else(|| {
         Error::malformed(index.path(), "sequence_pointers", format!("token {token} lies in no document"))
-            .hinting("`yuan-data binidx verify` looks at all of it")
     })
 }
 

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use yuan_pipeline::Progress;
 
 pub use concat::concat;
+pub(crate) use concat::whole;
+pub(crate) use convert::refuse_modes;
 pub use convert::{convert, shuffle};
 pub use locate::{Located, find, locate};
 pub use remove::{Removal, Removed, remove};

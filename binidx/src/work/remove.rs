@@ -28,7 +28,7 @@ pub struct Removed {
     pub found: HashSet<String>,
 }
 
-/// Writes a dataset without some of its documents to `out`, or in its own place; all else stays as it is, byte for byte. In its
+/// Writes a dataset without some of its documents to `out`, or in its own place; all else stays as it is, byte for byte, `[0]` for documents too. In its
 /// own place nothing is written if there is nothing to remove. Cost: one walk over the tokens.
 ///
 /// # Errors
@@ -56,8 +56,15 @@ pub fn remove(prefix: impl AsRef<Path>, out: Option<&Path>, removal: &Removal, j
     }
     let index = set.reader().index();
     let mut writer = Writer::create(out.unwrap_or(set.prefix()), index.dtype())?;
+    if out.is_none() && index.is_legacy() {
+        return Err(Error::dataset(set.prefix(), "a legacy dataset is read, not written")
+            .hinting("`--out` writes it as one of today"));
+    }
     if index.is_multimodal() {
         writer = writer.with_modes()?;
+    }
+    if !index.marks_documents() {
+        writer = writer.without_marks();
     }
     if set.documents().is_some() {
         writer = writer.with_documents(set.vocabulary())?;

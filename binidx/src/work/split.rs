@@ -7,6 +7,9 @@ use super::Job;
 use crate::reader::with_suffix;
 use crate::{Error, Result, TokenSet, Writer, Written};
 
+/// Parts that a set may be cut into by their number.
+const MOST_PARTS: usize = 1_000_000;
+
 /// Where a dataset is cut; documents stay whole and in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cut {
@@ -44,6 +47,9 @@ pub fn split(prefix: impl AsRef<Path>, out: &Path, cut: &Cut, job: &Job<'_>) -> 
         if index.is_multimodal() {
             writer = writer.with_modes()?;
         }
+        if !index.marks_documents() {
+            writer = writer.without_marks();
+        }
         if set.documents().is_some() {
             writer = writer.with_documents(set.vocabulary())?;
         }
@@ -74,6 +80,7 @@ impl Cut {
     pub(crate) fn ranges(&self, tokens: &[u64]) -> Result<Vec<Range<usize>>, &'static str> {
         let ends: Vec<usize> = match self {
             Self::Parts(0) | Self::Documents(0) | Self::Tokens(0) => return Err("it cannot be cut into nothing"),
+            Self::Parts(parts) if *parts > MOST_PARTS => return Err("that is more parts than there may be, 1,000,000"),
             Self::Weights(weights) => return weighted(weights, tokens),
             Self::Parts(parts) => return weighted(&vec![1.0; *parts], tokens),
             Self::Documents(documents) => {

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::Job;
 use crate::set::Scratch;
-use crate::{About, DType, Document, Error, Reader, Result, TokenSet, idx_path};
+use crate::{About, DType, Document, Error, Reader, Result, TokenSet};
 
 /// Problems listed; further ones are only counted.
 const MAX_LISTED: usize = 100;
@@ -153,10 +153,10 @@ fn verify_arrays(reader: &Reader, found: &mut Verification) {
 fn verify_index_hash(set: &TokenSet, found: &mut Verification) -> Result<()> {
     let Some(documents) = set.documents() else { return Ok(()) };
     let header = documents.header();
-    let path = idx_path(set.prefix());
-    let hash = format!("{:016x}", xxh3_64(&std::fs::read(&path).map_err(Error::io("read", &path))?));
+    let index = set.reader().index();
+    let hash = format!("{:016x}", xxh3_64(index.file()));
     if hash != header.idx_xxh3 {
-        found.add(&path, "xxh3", || format!("{hash}, when it was written {}", header.idx_xxh3));
+        found.add(index.path(), "xxh3", || format!("{hash}, when it was written {}", header.idx_xxh3));
     }
     let mut digest = Xxh3::new();
     let read = documents.for_each(0..header.documents, |_, _, tokens, xxh3| {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use yuan_binidx::gpt::{Blend, Flavour, Loss, NO_PAD, Piece, Rules, Sample, Sampling, Settings, TrainingData, cache};
 use yuan_tokenizer::Tokenizer;
 
+use super::binidx::token_id;
 use super::print;
 use crate::Done;
 use crate::args::SamplesArgs;
@@ -78,7 +79,9 @@ fn settings(args: &SamplesArgs) -> Settings {
 }
 
 fn rules(args: &SamplesArgs, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Rules> {
-    let id = |token: &Option<String>| token.as_deref().map(|token| token_id(token, tokenizer)).transpose();
+    let id = |token: &Option<String>| {
+        token.as_deref().map(|token| token_id("--eod, --sep, --pad", token, tokenizer).map(i64::from)).transpose()
+    };
     let (eod, sep) = (id(&args.eod)?, id(&args.sep)?);
     Ok(Rules {
         // Without an id no rule looks for the end: the flags ask for it.
@@ -92,18 +95,6 @@ fn rules(args: &SamplesArgs, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Ru
             _ => Loss::OnAll,
         },
     })
-}
-
-/// The id of a token given by its id or its name.
-fn token_id(token: &str, tokenizer: Option<&Tokenizer>) -> anyhow::Result<i64> {
-    if let Ok(id) = token.parse::<u32>() {
-        return Ok(i64::from(id));
-    }
-    let tokenizer = tokenizer.ok_or_else(|| {
-        usage(format!("`{token}` is no token id"), Some("name tokens with `--tokenizer FILE`".to_owned()))
-    })?;
-    let id = tokenizer.token_to_id(token);
-    Ok(i64::from(id.ok_or_else(|| usage(format!("the tokenizer has no token `{token}`"), None))?))
 }
 
 /// The identity of a tokenizer: JSON as it is, or from a file, which may be a whole description.

@@ -162,7 +162,18 @@ impl LineUnits {
             file.write_all(part).map_err(Error::io("write", &path))?;
             total += part.len() as u64;
             if let Some(end) = end {
+                let is_return = pending[end] == b'\r';
                 self.buffer = pending.split_off(end + 1);
+                if is_return {
+                    // A return and a newline are one end.
+                    let damage = if self.buffer.is_empty() && !self.ended { self.fill(1)? } else { None };
+                    if self.buffer.first() == Some(&b'\n') {
+                        self.buffer.remove(0);
+                        file.write_all(b"\n").map_err(Error::io("write", &path))?;
+                        total += 1;
+                    }
+                    break damage;
+                }
                 break None;
             }
             if self.ended {

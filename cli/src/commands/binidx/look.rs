@@ -183,7 +183,7 @@ pub fn verify(
     let tokenizer = tokenizer.map(Tokenizer::load).transpose()?;
     let expected = Expected {
         vocab_size: tokenizer.as_ref().map(|tokenizer| tokenizer.vocab_size() as u64),
-        eod: eod.map(|eod| token_id(eod, tokenizer.as_ref())).transpose()?,
+        eod: eod.map(|eod| token_id("--eod", eod, tokenizer.as_ref())).transpose()?,
     };
     let mut sound = true;
     for prefix in prefixes {
@@ -214,13 +214,16 @@ pub fn verify(
     Ok(if sound { Done::All } else { Done::Unsound })
 }
 
-/// A token's id, given as a number or as a name.
-fn token_id(token: &str, tokenizer: Option<&Tokenizer>) -> anyhow::Result<u32> {
+/// A token's id, given as a number or as a name of the tokenizer's.
+pub fn token_id(flag: &str, token: &str, tokenizer: Option<&Tokenizer>) -> anyhow::Result<u32> {
+    if let Ok(id) = token.parse() {
+        return Ok(id);
+    }
     let named = tokenizer.and_then(|tokenizer| tokenizer.token_to_id(token));
-    named.or_else(|| token.parse().ok()).ok_or_else(|| match tokenizer {
+    named.ok_or_else(|| match tokenizer {
         Some(_) => usage(format!("the tokenizer has no token `{token}`"), None),
         None => usage(
-            format!("`--eod {token}` is no id"),
+            format!("`{flag} {token}` is no id"),
             "give its number, or its name with `--tokenizer FILE`".to_owned(),
         ),
     })

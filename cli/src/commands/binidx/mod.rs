@@ -16,7 +16,7 @@ use crate::args::{BinidxCommand, Global};
 use crate::hints::usage;
 use crate::progress::shown;
 
-pub use look::info;
+pub use look::{info, token_id};
 
 pub fn binidx(command: &BinidxCommand, global: &Global) -> anyhow::Result<Done> {
     match command {

@@ -7,14 +7,14 @@ use indicatif::{HumanBytes, HumanCount};
 use yuan_binidx::form::{self, Reading, Target, Tokens};
 use yuan_binidx::pack::Packing;
 use yuan_binidx::work::{self, Cut, Removal, RepairOptions};
-use yuan_binidx::{DType, Form, Written};
+use yuan_binidx::{DType, Form, Written, loss_mask_prefix};
 use yuan_pipeline::Error;
 
 use super::look::missing;
 use super::{job, prefix_of, read_ids, token_bytes};
 use crate::Done;
 use crate::args::{CutArgs, Global};
-use crate::commands::{beside, say};
+use crate::commands::say;
 use crate::hints::usage;
 
 pub fn repair(
@@ -75,11 +75,15 @@ pub fn remove(
         return Err(usage("`--out` and `--documents` are for one set", "give one PREFIX at a time".to_owned()));
     }
     let out = out.map(|out| place(out, &prefixes)).transpose()?;
+    let prefixes = with_masks(&prefixes);
     let ids = ids.map(read_ids).transpose()?.unwrap_or_default();
     let removal = Removal { ids, documents: BTreeSet::from_iter(documents.iter().copied()) };
     let (mut removed, mut found) = ((0, 0), HashSet::new());
     for prefix in &prefixes {
         let bytes = token_bytes(std::slice::from_ref(prefix));
+        // A mask goes beside what becomes of its set.
+        let is_mask = out.is_some() && prefixes.iter().any(|set| loss_mask_prefix(set) == *prefix);
+        let out = out.as_ref().map(|out| if is_mask { loss_mask_prefix(out) } else { out.clone() });
         let set = job(global, "remove", bytes, |job| work::remove(prefix, out.as_deref(), &removal, job))?;
         removed = (removed.0 + set.documents, removed.1 + set.tokens);
         found.extend(set.found);
@@ -105,6 +109,18 @@ pub fn remove(
     }
     say(global, &missing(&absent));
     Ok(Done::SetAside)
+}
+
+/// The sets, and the loss masks beside them, which are sets of the same documents.
+fn with_masks(prefixes: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for prefix in prefixes {
+        let mask = loss_mask_prefix(prefix);
+        let beside = yuan_binidx::idx_path(&mask).is_file() && !prefixes.contains(&mask);
+        all.extend(beside.then_some(mask));
+        all.push(prefix.clone());
+    }
+    all
 }
 
 pub fn convert(
@@ -144,13 +160,13 @@ pub fn convert(
 pub fn shuffle(prefixes: &[PathBuf], out: &Path, seed: u64, global: &Global) -> anyhow::Result<Done> {
     let out = place(out, prefixes)?;
     let (sets, target) = megatron(prefixes, Form::Megatron, "input_ids")?;
-    let scratch = beside(&out, ".shuffle");
+    let folder = std::path::absolute(&out).map_err(Error::io("find", &out))?;
+    let folder = folder.parent().unwrap_or(Path::new("/"));
+    let scratch =
+        tempfile::Builder::new().prefix(".shuffle-").tempdir_in(folder).map_err(Error::io("create", folder))?;
     let written = job(global, "shuffle", token_bytes(prefixes), |job| {
-        work::shuffle(&sets, &target, &out, seed, scratch.clone(), job)
+        work::shuffle(&sets, &target, &out, seed, scratch.path().to_path_buf(), job)
     });
-    if written.is_err() && scratch.exists() {
-        std::fs::remove_dir_all(&scratch).map_err(Error::io("remove", &scratch))?;
-    }
     say(global, &told(&out, &written?));
     Ok(Done::All)
 }
