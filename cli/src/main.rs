@@ -37,6 +37,7 @@ pub enum Done {
 }
 
 fn main() -> ExitCode {
+    yuan_pipeline::hush_guarded_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

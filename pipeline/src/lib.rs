@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `batch`, `document`, `riders` | What does a stage see? |
 //! | `stage`, `rules`, `pass` | What is a step? |
-//! | `input`, `read` | Where do documents come from? |
+//! | `input`, `read`, `guard` | Where do documents come from? |
 //! | `write`, `assemble` | Where do they go? |
 //! | `plan`, `run`, `sweep`, `unit`, `feed`, `budget`, `rails` | Who does what when, and how much memory may it take? |
 //! | `manifest`, `summary` | What is done, and what came of it? |
@@ -22,6 +22,7 @@ mod budget;
 mod document;
 mod error;
 mod feed;
+mod guard;
 mod input;
 mod manifest;
 mod pass;
@@ -43,6 +44,7 @@ mod write;
 pub use batch::{Batch, Tally};
 pub use document::{Document, Measure};
 pub use error::{Error, Result};
+pub use guard::{guarded, guarded_batches, hush_guarded_panics};
 pub use input::{Format, Input, OnBadRecord, Shard};
 pub use pass::{Context, Pass, Scan};
 pub use plan::{Plan, Step, Sweep, Work};

@@ -66,6 +66,32 @@ fn documents_are_taken_down_and_nothing_else_changes() {
 }
 
 #[test]
+fn a_loss_mask_goes_with_its_set() {
+    let dir = Dir::new();
+    let text = |number: usize| format!("{{\"id\": \"{number}\", \"text\": \"question {number}<sep>answer\"}}\n");
+    dir.file("sft.jsonl", (0..20).map(text).collect::<String>());
+    dir.ok(&["tokenize", "sft.jsonl", "-o", "t", "--tokenizer", &tokenizer(), "--loss-mask", "--quiet"]);
+    dir.file("ids.txt", "3\n7\n");
+    dir.ok(&["binidx", "remove", "t", "--ids", "ids.txt"]);
+    dir.ok(&["binidx", "remove", "t", "--documents", "0", "-o", "u"]);
+    for (set, left) in [("t", 18), ("u", 17)] {
+        let mask = format!("{set}_loss_mask");
+        let (tokens, masks) = (cat(&dir, set), cat(&dir, &mask));
+        assert_eq!((tokens.len(), masks.len()), (left, left));
+        for (tokens, mask) in tokens.iter().zip(&masks) {
+            assert_eq!(tokens["id"], mask["id"]);
+            let length = |document: &Value| document["tokens"].as_array().map(Vec::len);
+            assert_eq!(length(tokens), length(mask));
+        }
+        dir.ok(&["binidx", "verify", set, &mask]);
+    }
+    // A number is an id, whatever tokens look like it; a name is one of the tokenizer's.
+    dir.run(&["binidx", "verify", "t", "--tokenizer", &tokenizer(), "--eod", "5"]);
+    dir.ok(&["binidx", "verify", "t", "--tokenizer", &tokenizer(), "--eod", "0"]);
+    dir.run(&["binidx", "verify", "t", "--eod", "<eod>"]).fails(2, &["is no id", "--tokenizer"]);
+}
+
+#[test]
 fn a_token_leads_to_its_document_and_the_document_to_its_text() {
     let dir = Dir::new();
     tokenize(&dir, 120, &[]);
@@ -193,6 +219,7 @@ fn packed_documents_are_told_by_their_pieces() {
     let ran = dir.ok(&["binidx", "pack", "tokens", "-o", "packed", "--length", "512", "--pad", "1"]);
     assert!(ran.stderr().contains("0.00 % of the documents are cut though they fit"), "{}", ran.stderr());
     assert!(dir.path("packed.pieces.parquet").is_file());
+    dir.ok(&["binidx", "verify", "packed"]);
     let documents = cat(&dir, "packed");
     assert!(documents.iter().all(|document| document["tokens"].as_array().is_some_and(|tokens| tokens.len() == 512)));
     dir.ok(&["binidx", "pack", "tokens", "-o", "packed.parquet", "--length", "512", "--to", "parquet"]);

@@ -10,7 +10,7 @@ use arrow_array::{Array, RecordBatch, StringArray, UInt64Array};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::{About, HEADER_KEY, Header, documents_path};
-use yuan_pipeline::check_parquet;
+use yuan_pipeline::{check_parquet, guarded, guarded_batches};
 
 use crate::{Error, Result};
 
@@ -56,8 +56,9 @@ impl Documents {
             file => file.map_err(Error::io("read", &path))?,
         };
         let wrong = |problem: String| Error::malformed(&path, "documents", problem);
-        let metadata =
-            ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| wrong(error.to_string()))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, Default::default()))
+            .map_err(wrong)?
+            .map_err(|error| wrong(error.to_string()))?;
         let bytes = file.metadata().map_err(Error::io("read", &path))?.len();
         check_parquet(metadata.metadata(), bytes).map_err(wrong)?;
         let ours = super::write::schema();
@@ -134,7 +135,7 @@ impl Documents {
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|error| damaged(error.to_string()))?;
-        Ok(reader.map(move |batch| {
+        Ok(guarded_batches(reader).map(move |batch| {
             let batch = batch.map_err(|error| damaged(error.to_string()))?;
             Rows::new(&batch).ok_or_else(|| damaged("a value is null".into()))
         }))

@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use yuan_pipeline::check_parquet;
+use yuan_pipeline::{check_parquet, guarded, guarded_batches};
 
 use super::{Form, Sink, Target, Tokens};
 use crate::part::{Part, sync_folder};
@@ -163,8 +163,9 @@ impl ParquetSet {
         let path = Form::Parquet.file(path);
         let file = File::open(&path).map_err(Error::io("read", &path))?;
         let wrong = |problem: String| Error::malformed(&path, "columns", problem);
-        let metadata =
-            ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| wrong(error.to_string()))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, Default::default()))
+            .map_err(wrong)?
+            .map_err(|error| wrong(error.to_string()))?;
         let bytes = file.metadata().map_err(Error::io("read", &path))?.len();
         check_parquet(metadata.metadata(), bytes).map_err(wrong)?;
         let is_list = |field: &Field| matches!(field.data_type(), DataType::List(item) | DataType::LargeList(item) if item.data_type().is_integer());
@@ -284,7 +285,7 @@ impl Tokens for ParquetSet {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| self.damaged(error))?;
         let mut first = 0;
-        for batch in reader {
+        for batch in guarded_batches(reader) {
             let batch = batch.map_err(|error| self.damaged(error))?;
             self.batch(&batch, first, take)?;
             first += batch.num_rows() as u64;

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::{BATCH_BYTES, BATCH_ROWS, BatchBuilder, Payload, ShardReader, Start, Unit, lines};
+use crate::guard::{guarded, guarded_batches};
 use crate::input::{Input, OnBadRecord, Shard};
 use crate::riders::ColumnRiders;
 use crate::{Batch, Error, Result, Riders};
@@ -71,8 +72,9 @@ impl ShardReader for ParquetUnits {
 fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let bytes = file.metadata().map_err(Error::io("read", path))?.len();
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::input(path, parquet_problem(&error)))?;
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))
+        .map_err(|problem| Error::input(path, problem))?
+        .map_err(|error| Error::input(path, parquet_problem(&error)))?;
     check_parquet(builder.metadata(), bytes).map_err(|problem| Error::input(path, problem))?;
     Ok(builder)
 }
@@ -117,7 +119,7 @@ pub(super) fn parse_row_group(group: usize, first_row: u64, builder: &mut BatchB
         .build()
         .map_err(|error| Error::input(&path, parquet_problem(&error)))?;
     let mut row = first_row;
-    for record in reader {
+    for record in guarded_batches(reader) {
         let record = match record {
             Ok(record) => record,
             Err(error) if builder.input.on_bad_record == OnBadRecord::Stop => {
@@ -172,7 +174,7 @@ impl ArrowUnits {
         };
         Ok(Self {
             path: path.clone(),
-            batches,
+            batches: Box::new(guarded_batches(batches)),
             number,
             unit_bytes: input.unit_bytes as usize,
             on_bad_record: input.on_bad_record,
