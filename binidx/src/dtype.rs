@@ -140,8 +140,11 @@ impl DType {
         to.encode(&ids, bytes)
     }
 
-    /// The type of a name, as [`Self`] is displayed or as NumPy calls it (`int32`).
+    /// The type of a name, as [`Self`] is displayed or as NumPy calls it (`int32`). Ids of `u32` are those of [`Self::I32`].
     pub fn from_name(name: &str) -> Option<Self> {
+        if matches!(name, "u32" | "uint32") {
+            return Some(Self::I32);
+        }
         let names = ["uint8", "int8", "int16", "int32", "int64", "float64", "float32", "uint16"];
         Self::ALL
             .into_iter()

@@ -125,6 +125,15 @@ impl Error {
         match self {
             Self::Dataset { hint, .. } | Self::Recipe { hint, .. } => hint.clone(),
             Self::OtherRun { hint, .. } => Some(hint.clone()),
+            Self::Io { path, source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some(format!("free some space where `{}` lies and run the same command again", path.display()))
+            }
+            Self::Io { path, source, .. }
+                if source.kind() == std::io::ErrorKind::NotFound
+                    && path.extension().is_some_and(|suffix| suffix == "idx") =>
+            {
+                Some("`yuan-data binidx repair` makes an index for tokens that have none; `binidx convert` reads sets of other forms".into())
+            }
             Self::Malformed { .. } => Some(
                 "`yuan-data binidx verify` lists all that is wrong, `yuan-data binidx repair` saves the documents that are whole".into(),
             ),

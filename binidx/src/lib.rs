@@ -32,7 +32,7 @@
 //! | module | what it answers |
 //! |---|---|
 //! | `dtype`, `index`, `reader` | What do the files hold? ([`Reader`] maps them) |
-//! | `writer`, `part` | How are they written? ([`Writer`] streams them) |
+//! | `writer`, `part`, `replace` | How are they written? ([`Writer`] streams them) |
 //! | [`documents`] | Whose tokens are these? |
 //! | `set` | A dataset as its documents: [`TokenSet`] |
 //! | [`work`] | Join, cut, look for damage, mend, take out, look up |
@@ -57,6 +57,7 @@ pub mod pack;
 mod part;
 mod pass;
 mod reader;
+mod replace;
 mod set;
 mod sets;
 mod shuffle;

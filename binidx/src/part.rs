@@ -63,7 +63,12 @@ impl Part {
 
     /// Gives the file its name: the temporary one without `.tmp`.
     pub(crate) fn name(&mut self) -> Result<()> {
-        fs::rename(&self.path, self.path.with_extension("")).map_err(Error::io("rename", &self.path))
+        self.name_as(&self.path.with_extension(""))
+    }
+
+    /// Gives the file another name.
+    pub(crate) fn name_as(&mut self, path: &Path) -> Result<()> {
+        fs::rename(&self.path, path).map_err(Error::io("rename", &self.path))
     }
 }
 

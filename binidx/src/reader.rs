@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::index::Mapping;
+use crate::replace::finish_replacing;
 use crate::{DType, Error, Index, Result};
 
 /// `PREFIX.bin`; a path that already ends in `.bin` or `.idx` is taken for its prefix.
@@ -82,6 +83,7 @@ impl Reader {
     /// # Errors
     /// If a file is missing or the header of the index is wrong; see [`Index::open`].
     pub fn open(prefix: impl AsRef<Path>) -> Result<Self> {
+        finish_replacing(prefix.as_ref())?;
         let bin_path = bin_path(&prefix);
         Ok(Self { index: Index::open(idx_path(prefix))?, bin: Mapping::open(&bin_path)?, bin_path })
     }

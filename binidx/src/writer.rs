@@ -7,9 +7,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::documents::{DocumentsWriter, Header, documents_path};
 use crate::index::{MAGIC, VERSION};
-use crate::part::{Part, remove, sync_folder};
+use crate::part::Part;
 use crate::reader::with_suffix;
-use crate::{About, DType, Document, Error, Result, Vocabulary, bin_path, idx_path};
+use crate::replace::{finish_replacing, replace};
+use crate::{About, DType, Document, Error, Result, Vocabulary, idx_path};
 
 /// Writes one dataset. The files appear under their names, whole and synced, when [`Writer::finish`]
 /// returns; until then, and after a drop without it, what stood there stays.
@@ -67,6 +68,7 @@ impl Writer {
     /// If files cannot be made there.
     pub fn create(prefix: impl AsRef<Path>, dtype: DType) -> Result<Self> {
         let prefix = prefix.as_ref();
+        finish_replacing(prefix)?;
         let part = |suffix| Part::create(with_suffix(prefix, suffix));
         let mut boundaries = part(".idx.documents")?;
         boundaries.put(&0_i64.to_le_bytes())?;
@@ -187,12 +189,12 @@ impl Writer {
     /// # Errors
     /// If an id does not fit the dtype or the disk refuses.
     pub fn add(&mut self, document: &Document<'_>) -> Result<()> {
+        // Damage is not to be carried on, nor vouched for by a new hash.
+        document.check()?;
         let mut hash = document.xxh3;
         if document.dtype == self.dtype {
             self.bin.put(document.bytes)?;
         } else {
-            // What is hashed anew must be what it was, or damage would be vouched for.
-            document.check()?;
             self.encoded.clear();
             document.dtype.convert(document.bytes, self.dtype, &mut self.encoded)?;
             self.bin.put(&self.encoded)?;
@@ -282,26 +284,7 @@ impl Writer {
                 vocabulary: known.vocabulary,
             })?),
         };
-        self.publish(idx, about)?;
+        replace(&self.prefix, &mut self.bin, &mut idx, about)?;
         Ok(written)
-    }
-
-    /// Gives the files their names.
-    fn publish(&mut self, mut idx: Part, mut about: Option<Part>) -> Result<()> {
-        self.bin.sync()?;
-        idx.sync()?;
-        about.as_mut().map_or(Ok(()), Part::sync)?;
-        // The index goes first and comes last, so that no index ever stands beside another set's tokens. A file of documents of another
-        // set goes, unless this one's takes its place: with it `repair` can do without an index.
-        let path = idx_path(&self.prefix);
-        remove(&path)?;
-        if about.is_none() {
-            remove(&documents_path(&self.prefix))?;
-        }
-        self.bin.name()?;
-        about.as_mut().map_or(Ok(()), Part::name)?;
-        idx.name()?;
-        debug_assert!(bin_path(&self.prefix).exists());
-        sync_folder(&path)
     }
 }

@@ -488,3 +488,44 @@ fn damaged_files_of_other_forms_end_in_errors() {
         }
     }
 }
+
+#[test]
+fn a_set_that_was_being_replaced_is_the_old_one_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = folder.path().join("new");
+    for known in [true, false] {
+        let texts = write(&new, DType::U16, 31, known);
+        // What a kill leaves behind the point of no return: the first of the renames are done, the others are not.
+        for done in 0..5 {
+            let prefix = folder.path().join(format!("set-{known}-{done}"));
+            write(&prefix, DType::I32, 37, true);
+            let temporary = |path: PathBuf| PathBuf::from(format!("{}.tmp", path.display()));
+            let place = |path: fn(&Path) -> PathBuf, step: usize| match done >= step {
+                true => path(&prefix),
+                false => temporary(path(&prefix)),
+            };
+            if done >= 1 {
+                fs::remove_file(idx_path(&prefix)).unwrap();
+            }
+            if done >= 2 && !known {
+                fs::remove_file(documents::documents_path(&prefix)).unwrap();
+            }
+            fs::copy(bin_path(&new), place(|prefix| bin_path(prefix), 3)).unwrap();
+            if known {
+                let path = place(|prefix| documents::documents_path(prefix), 4);
+                fs::copy(documents::documents_path(&new), path).unwrap();
+            }
+            fs::copy(idx_path(&new), prefix.with_extension("idx.next")).unwrap();
+            assert_eq!(read(&prefix), texts.iter().map(|text| bare(text, known)).collect::<Texts>(), "{known} {done}");
+            assert_eq!(bytes(&prefix), bytes(&new));
+            assert_sound(&prefix, known);
+        }
+        // Before it, nothing has happened.
+        let prefix = folder.path().join(format!("before-{known}"));
+        let old = write(&prefix, DType::I32, 41, true);
+        fs::write(prefix.with_extension("idx.tmp"), "half").unwrap();
+        fs::write(prefix.with_extension("bin.tmp"), "half").unwrap();
+        assert_eq!(read(&prefix), old);
+        fs::remove_file(documents::documents_path(&new)).unwrap_or_default();
+    }
+}

@@ -46,6 +46,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+    if let Some(yuan_binidx::Error::Cancelled) = error.downcast_ref() {
+        // Nothing can be done about a closed stderr.
+        let _ =
+            writeln!(std::io::stderr().lock(), "stopped: what was being written is not there, what stood there stays");
+        return ExitCode::from(130);
+    }
     let (status, hint) = match (engine, error.downcast_ref::<Usage>()) {
         (Some(Error::Cancelled), _) => {
             let mut err = std::io::stderr().lock();

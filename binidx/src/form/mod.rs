@@ -167,7 +167,7 @@ impl Tokens for TokenSet {
 /// What cannot be read from a set's own files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// The number type of OLMo's bare numbers (default `u16`), and of datatrove's where no `.ds.metadata` says it.
+    /// The number type of OLMo's bare numbers (by default what their table tells), and of datatrove's where no `.ds.metadata` says it.
     pub dtype: Option<DType>,
     /// The column of the ids, in Parquet.
     pub column: String,

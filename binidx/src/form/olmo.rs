@@ -100,7 +100,12 @@ impl OlmoSet {
         if tokens.starts_with(b"\x93NUMPY") {
             return Err(Error::malformed(&path, "header", "OLMo's files have none, this is an array that NumPy saved"));
         }
-        Ok(Self { path, tokens, dtype: dtype.unwrap_or(DType::U16) })
+        // Nothing says it but the places of the documents.
+        let told = || match last_end(&path) {
+            Ok(end) if end > 0 && end.checked_mul(4) == Some(tokens.len()) => DType::I32,
+            _ => DType::U16,
+        };
+        Ok(Self { dtype: dtype.unwrap_or_else(told), path, tokens })
     }
 }
 
@@ -152,6 +157,16 @@ impl Tokens for OlmoSet {
         let held = self.tokens.len() / self.dtype.bytes();
         Err(Error::malformed(&path, "documents", format!("they end at token {before} of {held}")))
     }
+}
+
+/// Where the last document ends, in tokens.
+fn last_end(path: &Path) -> std::io::Result<usize> {
+    let mut table = BufReader::new(MultiGzDecoder::new(std::fs::File::open(table_path(path))?));
+    let (mut fields, mut end) = (Vec::new(), 0);
+    while record(&mut table, &mut fields)? {
+        end = fields.get(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+    }
+    Ok(end)
 }
 
 /// Bytes of the longest record read.

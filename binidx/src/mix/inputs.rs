@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipe::{Mix, wrong};
 use crate::work::Job;
+use crate::work::whole;
 use crate::{About, DType, Error, Result, TokenSet, Vocabulary, bin_path, idx_path, loss_mask_prefix};
 
 /// Documents of a set that a thread walks over at a time: four row groups of a file of documents.
@@ -74,6 +75,7 @@ impl Inputs {
                         Some(place) => *place,
                         None => {
                             let tokens = TokenSet::open(&prefix)?;
+                            whole(&tokens)?;
                             if tokens.reader().index().is_multimodal() {
                                 return Err(Error::dataset(prefix, "sets with modes are not mixed"));
                             }

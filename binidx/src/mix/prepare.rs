@@ -50,13 +50,15 @@ pub(super) struct Found {
 }
 
 /// No source comes more often than makes sense.
-fn not_without_end(mix: &Mix, ends: &Table<Vec<(Border, u64)>>) -> Result<()> {
-    for (place, of) in ends.iter().enumerate() {
-        if of.iter().flatten().any(|(border, _)| border.epoch > MOST_EPOCHS) {
-            let problem =
-                format!("documents of `{}` would come more than {MOST_EPOCHS} times", mix.sources[place].name);
-            return Err(wrong(format!("source.{place}"), problem)
-                .hinting("ask for fewer of its tokens, or give it more documents"));
+fn not_without_end(mix: &Mix, sizes: &Table<Size>, targets: &[Table<u64>]) -> Result<()> {
+    for (place, (source, sizes)) in mix.sources.iter().zip(sizes).enumerate() {
+        for (group, size) in sizes.iter().enumerate() {
+            let asked = targets.iter().map(|of| u128::from(of[place][group])).sum::<u128>();
+            if asked > u128::from(size.tokens) * u128::from(MOST_EPOCHS) {
+                let problem = format!("documents of `{}` would come more than {MOST_EPOCHS} times", source.name);
+                return Err(wrong(format!("source.{place}.name"), problem)
+                    .hinting("ask for fewer of its tokens, or give it more documents"));
+            }
         }
     }
     Ok(())
@@ -90,9 +92,9 @@ impl Mixture {
         let targets: Vec<Table<u64>> = (mix.phases.iter().enumerate())
             .map(|(place, phase)| shares::targets(place, phase, &mix.sources, &groups, &sizes))
             .collect::<Result<_>>()?;
+        not_without_end(&mix, &sizes, &targets)?;
         let ends = ends(&mix, &inputs, &groups, &sizes, &targets, job)?;
         not_repeated(&mix, &groups, &sizes, &ends)?;
-        not_without_end(&mix, &ends)?;
         let borders =
             ends.iter().map(|of| of.iter().map(|of| of.iter().map(|(border, _)| *border).collect()).collect());
         let dtype = match mix.output.dtype {

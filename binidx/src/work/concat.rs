@@ -39,6 +39,12 @@ pub fn concat<P: AsRef<Path>>(
             return Err(Error::dataset(set.prefix(), problem));
         }
         whole(set)?;
+        let [one, other] = [first, set].map(|set| set.vocabulary().tokenizer);
+        if one.is_some() && other.is_some() && one != other {
+            let problem = "its tokens are of another tokenizer than those of the first dataset";
+            return Err(Error::dataset(set.prefix(), problem)
+                .hinting("the same ids mean other texts: tokenize the documents of one of them again"));
+        }
     }
     let mut writer = Writer::create(prefix, dtype.unwrap_or(first_dtype))?;
     if multimodal {

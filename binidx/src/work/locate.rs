@@ -45,7 +45,7 @@ impl Located {
 /// The document of the token that has `token` others before it in the `.bin` file. Cost: two binary searches and a row group.
 ///
 /// # Errors
-/// If there is no such token, the index is out of order, or there is no file of documents.
+/// If there is no such token, or the index is out of order.
 pub fn locate(set: &TokenSet, token: u64) -> Result<Located> {
     let index = set.reader().index();
     let width = index.dtype().bytes() as u64;
@@ -66,8 +66,8 @@ pub fn locate(set: &TokenSet, token: u64) -> Result<Located> {
     let first = index.document(document)?.start;
     let first_token = index.sequence_pointer(first).map_or(0, i64::cast_unsigned) / width;
     let mut found = None;
-    set.known_documents()?.for_each(document as u64..document as u64 + 1, |number, about, tokens, _| {
-        found = Some(Located::new(number, about, first_token, tokens));
+    set.for_each(document..document + 1, |number, document| {
+        found = Some(Located::new(number as u64, document.about, first_token, document.tokens()));
         Ok(())
     })?;
     let within = |located: &Located| token.checked_sub(first_token).is_some_and(|offset| offset < located.tokens);

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Job;
 use crate::documents::Documents;
 use crate::index::{HEADER_BYTES, MAGIC, Mapping};
+use crate::replace::finish_replacing;
 use crate::{About, DType, Document, Error, Index, Result, Writer, Written, bin_path, idx_path};
 
 /// What cannot be read from the files themselves.
@@ -42,6 +43,7 @@ pub struct Repair {
 /// If there is no `.bin` file, or nothing tells where documents end.
 pub fn repair(prefix: impl AsRef<Path>, out: &Path, options: RepairOptions, job: &Job<'_>) -> Result<Repair> {
     let prefix = prefix.as_ref();
+    finish_replacing(prefix)?;
     // A file of documents that is damaged itself is no help, wherever the damage is.
     let known = Documents::open(prefix).unwrap_or_default();
     match (mend(prefix, out, options, known.as_ref(), job), &known) {

@@ -8,7 +8,7 @@ use crate::reader::with_suffix;
 use crate::{Error, Result, TokenSet, Writer, Written};
 
 /// Parts that a set may be cut into by their number.
-const MOST_PARTS: usize = 1_000_000;
+const MOST_PARTS: usize = 100_000;
 
 /// Where a dataset is cut; documents stay whole and in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ impl Cut {
     pub(crate) fn ranges(&self, tokens: &[u64]) -> Result<Vec<Range<usize>>, &'static str> {
         let ends: Vec<usize> = match self {
             Self::Parts(0) | Self::Documents(0) | Self::Tokens(0) => return Err("it cannot be cut into nothing"),
-            Self::Parts(parts) if *parts > MOST_PARTS => return Err("that is more parts than there may be, 1,000,000"),
+            Self::Parts(parts) if *parts > MOST_PARTS => return Err("that is more parts than there may be, 100,000"),
             Self::Weights(weights) => return weighted(weights, tokens),
             Self::Parts(parts) => return weighted(&vec![1.0; *parts], tokens),
             Self::Documents(documents) => {

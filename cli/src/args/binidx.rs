@@ -139,7 +139,7 @@ pub enum BinidxCommand {
         /// What the sets are, where their suffix does not tell
         #[arg(long, value_name = "FORM", value_parser = parse_form)]
         from: Option<Form>,
-        /// The number type of .npy, and of .ds without its metadata [default: u16]
+        /// The number type of .npy, and of .ds without its metadata [default: what table or metadata tell]
         #[arg(long, value_name = "DTYPE", value_parser = parse_dtype)]
         from_dtype: Option<DType>,
         /// The number type to write [default: that of the sets]

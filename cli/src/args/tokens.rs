@@ -147,7 +147,7 @@ pub struct TokenizeArgs {
     #[arg(long, value_name = "DTYPE", default_value = "auto", value_parser = parse_dtype_choice)]
     pub dtype: DTypeChoice,
     /// Write N sets of about as many tokens, PREFIX-00000-of-0000N
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub shards: u32,
     /// Put the documents in the order of a hash of this seed, of file and of record
     #[arg(long, value_name = "SEED")]

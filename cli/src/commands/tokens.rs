@@ -7,9 +7,11 @@ use yuan_binidx::{Form, WriteBinidx};
 use yuan_pipeline::{Error, Input, Output, Summary};
 use yuan_tokenizer::{TokenizeConfig, Tokenizer};
 
+use super::binidx::prefix_of;
 use super::{beside, run, say, yuan};
 use crate::Done;
 use crate::args::{Global, ResumeArgs, TokenizeArgs, TrainTokenizerArgs};
+use crate::hints::usage;
 use crate::recipe::{Recipe, StageConfig};
 
 pub fn train_tokenizer(args: &TrainTokenizerArgs, global: &Global) -> anyhow::Result<Done> {
@@ -66,7 +68,15 @@ pub fn tokenize(args: &TokenizeArgs, global: &Global) -> anyhow::Result<Done> {
 
 /// The settings of `write_binidx` that the options ask for.
 pub fn write_binidx(args: &TokenizeArgs, prefix: &Path) -> anyhow::Result<WriteBinidx> {
-    let prefix = std::path::absolute(prefix).map_err(Error::io("find", prefix))?;
+    if prefix.as_os_str().to_string_lossy().ends_with('/') {
+        let hint = "name the files in it: `-o FOLDER/tokens`".to_owned();
+        return Err(usage(format!("`{}` is a folder", prefix.display()), hint));
+    }
+    if args.to != Form::Megatron && (args.loss_mask || args.document_array.is_some()) {
+        let hint = "leave out `--to`".to_owned();
+        return Err(usage("`--loss-mask` and `--document-array` are of Megatron's files alone".to_owned(), hint));
+    }
+    let prefix = prefix_of(&std::path::absolute(prefix).map_err(Error::io("find", prefix))?);
     Ok(WriteBinidx {
         prefix,
         form: args.to,
@@ -104,7 +114,16 @@ pub fn make(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Don
 /// Runs a recipe in the run folder `FILE.run`, which stays.
 pub fn run_beside(out: &Path, recipe: &Recipe, global: &Global) -> anyhow::Result<(Summary, PathBuf)> {
     let folder = beside(out, ".run");
-    let made = run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
+    let engine = || run::engine(recipe, Path::new(""), &folder, &ResumeArgs::default(), global);
+    let mut made = engine();
+    // Of a run that has done nothing yet nothing is lost by beginning anew.
+    if let Err(error) = &made
+        && matches!(error.downcast_ref(), Some(Error::OtherRun { .. }))
+        && Summary::read(&folder).is_ok_and(|summary| summary.read.documents == 0)
+    {
+        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        made = engine();
+    }
     let summary = made.map_err(|error| match error.downcast::<Error>() {
         // These commands have no `--from`, and their run folder has no name that was chosen.
         Ok(Error::OtherRun { problem, .. })

@@ -46,6 +46,10 @@ pub fn info(prefix: &Path, as_json: bool) -> anyhow::Result<Done> {
     );
     let _ = writeln!(out, "tokens     {} ({mean:.1} a document), {}", HumanCount(summary.tokens), summary.dtype);
     let _ = writeln!(out, "files      .bin {}, .idx {}", HumanBytes(summary.bin_bytes), HumanBytes(summary.idx_bytes));
+    let counted = summary.tokens * set.reader().index().dtype().bytes() as u64;
+    if counted != summary.bin_bytes {
+        let _ = writeln!(out, "damaged    the index counts {counted} bytes of tokens, there are {}", summary.bin_bytes);
+    }
     match header {
         None => out.push_str("known      nothing of its documents: there is no .documents.parquet\n"),
         Some(header) => {
@@ -68,7 +72,11 @@ pub fn cat(prefix: &Path, tokenizer: Option<&Path>, from: usize, limit: usize, a
     let set = TokenSet::open(prefix_of(prefix))?;
     let tokenizer = tokenizer.map(Tokenizer::load).transpose()?;
     let count = set.reader().document_count();
-    let range = from.min(count)..count.min(from.saturating_add(limit));
+    if from > 0 && from >= count {
+        let hint = "documents are counted from 0".to_owned();
+        return Err(usage(format!("there is no document {from}, it has {count}"), hint));
+    }
+    let range = from..count.min(from.saturating_add(limit));
     for start in range.clone().step_by(CAT_DOCUMENTS) {
         let mut documents = Vec::new();
         set.for_each(start..range.end.min(start + CAT_DOCUMENTS), |number, document| {

@@ -67,10 +67,7 @@ fn job<T>(
     let (cancelled, progress) = (cancel_on_signals()?, Progress::default());
     progress.start(label, bytes);
     let job = Job { memory: memory(global), threads: threads(global), cancelled: &cancelled, progress: &progress };
-    shown(global, &progress, || work(&job)).map_err(|error| match error {
-        yuan_binidx::Error::Cancelled => Error::Cancelled.into(),
-        other => other.into(),
-    })
+    Ok(shown(global, &progress, || work(&job))?)
 }
 
 /// Bytes of the sets' tokens, as far as they are there.
@@ -81,6 +78,7 @@ fn token_bytes(prefixes: &[PathBuf]) -> u64 {
 /// The ids of a file, one a line.
 fn read_ids(file: &Path) -> anyhow::Result<HashSet<String>> {
     let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
+    let text = text.trim_start_matches('\u{feff}');
     let ids: HashSet<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if ids.is_empty() {
         return Err(usage(format!("`{}` names no document", file.display()), None));

@@ -35,7 +35,16 @@ pub fn repair(
         HumanBytes(repair.lost_bytes)
     );
     say(global, &format!("{}\n{lost}", told(&out, &repair.written)));
-    Ok(Done::All)
+    if repair.lost_documents == 0 {
+        return Ok(Done::All);
+    }
+    if repair.by == "the file of documents" {
+        say(
+            global,
+            "what its hashes do not vouch for is lost; to go by the index alone, put the .documents.parquet elsewhere",
+        );
+    }
+    Ok(Done::SetAside)
 }
 
 pub fn concat(prefixes: &[PathBuf], out: &Path, dtype: Option<DType>, global: &Global) -> anyhow::Result<Done> {
@@ -76,6 +85,13 @@ pub fn remove(
     }
     let out = out.map(|out| place(out, &prefixes)).transpose()?;
     let prefixes = with_masks(&prefixes);
+    if out.is_none() {
+        // A link would be replaced, and what it leads to would stay.
+        let files = prefixes.iter().flat_map(|prefix| [yuan_binidx::bin_path(prefix), yuan_binidx::idx_path(prefix)]);
+        if let Some(link) = files.into_iter().find(|file| file.is_symlink()) {
+            return Err(usage(format!("`{}` is a link", link.display()), "name the set that it leads to".to_owned()));
+        }
+    }
     let ids = ids.map(read_ids).transpose()?.unwrap_or_default();
     let removal = Removal { ids, documents: BTreeSet::from_iter(documents.iter().copied()) };
     let (mut removed, mut found) = ((0, 0), HashSet::new());
@@ -181,6 +197,12 @@ pub fn pack(
 ) -> anyhow::Result<Done> {
     let out = place(out, prefixes)?;
     let (sets, target) = megatron(prefixes, to, column)?;
+    if let (Some(pad), Some(size)) = (packing.pad, target.vocabulary.vocab_size)
+        && u64::from(pad) >= size
+    {
+        let hint = "`--pad` is one of its ids, such as that of `<pad>`".to_owned();
+        return Err(usage(format!("id {pad} is not in the vocabulary of {size} tokens"), hint));
+    }
     let packed =
         job(global, "pack", token_bytes(prefixes), |job| yuan_binidx::pack::pack(&sets, &target, &out, packing, job))?;
     say(
@@ -228,10 +250,12 @@ fn target(sets: &[Box<dyn Tokens>], form: Form, column: &str) -> Target {
 /// A prefix to be written, in a folder that is made; never one of those that are read.
 fn place(out: &Path, sets: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let out = prefix_of(out);
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::io("find", path));
-    let there = absolute(&out)?;
+    let there = std::path::absolute(&out).map_err(Error::io("find", &out))?;
+    let real = |prefix: &Path| std::fs::canonicalize(yuan_binidx::bin_path(prefix)).ok();
     for set in sets {
-        if absolute(&prefix_of(set))? == there {
+        let set = prefix_of(set);
+        let is_same = std::path::absolute(&set).is_ok_and(|set| set == there);
+        if is_same || real(&set).is_some_and(|set| real(&out) == Some(set)) {
             let problem = format!("`{}` is read and cannot be written at the same time", out.display());
             return Err(usage(problem, "give `--out` another name".to_owned()));
         }
