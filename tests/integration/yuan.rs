@@ -34,15 +34,16 @@ fn yuan_text(documents: usize) -> Vec<u8> {
     bytes
 }
 
-/// The datasets in a folder; nothing else may be there but their records.
+/// The datasets in a folder; nothing else may be there but their records and files of documents.
 fn datasets(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let name = |path: String| Path::new(&path).file_name().expect("a name").to_string_lossy().into_owned();
     let (found, others): (BTreeMap<_, _>, _) = files(folder)
         .into_iter()
         .map(|(path, bytes)| (name(path), bytes))
         .partition(|(name, _)| name.ends_with(".bin") || name.ends_with(".idx"));
-    let records: Vec<&String> = others.keys().filter(|name| !name.ends_with("_document_context.json")).collect();
-    assert!(records.is_empty(), "{records:?}");
+    let known = ["_document_context.json", ".documents.parquet"];
+    let others: Vec<&String> = others.keys().filter(|name| !known.iter().any(|known| name.ends_with(known))).collect();
+    assert!(others.is_empty(), "{others:?}");
     found
 }
 

@@ -79,9 +79,8 @@ fn settings(args: &SamplesArgs) -> Settings {
 }
 
 fn rules(args: &SamplesArgs, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Rules> {
-    let id = |token: &Option<String>| {
-        token.as_deref().map(|token| token_id("--eod, --sep, --pad", token, tokenizer).map(i64::from)).transpose()
-    };
+    let id =
+        |token: &Option<String>| token.as_deref().map(|token| token_id(token, tokenizer).map(i64::from)).transpose();
     let (eod, sep) = (id(&args.eod)?, id(&args.sep)?);
     Ok(Rules {
         // Without an id no rule looks for the end: the flags ask for it.

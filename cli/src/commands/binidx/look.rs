@@ -191,7 +191,7 @@ pub fn verify(
     let tokenizer = tokenizer.map(Tokenizer::load).transpose()?;
     let expected = Expected {
         vocab_size: tokenizer.as_ref().map(|tokenizer| tokenizer.vocab_size() as u64),
-        eod: eod.map(|eod| token_id("--eod", eod, tokenizer.as_ref())).transpose()?,
+        eod: eod.map(|eod| token_id(eod, tokenizer.as_ref())).transpose()?,
     };
     let mut sound = true;
     for prefix in prefixes {
@@ -223,7 +223,7 @@ pub fn verify(
 }
 
 /// A token's id, given as a number or as a name of the tokenizer's.
-pub fn token_id(flag: &str, token: &str, tokenizer: Option<&Tokenizer>) -> anyhow::Result<u32> {
+pub fn token_id(token: &str, tokenizer: Option<&Tokenizer>) -> anyhow::Result<u32> {
     if let Ok(id) = token.parse() {
         return Ok(id);
     }
@@ -231,7 +231,7 @@ pub fn token_id(flag: &str, token: &str, tokenizer: Option<&Tokenizer>) -> anyho
     named.ok_or_else(|| match tokenizer {
         Some(_) => usage(format!("the tokenizer has no token `{token}`"), None),
         None => usage(
-            format!("`{flag} {token}` is no id"),
+            format!("`{token}` is no token id"),
             "give its number, or its name with `--tokenizer FILE`".to_owned(),
         ),
     })
