@@ -134,9 +134,12 @@ impl Error {
             {
                 Some("`yuan-data binidx repair` makes an index for tokens that have none; `binidx convert` reads sets of other forms".into())
             }
-            Self::Malformed { .. } => Some(
-                "`yuan-data binidx verify` lists all that is wrong, `yuan-data binidx repair` saves the documents that are whole".into(),
-            ),
+            Self::Malformed { path, .. } => {
+                let name = path.to_string_lossy();
+                [".bin", ".idx", ".documents.parquet"].iter().any(|suffix| name.ends_with(suffix)).then(|| {
+                    "`yuan-data binidx verify` lists all that is wrong, `yuan-data binidx repair` saves the documents that are whole".into()
+                })
+            }
             _ => None,
         }
     }

@@ -135,10 +135,8 @@ pub fn locate(
                 located.document
             ),
             None => format!(
-                "document {}: tokens {} to {}",
-                located.document,
-                located.first_token,
-                located.first_token + located.tokens
+                "document {}: {} tokens from token {} on",
+                located.document, located.tokens, located.first_token
             ),
         };
         if let Some(id) = &located.id {
