@@ -173,7 +173,7 @@ impl Partial {
             for row in 0..rows.len() {
                 let Row { about, tokens, xxh3 } = rows.row(row);
                 let length = i32::try_from(tokens).map_err(|_| damaged(&self.path))?;
-                let end = at + tokens as usize * kind.dtype.bytes();
+                let end = at + length as usize * kind.dtype.bytes();
                 let bytes = self.map[..self.token_bytes].get(at..end).ok_or_else(|| damaged(&self.path))?;
                 let lengths = [length];
                 // As Megatron writes it, a document without tokens has no sequence.

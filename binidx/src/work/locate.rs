@@ -101,7 +101,8 @@ pub fn find(set: &TokenSet, ids: &HashSet<String>) -> Result<Vec<Located>> {
         if about.id.is_some_and(|id| ids.contains(id)) {
             found.push(Located::new(number, about, first_token, tokens));
         }
-        first_token += tokens;
+        // A damaged file of documents may claim any number.
+        first_token = first_token.saturating_add(tokens);
         Ok(())
     })?;
     Ok(found)
