@@ -1,0 +1,1 @@
+//! What a transformer does to numbers, on a CPU.

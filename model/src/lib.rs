@@ -1,0 +1,8 @@
+//! How likely is it, to a neural model?
+
+pub mod config;
+mod error;
+pub mod weights;
+
+pub use config::Config;
+pub use error::{Error, Result};
