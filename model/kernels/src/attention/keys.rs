@@ -1,0 +1,77 @@
+//! Keys, laid out for products with queries.
+
+use super::LANES;
+
+/// Keys of a sequence, head by head, 16 of them side by side: `[panels, heads, width, 16]`. It grows at the end, so it
+/// is the cache of decoding as well.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    heads: usize,
+    width: usize,
+    count: usize,
+    panels: Vec<f32>,
+}
+
+impl Keys {
+    /// No keys, of `heads` heads of `width` values.
+    pub fn new(heads: usize, width: usize) -> Self {
+        Self { heads, width, count: 0, panels: Vec::new() }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Forgets all keys; their memory stays for the next ones.
+    pub fn clear(&mut self) {
+        self.count = 0;
+        self.panels.clear();
+    }
+
+    /// Appends rows of `columns` values, whose heads begin at `first_column`.
+    ///
+    /// # Panics
+    /// If the heads do not lie in the rows.
+    pub fn extend(&mut self, rows: &[f32], columns: usize, first_column: usize) {
+        assert!(first_column + self.heads * self.width <= columns, "heads lie in rows");
+        let panel = self.heads * self.width * LANES;
+        let count = self.count + rows.len() / columns;
+        self.panels.resize(count.div_ceil(LANES) * panel, 0.0);
+        for (row, key) in rows.chunks_exact(columns).zip(self.count..) {
+            let lane = &mut self.panels[key / LANES * panel..][..panel];
+            for (place, value) in lane[key % LANES..].iter_mut().step_by(LANES).zip(&row[first_column..]) {
+                *place = *value;
+            }
+        }
+        self.count = count;
+    }
+
+    /// The values of a key of a head.
+    ///
+    /// # Panics
+    /// If there is no such head or key.
+    pub fn get(&self, head: usize, key: usize) -> impl Iterator<Item = f32> + '_ {
+        self.panel(key / LANES, head)[key % LANES..].iter().step_by(LANES).copied()
+    }
+
+    /// Keys `16 * panel` and following of a head: `[width, 16]`.
+    pub(super) fn panel(&self, panel: usize, head: usize) -> &[f32] {
+        &self.panels[(panel * self.heads + head) * self.width * LANES..][..self.width * LANES]
+    }
+
+    /// Heads of keys.
+    pub(super) fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Values of a head.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+}
