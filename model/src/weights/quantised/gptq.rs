@@ -104,7 +104,8 @@ impl<B: AsRef<[u8]>> Gptq<B> {
         ];
         for (tensor, found, [rows, columns], bytes) in lengths {
             if rows.checked_mul(columns).and_then(|count| count.checked_mul(bytes)) != Some(found) {
-                let group = if parts.group_size.is_some() { format!(", groups of {group_size}") } else { String::new() };
+                let group =
+                    if parts.group_size.is_some() { format!(", groups of {group_size}") } else { String::new() };
                 return wrong(
                     tensor,
                     format!(

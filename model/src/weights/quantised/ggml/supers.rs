@@ -102,10 +102,9 @@ fn factors(block: &[u8]) -> [(f32, f32); 8] {
         // top of those of the first four.
         let (s, m) = match run.checked_sub(4) {
             None => (packed[run] & 63, packed[run + 4] & 63),
-            Some(run) => (
-                packed[run + 8] & 15 | packed[run] >> 6 << 4,
-                packed[run + 8] >> 4 | packed[run + 4] >> 6 << 4,
-            ),
+            Some(run) => {
+                (packed[run + 8] & 15 | packed[run] >> 6 << 4, packed[run + 8] >> 4 | packed[run + 4] >> 6 << 4)
+            }
         };
         (d * f32::from(s), least * f32::from(m))
     })
