@@ -1,8 +1,10 @@
 //! How likely is it, to a neural model?
 
 pub mod config;
+mod dtype;
 mod error;
 pub mod weights;
 
-pub use config::Config;
+pub use config::{Config, Description};
+pub use dtype::DType;
 pub use error::{Error, Result};

@@ -1,12 +1,27 @@
 //! What a model is made of: read from `config.json` or from a GGUF file's metadata, or known by name.
 
+mod check;
+mod gguf;
+mod hugging_face;
+mod named;
 mod qwen2_moe;
 mod rope;
+mod tensors;
 mod yuan;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 pub use qwen2_moe::{Qwen2Moe, SlidingWindow};
 pub use rope::{Rope, RopePrecision, Yarn};
+pub use tensors::Parameters;
 pub use yuan::{Router, Yuan, YuanMoe};
+
+use crate::{DType, Error, Result};
+
+/// Longest text of a configuration that is read; published ones have 1 to 3 KB.
+const MAX_BYTES: u64 = 8 << 20;
 
 /// The shape of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,4 +30,148 @@ pub enum Config {
     Yuan(Yuan),
     /// Qwen1.5-MoE and Qwen2-MoE.
     Qwen2Moe(Qwen2Moe),
+}
+
+/// A configuration, and what its file says beside the shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// The shape.
+    pub config: Config,
+    /// The type the weights are said to have.
+    pub dtype: Option<DType>,
+    /// How weights are said to be quantised.
+    pub quantization: Option<Quantization>,
+    /// The tokens a text ends with; Qwen's chat models have more than one, in `generation_config.json`.
+    pub eos: Vec<u32>,
+    /// The token batches are padded with.
+    pub pad: Option<u32>,
+    /// What was guessed, and how to say it instead.
+    pub warnings: Vec<String>,
+}
+
+/// GPTQ's groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantization {
+    /// Bits of a weight: 4 or 8.
+    pub bits: usize,
+    /// Inputs that share a scale.
+    pub group_size: usize,
+}
+
+impl Description {
+    /// Reads `config.json`, the one in a directory, or the metadata of a GGUF file. `generation_config.json` beside it adds
+    /// to `eos`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names a field that is unknown, missing, contradictory or asks for what is not implemented;
+    /// [`Error::Malformed`] if the file is no JSON object, or no GGUF file.
+    pub fn read(path: &Path) -> Result<Self> {
+        if path.extension().is_some_and(|extension| extension == "gguf") {
+            return gguf::open(path);
+        }
+        let path = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
+        if let (false, Some(gguf)) = (path.exists(), path.parent().and_then(gguf::only_in)) {
+            return gguf::open(&gguf);
+        }
+        let mut description = Self::from_json(&text(&path)?, &path)?;
+        let generation = path.with_file_name("generation_config.json");
+        if generation.exists() {
+            let object = json(&generation)?;
+            let ids = object
+                .get("eos_token_id")
+                .map_or(&[][..], |ids| ids.as_array().map_or(std::slice::from_ref(ids), |it| it));
+            let ids = ids.iter().filter_map(|id| id.as_u64()?.try_into().ok());
+            let more: Vec<u32> = ids.filter(|id| !description.eos.contains(id)).collect();
+            description.eos.extend(more);
+        }
+        Ok(description)
+    }
+
+    /// Reads the text of a `config.json`; `path` is named in errors.
+    ///
+    /// # Errors
+    /// As of [`Description::read`].
+    pub fn from_json(text: &str, path: &Path) -> Result<Self> {
+        hugging_face::read(text, path)
+    }
+
+    /// Reads the metadata of a GGUF file; `path` is named in errors.
+    ///
+    /// # Errors
+    /// As of [`Description::read`].
+    pub fn from_gguf(header: &yuan_gguf::Header, path: &Path) -> Result<Self> {
+        gguf::read(header, path)
+    }
+}
+
+impl Config {
+    /// The shape in `config.json`, the one in a directory, or the metadata of a GGUF file.
+    ///
+    /// # Errors
+    /// As of [`Description::read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        Ok(Description::read(path)?.config)
+    }
+
+    /// The shape in the text of a `config.json`; `path` is named in errors.
+    ///
+    /// # Errors
+    /// As of [`Description::read`].
+    pub fn from_json(text: &str, path: &Path) -> Result<Self> {
+        Ok(Description::from_json(text, path)?.config)
+    }
+
+    /// The text of a `config.json` that Hugging Face's class of this model reads, for weights of type `dtype`. Read
+    /// again it gives the same shape.
+    pub fn to_json(&self, dtype: DType) -> String {
+        hugging_face::write(self, dtype)
+    }
+
+    /// Layers.
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Yuan(config) => config.layers,
+            Self::Qwen2Moe(config) => config.layers,
+        }
+    }
+
+    /// Rows of the embedding.
+    pub fn vocab_size(&self) -> usize {
+        match self {
+            Self::Yuan(config) => config.vocab_size,
+            Self::Qwen2Moe(config) => config.vocab_size,
+        }
+    }
+
+    /// Width of the residual stream.
+    pub fn hidden_size(&self) -> usize {
+        match self {
+            Self::Yuan(config) => config.hidden_size,
+            Self::Qwen2Moe(config) => config.hidden_size,
+        }
+    }
+
+    /// Whether the output layer is the embedding.
+    pub fn tied_embeddings(&self) -> bool {
+        match self {
+            Self::Yuan(config) => config.tied_embeddings,
+            Self::Qwen2Moe(config) => config.tied_embeddings,
+        }
+    }
+}
+
+/// A text file of a bounded length.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
+    let mut text = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|source| Error::io("read", path, source))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Error::malformed(path, format!("it has more than {MAX_BYTES} bytes")));
+    }
+    String::from_utf8(text).map_err(|_| Error::malformed(path, "it is not UTF-8"))
+}
+
+/// A JSON file of a bounded length.
+pub(crate) fn json(path: &PathBuf) -> Result<serde_json::Value> {
+    serde_json::from_str(&text(path)?).map_err(|error| Error::malformed(path, format!("it is no JSON: {error}")))
 }

@@ -38,3 +38,11 @@ pub struct Yarn {
     /// By what cos and sin are multiplied. Default 0.1 ln(factor) + 1.
     pub attention_factor: f64,
 }
+
+impl Yarn {
+    /// The defaults for a context `factor` times as long as the original one.
+    pub fn new(factor: f64, original_positions: usize) -> Self {
+        let attention_factor = if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 };
+        Self { factor, original_positions, beta_fast: 32.0, beta_slow: 1.0, attention_factor }
+    }
+}
