@@ -1,1 +1,4 @@
 //! What a transformer does to numbers, on a CPU.
+
+pub mod exp;
+pub mod isa;
