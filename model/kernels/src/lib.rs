@@ -1,4 +1,5 @@
 //! What a transformer does to numbers, on a CPU.
 
 pub mod exp;
+pub mod gemm;
 pub mod isa;
