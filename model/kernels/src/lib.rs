@@ -4,19 +4,20 @@
 //! instruction set and any company a row has: each value is one chain of operations that IEEE 754 defines, in an order
 //! that depends on the shapes of the weights alone.
 
-mod activation;
 mod attention;
 pub mod exp;
+pub mod gemm;
 pub mod isa;
 mod norm;
 mod pairs;
 mod rope;
 mod router;
 mod rows;
+mod sigmoid;
 
-pub use activation::{Activated, sigmoid_gate, swiglu};
 pub use attention::{Attention, Columns, Keys, Sequence, attention};
 pub use norm::{add, rms_norm};
 pub use pairs::pairs;
 pub use rope::{Heads, rope};
 pub use router::{Weights, attention_router, top_k};
+pub use sigmoid::sigmoid_gate;

@@ -1,0 +1,39 @@
+//! y = x·Wᵀ for language models on a CPU: fast, and the same bits always.
+//!
+//! Every element of y is one chain of fused multiply-adds, `sum = fma(x[k], w[k], sum)` for k = 0, 1, … from 0, the bias, or
+//! what y held ([`Start`]). Vectors lie across outputs, never along k, and a sum is carried unbroken from block to block: no bit
+//! depends on the number of threads, on how many rows are computed together, on how the work is cut or on the CPU's
+//! instructions ([`crate::isa`]). Weights of 16 bits stand for the f32 they are.
+//!
+//! Work runs on the current rayon pool.
+
+mod buffer;
+mod drive;
+mod experts;
+mod matrix;
+mod tile;
+mod vector;
+mod widen;
+mod x;
+
+pub use drive::Start;
+pub use experts::{Chosen, experts, grouped};
+pub use matrix::{DType, Matrix, Rows};
+pub use x::{Gate, activate};
+
+use drive::{Segment, products};
+use x::Source;
+
+/// Outputs of a panel of packed weights.
+pub(crate) const PANEL: usize = 32;
+
+/// y `[rows, out]` from x `[rows, columns]` and W.
+///
+/// # Panics
+/// If x, y or the bias are of another length than W and the number of rows give.
+pub fn matmul(x: &[f32], w: &Matrix, start: Start, y: &mut [f32]) {
+    let rows = x.len() / w.columns();
+    assert_eq!(x.len(), rows * w.columns(), "{} values of x for rows of {}", x.len(), w.columns());
+    assert_eq!(y.len(), rows * w.out(), "{} values of y for {rows} rows of {}", y.len(), w.out());
+    products(Source { x, row_of: None, gate: None }, &[Segment { matrix: w, rows: 0..rows }], start, y);
+}

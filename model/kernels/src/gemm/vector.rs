@@ -1,0 +1,213 @@
+//! Vectors of f32 and what the kernels do to them, for each set of instructions.
+//!
+//! A fused multiply-add rounds once on every path; reading a weight of 16 bits is exact.
+
+use crate::gemm::PANEL;
+use half::{bf16, f16};
+
+/// A vector register of f32.
+///
+/// # Safety
+/// The methods may run only in functions compiled for the implementor's instructions, on a CPU that has them; pointers are
+/// valid for `LANES` values and need no alignment.
+pub(super) trait Vector: Copy {
+    /// Values in a vector.
+    const LANES: usize;
+    /// The value at `x` in every lane.
+    unsafe fn splat(x: *const f32) -> Self;
+    /// Consecutive values.
+    unsafe fn load(from: *const f32) -> Self;
+    /// Writes consecutive values.
+    unsafe fn store(self, to: *mut f32);
+    /// `self · w + sum`, rounded once.
+    unsafe fn mul_add(self, w: Self, sum: Self) -> Self;
+    /// Consecutive IEEE halves.
+    unsafe fn halves(from: *const u16) -> Self;
+    /// The even members of consecutive bf16 pairs.
+    unsafe fn even(from: *const u16) -> Self;
+    /// The odd members of consecutive bf16 pairs.
+    unsafe fn odd(from: *const u16) -> Self;
+}
+
+/// How the weights of a panel lie in memory: a panel is [`PANEL`] outputs.
+///
+/// # Safety
+/// As for [`Vector`]; `panel` is valid for row `k`, `column + LANES ≤ PANEL`.
+pub(super) trait Weights {
+    /// One weight.
+    type Element;
+    /// The weights of input `k` for the outputs from `column`; `odd` says whether `k` is odd.
+    unsafe fn load<V: Vector>(panel: *const Self::Element, k: usize, odd: bool, column: usize) -> V;
+}
+
+/// `[inputs, PANEL]` of f32.
+pub(super) struct F32;
+/// `[inputs, PANEL]` of IEEE halves.
+pub(super) struct F16;
+/// `[inputs / 2, PANEL, 2]` of bf16: the pairs that dot-product instructions eat, and the cheapest to widen.
+pub(super) struct Bf16;
+
+impl Weights for F32 {
+    type Element = f32;
+    #[inline(always)]
+    unsafe fn load<V: Vector>(panel: *const f32, k: usize, _: bool, column: usize) -> V {
+        // SAFETY: the trait's contract.
+        unsafe { V::load(panel.add(k * PANEL + column)) }
+    }
+}
+
+impl Weights for F16 {
+    type Element = u16;
+    #[inline(always)]
+    unsafe fn load<V: Vector>(panel: *const u16, k: usize, _: bool, column: usize) -> V {
+        // SAFETY: the trait's contract.
+        unsafe { V::halves(panel.add(k * PANEL + column)) }
+    }
+}
+
+impl Weights for Bf16 {
+    type Element = u16;
+    #[inline(always)]
+    unsafe fn load<V: Vector>(panel: *const u16, k: usize, odd: bool, column: usize) -> V {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let pairs = panel.add((k - odd as usize) * PANEL + 2 * column);
+            if odd { V::odd(pairs) } else { V::even(pairs) }
+        }
+    }
+}
+
+/// Eight lanes of plain code: NEON on aarch64, calls to `fmaf` on a bare x86-64.
+#[derive(Clone, Copy)]
+pub(super) struct Eight([f32; 8]);
+
+impl Vector for Eight {
+    const LANES: usize = 8;
+    #[inline(always)]
+    unsafe fn splat(x: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self([unsafe { *x }; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].mul_add(w.0[i], sum.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn halves(from: *const u16) -> Self {
+        // SAFETY: the trait's contract.
+        let bits = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
+        Self(bits.map(|bits| f16::from_bits(bits).to_f32()))
+    }
+    #[inline(always)]
+    unsafe fn even(from: *const u16) -> Self {
+        // SAFETY: the trait's contract.
+        let pairs = unsafe { from.cast::<[[u16; 2]; 8]>().read_unaligned() };
+        Self(pairs.map(|pair| bf16::from_bits(pair[0]).to_f32()))
+    }
+    #[inline(always)]
+    unsafe fn odd(from: *const u16) -> Self {
+        // SAFETY: the trait's contract.
+        let pairs = unsafe { from.cast::<[[u16; 2]; 8]>().read_unaligned() };
+        Self(pairs.map(|pair| bf16::from_bits(pair[1]).to_f32()))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    impl Vector for __m256 {
+        const LANES: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(x: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_broadcast_ss(&*x) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_fmadd_ps(self, w, sum) }
+        }
+        #[inline(always)]
+        unsafe fn halves(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn even(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_loadu_si256(from.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn odd(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+                _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(from.cast()), high))
+            }
+        }
+    }
+
+    impl Vector for __m512 {
+        const LANES: usize = 16;
+        #[inline(always)]
+        unsafe fn splat(x: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_set1_ps(*x) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_fmadd_ps(self, w, sum) }
+        }
+        #[inline(always)]
+        unsafe fn halves(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn even(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_loadu_si512(from.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn odd(from: *const u16) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+                _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(from.cast()), high))
+            }
+        }
+    }
+}
