@@ -14,6 +14,7 @@ mod rope;
 mod router;
 mod rows;
 mod sigmoid;
+mod softmax;
 
 pub use attention::{Attention, Columns, Keys, Sequence, attention};
 pub use norm::{add, rms_norm};
@@ -21,3 +22,4 @@ pub use pairs::pairs;
 pub use rope::{Heads, rope};
 pub use router::{Weights, attention_router, top_k};
 pub use sigmoid::sigmoid_gate;
+pub use softmax::Running;

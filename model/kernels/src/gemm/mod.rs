@@ -37,3 +37,15 @@ pub fn matmul(x: &[f32], w: &Matrix, start: Start, y: &mut [f32]) {
     assert_eq!(y.len(), rows * w.out(), "{} values of y for {rows} rows of {}", y.len(), w.out());
     products(Source { x, row_of: None, gate: None }, &[Segment { matrix: w, rows: 0..rows }], start, y);
 }
+
+/// The second product of an MLP: y `[rows, out]` from rows of x, `[gate.inputs(columns)]` each, that go through `gate` first.
+///
+/// # Panics
+/// If x or y are of another length than W and the number of rows give.
+pub fn matmul_gated(x: &[f32], gate: Gate, w: &Matrix, y: &mut [f32]) {
+    let inputs = gate.inputs(w.columns());
+    let rows = x.len() / inputs;
+    assert_eq!(x.len(), rows * inputs, "{} values of x for rows of {inputs}", x.len());
+    assert_eq!(y.len(), rows * w.out(), "{} values of y for {rows} rows of {}", y.len(), w.out());
+    products(Source { x, row_of: None, gate: Some(gate) }, &[Segment { matrix: w, rows: 0..rows }], Start::Zero, y);
+}
