@@ -1,10 +1,26 @@
 //! How likely is it, to a neural model?
 
+pub mod backend;
+mod batch;
+pub mod check;
 pub mod config;
 mod dtype;
+pub mod engine;
 mod error;
+mod model;
+pub mod perplexity;
+mod qwen2_moe;
+mod rope;
+mod transformer;
 pub mod weights;
+mod yuan;
 
+pub use batch::{Batch, first_keys_after_eod, positions_after_eod};
 pub use config::{Config, Description};
 pub use dtype::DType;
 pub use error::{Error, Result};
+pub use model::{Model, Options, Place};
+pub use qwen2_moe::Qwen2Moe;
+pub use rope::Angles;
+pub use transformer::{State, Trace, Traced, Transformer};
+pub use yuan::Yuan;

@@ -11,7 +11,7 @@ mod yuan;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use qwen2_moe::{Qwen2Moe, SlidingWindow};
 pub use rope::{Rope, RopePrecision, Yarn};
@@ -59,6 +59,12 @@ pub struct Quantization {
 }
 
 impl Description {
+    /// A shape of which no file says more.
+    pub fn of(config: Config) -> Self {
+        let eos = config.eod().into_iter().collect();
+        Self { config, dtype: None, quantization: None, eos, pad: None, warnings: Vec::new() }
+    }
+
     /// Reads `config.json`, the one in a directory, or the metadata of a GGUF file. `generation_config.json` beside it adds
     /// to `eos`.
     ///
@@ -151,6 +157,30 @@ impl Config {
         }
     }
 
+    /// The rotary embedding.
+    pub fn rope(&self) -> &Rope {
+        match self {
+            Self::Yuan(config) => &config.rope,
+            Self::Qwen2Moe(config) => &config.rope,
+        }
+    }
+
+    /// The token documents end with, if the configuration names it.
+    pub fn eod(&self) -> Option<u32> {
+        match self {
+            Self::Yuan(config) => Some(config.eod),
+            Self::Qwen2Moe(config) => config.eos.or(config.bos),
+        }
+    }
+
+    /// Longest sequence the model was trained for.
+    pub fn max_positions(&self) -> usize {
+        match self {
+            Self::Yuan(config) => config.max_positions,
+            Self::Qwen2Moe(config) => config.max_positions,
+        }
+    }
+
     /// Whether the output layer is the embedding.
     pub fn tied_embeddings(&self) -> bool {
         match self {
@@ -172,6 +202,6 @@ pub(crate) fn text(path: &Path) -> Result<String> {
 }
 
 /// A JSON file of a bounded length.
-pub(crate) fn json(path: &PathBuf) -> Result<serde_json::Value> {
+pub(crate) fn json(path: &Path) -> Result<serde_json::Value> {
     serde_json::from_str(&text(path)?).map_err(|error| Error::malformed(path, format!("it is no JSON: {error}")))
 }

@@ -118,8 +118,7 @@ fn it_is_a_softmax_over_what_a_row_sees() {
 #[test]
 fn company_decoding_and_instruction_sets_change_no_bit() {
     let texts = [5, 200, 1, 131, 64].map(|rows| Texts::new(rows, rows as u64, |_| 0));
-    let alone: Vec<Vec<f32>> =
-        texts.iter().map(|text| run_all(std::slice::from_ref(text), Some(150), 0)).collect();
+    let alone: Vec<Vec<f32>> = texts.iter().map(|text| run_all(std::slice::from_ref(text), Some(150), 0)).collect();
     for isa in Isa::all() {
         assert!(force(isa, || run_all(&texts, Some(150), 0)) == alone.concat(), "{isa:?}");
     }

@@ -1,0 +1,167 @@
+//! A loaded model, whatever it is and wherever it runs.
+
+use crate::backend::{Backend, Scored, Target};
+use crate::batch::Batch;
+use crate::transformer::{State, Traced, Transformer};
+use crate::{Error, Result};
+
+/// What a layer computed: its number, what it is, and the numbers, `[rows, width]`.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The layer.
+    pub layer: usize,
+    /// `input_norm_out`, `lfa_out`, `attn_out`, `post_norm_out`, `router_logits`, `mlp_out`…
+    pub name: &'static str,
+    /// The numbers.
+    pub values: Vec<f32>,
+}
+
+/// What can be asked of a loaded model.
+pub trait Engine: Send + Sync {
+    /// How well tokens are predicted by the rows before them.
+    ///
+    /// # Errors
+    /// If an id is not in the vocabulary, a target's row is not in the batch, or the device fails.
+    fn score(&self, batch: &Batch, targets: &[Target]) -> Result<Vec<Scored>>;
+
+    /// Logits of some rows, `[rows, vocab]`.
+    ///
+    /// # Errors
+    /// As for [`score`](Self::score).
+    fn logits(&self, batch: &Batch, rows: &[u32]) -> Result<Vec<f32>>;
+
+    /// Everything on the way of a batch, and its last activations as `final_hidden`.
+    ///
+    /// # Errors
+    /// As for [`score`](Self::score).
+    fn activations(&self, batch: &Batch) -> Result<Vec<Activation>>;
+
+    /// A session of some sequences that are read token by token.
+    fn session(&self, sequences: usize) -> Box<dyn Session + '_>;
+}
+
+/// Sequences that grow.
+pub trait Session {
+    /// Reads the next tokens of every sequence and returns the logits behind the last of each, `[sequences, vocab]`.
+    /// A sequence that gets no token gets no logits.
+    ///
+    /// # Errors
+    /// If there are not tokens for each sequence, an id is not in the vocabulary, or the device fails.
+    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>>;
+
+    /// Tokens read of a sequence.
+    fn tokens(&self, sequence: usize) -> usize;
+
+    /// What a layer remembers of a sequence, by name: `k_cache` and `v_cache`, `[heads, tokens, head width]`, and
+    /// `lf_memory`, the last row that localized filtering has read.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn memory(&self, sequence: usize, layer: usize) -> Result<Vec<(&'static str, Vec<f32>)>>;
+
+    /// Forgets a sequence, whose followers move up.
+    fn remove(&mut self, sequence: usize);
+}
+
+/// A model on its backend.
+pub(crate) struct Loaded<B: Backend> {
+    pub(crate) backend: B,
+    pub(crate) transformer: Box<dyn Transformer<B>>,
+}
+
+impl<B: Backend> Engine for Loaded<B> {
+    fn score(&self, batch: &Batch, targets: &[Target]) -> Result<Vec<Scored>> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let hidden = self.transformer.forward(&self.backend, batch, &mut [], None)?;
+        let rows: Vec<u32> = targets.iter().map(|target| target.row).collect();
+        let ids: Vec<u32> = targets.iter().map(|target| target.id).collect();
+        check_rows(batch, &rows)?;
+        let hidden = self.backend.rows(&hidden, &rows)?;
+        self.backend.score(&hidden, self.transformer.head(), &ids)
+    }
+
+    fn logits(&self, batch: &Batch, rows: &[u32]) -> Result<Vec<f32>> {
+        check_rows(batch, rows)?;
+        let hidden = self.transformer.forward(&self.backend, batch, &mut [], None)?;
+        self.backend.logits(&self.backend.rows(&hidden, rows)?, self.transformer.head())
+    }
+
+    fn activations(&self, batch: &Batch) -> Result<Vec<Activation>> {
+        let mut found = Vec::new();
+        let mut failed = None;
+        let mut trace = |layer, name, traced: Traced<'_, B>| match self.numbers(layer, name, traced) {
+            Ok(numbers) => found.extend(numbers),
+            Err(error) => failed = Some(error),
+        };
+        let hidden = self.transformer.forward(&self.backend, batch, &mut [], Some(&mut trace))?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let values = self.backend.to_vec(&hidden)?;
+        found.push(Activation { layer: self.transformer.layers(), name: "final_hidden", values });
+        Ok(found)
+    }
+
+    fn session(&self, sequences: usize) -> Box<dyn Session + '_> {
+        let layers = self.transformer.layers();
+        Box::new(Growing { model: self, states: (0..sequences).map(|_| State::new(layers)).collect() })
+    }
+}
+
+impl<B: Backend> Loaded<B> {
+    fn numbers(&self, layer: usize, name: &'static str, traced: Traced<'_, B>) -> Result<Vec<Activation>> {
+        match traced {
+            Traced::Array(array) => Ok(vec![Activation { layer, name, values: self.backend.to_vec(array)? }]),
+            Traced::Routes(routes) => {
+                let (ids, weights) = self.backend.routes_to_vec(routes)?;
+                let ids = ids.into_iter().map(|id| id as f32).collect();
+                Ok(vec![
+                    Activation { layer, name: "router_topk_idx", values: ids },
+                    Activation { layer, name: "router_topk_weight", values: weights },
+                ])
+            }
+        }
+    }
+}
+
+fn check_rows(batch: &Batch, rows: &[u32]) -> Result<()> {
+    match rows.iter().find(|row| **row as usize >= batch.len()) {
+        Some(row) => Err(Error::request(format!("row {row} is not in a batch of {}", batch.len()))),
+        None => Ok(()),
+    }
+}
+
+struct Growing<'a, B: Backend> {
+    model: &'a Loaded<B>,
+    states: Vec<State<B>>,
+}
+
+impl<B: Backend> Session for Growing<'_, B> {
+    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+        let mut batch = Batch::new();
+        let mut rows = Vec::new();
+        for (tokens, state) in tokens.iter().zip(&self.states) {
+            batch.push_after(state.tokens(), tokens);
+            if !tokens.is_empty() {
+                rows.push(batch.len() as u32 - 1);
+            }
+        }
+        let Loaded { backend, transformer } = self.model;
+        let hidden = transformer.forward(backend, &batch, &mut self.states, None)?;
+        backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())
+    }
+
+    fn tokens(&self, sequence: usize) -> usize {
+        self.states[sequence].tokens()
+    }
+
+    fn memory(&self, sequence: usize, layer: usize) -> Result<Vec<(&'static str, Vec<f32>)>> {
+        self.model.backend.memory_to_vec(self.states[sequence].layer(layer))
+    }
+
+    fn remove(&mut self, sequence: usize) {
+        self.states.remove(sequence);
+    }
+}

@@ -1,0 +1,170 @@
+//! A model as it is opened: its configuration, its weights on a device, and what was odd about its files.
+
+use std::path::Path;
+
+use candle_core::Device as CandleDevice;
+
+use crate::backend::{Backend, Cpu, Device};
+use crate::config::Description;
+use crate::engine::{Engine, Loaded};
+use crate::qwen2_moe::Qwen2Moe;
+use crate::transformer::Transformer;
+use crate::weights::Weights;
+use crate::yuan::Yuan;
+use crate::{Config, DType, Error, Result};
+
+/// Where a model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// The first GPU if this program was built for one and finds it, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU, by its number.
+    Cuda(usize),
+    /// The CPU, by the operations that GPUs run: slow, and there to compare with.
+    Candle,
+}
+
+/// How a model is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Where it runs.
+    pub place: Place,
+    /// The type of its weights in memory. Default: that of the files; bf16 for quantised ones on a GPU.
+    pub dtype: Option<DType>,
+    /// Whether quantised weights are widened when the model is opened: more memory, and faster for few tokens. On a CPU they stay as
+    /// they are by default.
+    pub widen: bool,
+}
+
+/// A model ready to run.
+pub struct Model {
+    description: Description,
+    engine: Box<dyn Engine>,
+    place: String,
+    dtype: DType,
+    unexpected: Vec<String>,
+}
+
+impl Model {
+    /// Opens a directory of Hugging Face's or a GGUF file. `on_layer` is called with the layers loaded and all of them.
+    ///
+    /// # Errors
+    /// If the configuration or a file is unreadable or damaged, a tensor is missing or of another shape than the
+    /// configuration asks for, or the device is not there or has no room.
+    pub fn open(path: &Path, options: Options, on_layer: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+        let description = Description::read(path)?;
+        let weights = Weights::open(path)?;
+        Self::load(description, &weights, options, on_layer)
+    }
+
+    /// A model of a known shape with random weights, to measure speed and memory with.
+    ///
+    /// # Errors
+    /// If the device is not there or has no room.
+    pub fn random(config: Config, seed: u64, options: Options, on_layer: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+        let dtype = options.dtype.unwrap_or(DType::BF16);
+        let weights = Weights::random(&config, seed, dtype);
+        Self::load(Description::of(config), &weights, options, on_layer)
+    }
+
+    fn load(
+        description: Description,
+        weights: &Weights,
+        options: Options,
+        on_layer: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let dtype = options.dtype.or(description.dtype).unwrap_or(DType::F32);
+        let device = match options.place {
+            Place::Cpu => None,
+            Place::Auto => gpu(0).ok(),
+            Place::Cuda(number) => Some(gpu(number)?),
+            Place::Candle => Some((CandleDevice::Cpu, "candle".to_owned())),
+        };
+        let (engine, place) = match device {
+            None => {
+                let cpu = Cpu { dtype: packed(dtype), keep_quantised: !options.widen };
+                (transformer(&description.config, weights, cpu, on_layer)?, "cpu".to_owned())
+            }
+            Some((device, name)) => {
+                let device = Device::new(device, tensors(dtype));
+                (transformer(&description.config, weights, device, on_layer)?, name)
+            }
+        };
+        let unexpected = weights.unexpected().into_iter().map(str::to_owned).collect();
+        Ok(Self { description, engine, place, dtype, unexpected })
+    }
+
+    /// The shape.
+    pub fn config(&self) -> &Config {
+        &self.description.config
+    }
+
+    /// What the files say beside the shape.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What it can be asked.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// Where it runs: `cpu`, `cuda:0`…
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The type of its weights in memory, but for quantised ones on a CPU.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Tensors of the files that the model has no use for.
+    pub fn unexpected(&self) -> &[String] {
+        &self.unexpected
+    }
+}
+
+/// A GPU and its name.
+fn gpu(number: usize) -> Result<(CandleDevice, String)> {
+    if !candle_core::utils::cuda_is_available() {
+        return Err(Error::request(format!(
+            "`cuda:{number}` cannot be used: this program was built without the feature `cuda`"
+        )));
+    }
+    Ok((CandleDevice::new_cuda(number)?, format!("cuda:{number}")))
+}
+
+fn transformer<B: Backend>(
+    config: &Config,
+    weights: &Weights,
+    backend: B,
+    on_layer: &mut dyn FnMut(usize, usize),
+) -> Result<Box<dyn Engine>> {
+    let layers = config.layers();
+    let mut on_layer = |number: usize| on_layer(number + 1, layers);
+    let transformer: Box<dyn Transformer<B>> = match config {
+        Config::Yuan(config) => Box::new(Yuan::load(config.clone(), weights, &backend, &mut on_layer)?),
+        Config::Qwen2Moe(config) => Box::new(Qwen2Moe::load(config.clone(), weights, &backend, &mut on_layer)?),
+    };
+    Ok(Box::new(Loaded { backend, transformer }))
+}
+
+fn packed(dtype: DType) -> yuan_kernels::gemm::DType {
+    match dtype {
+        DType::F32 => yuan_kernels::gemm::DType::F32,
+        DType::F16 => yuan_kernels::gemm::DType::F16,
+        DType::BF16 => yuan_kernels::gemm::DType::Bf16,
+    }
+}
+
+fn tensors(dtype: DType) -> candle_core::DType {
+    match dtype {
+        DType::F32 => candle_core::DType::F32,
+        DType::F16 => candle_core::DType::F16,
+        DType::BF16 => candle_core::DType::BF16,
+    }
+}

@@ -1,0 +1,120 @@
+//! How likely documents are.
+
+mod windows;
+
+pub use windows::{Window, Windows};
+
+use crate::Result;
+use crate::backend::{Scored, Target};
+use crate::batch::Batch;
+use crate::engine::Engine;
+
+/// How likely one document is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentScore {
+    /// Sum of the natural logarithms of its tokens' probabilities.
+    pub log_prob: f64,
+    /// Tokens predicted.
+    pub tokens: u64,
+    /// Tokens predicted that no other was more likely than.
+    pub greedy_tokens: u64,
+}
+
+impl DocumentScore {
+    /// e to the mean of the negative logarithms; `None` for a document of which nothing was predicted.
+    pub fn perplexity(&self) -> Option<f64> {
+        (self.tokens > 0).then(|| libm::exp(-self.log_prob / self.tokens as f64))
+    }
+
+    /// Bits the model needs for each byte of a text of so many bytes; `None` for none.
+    pub fn bits_per_byte(&self, bytes: u64) -> Option<f64> {
+        (bytes > 0 && self.tokens > 0).then(|| -self.log_prob / std::f64::consts::LN_2 / bytes as f64)
+    }
+
+    fn add(&mut self, scored: Scored) {
+        self.log_prob += f64::from(scored.log_prob);
+        self.tokens += 1;
+        self.greedy_tokens += u64::from(scored.is_greedy);
+    }
+}
+
+/// How documents are read.
+#[derive(Clone, Debug)]
+pub struct Scoring {
+    /// What stands before each document, so that its first token is predicted as well; usually the end of a document.
+    pub prefix: Option<u32>,
+    /// How long documents are cut.
+    pub windows: Windows,
+    /// Tokens the model reads at once; a window that is longer is read alone.
+    pub batch_tokens: usize,
+}
+
+/// Scores documents, in their order. `on_token`, if given, gets the document's number, the token's number in it and
+/// how well it was predicted, token by token.
+///
+/// Documents are laid end to end without padding and see only themselves: a document gets the same score in any
+/// company. Memory: activations of `batch_tokens` tokens, or of the longest window.
+///
+/// # Errors
+/// If an id is not in the model's vocabulary, or the device fails.
+pub fn score(
+    engine: &dyn Engine,
+    documents: &[&[u32]],
+    scoring: &Scoring,
+    mut on_token: Option<&mut dyn FnMut(usize, usize, Scored)>,
+) -> Result<Vec<DocumentScore>> {
+    let mut scores = vec![DocumentScore::default(); documents.len()];
+    let mut pending = Pending::default();
+    let mut take = |pending: &mut Pending| -> Result<()> {
+        let scored = engine.score(&pending.batch, &pending.targets)?;
+        for ((document, token), scored) in pending.places.iter().zip(scored) {
+            scores[*document].add(scored);
+            if let Some(on_token) = &mut on_token {
+                on_token(*document, *token, scored);
+            }
+        }
+        pending.clear();
+        Ok(())
+    };
+    let mut text = Vec::new();
+    for (number, document) in documents.iter().enumerate() {
+        text.clear();
+        text.extend(scoring.prefix);
+        text.extend_from_slice(document);
+        let prefix = usize::from(scoring.prefix.is_some());
+        for window in scoring.windows.of(text.len()) {
+            if !pending.batch.is_empty() && pending.batch.len() + window.inputs.len() > scoring.batch_tokens {
+                take(&mut pending)?;
+            }
+            pending.push(&text, &window, number, prefix);
+        }
+    }
+    take(&mut pending)?;
+    Ok(scores)
+}
+
+/// Windows that wait to be read.
+#[derive(Default)]
+struct Pending {
+    batch: Batch,
+    targets: Vec<Target>,
+    /// The document of each target and its place there.
+    places: Vec<(usize, usize)>,
+}
+
+impl Pending {
+    fn push(&mut self, text: &[u32], window: &Window, document: usize, prefix: usize) {
+        let first_row = self.batch.len() + (window.targets.start - 1 - window.inputs.start);
+        self.batch.push(&text[window.inputs.clone()]);
+        for (row, place) in (first_row..).zip(window.targets.clone()) {
+            self.targets.push(Target { row: row as u32, id: text[place] });
+            self.places.push((document, place - prefix));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.batch.clear();
+        self.targets.clear();
+        self.places.clear();
+    }
+}
