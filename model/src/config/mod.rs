@@ -11,7 +11,7 @@ mod yuan;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use qwen2_moe::{Qwen2Moe, SlidingWindow};
 pub use rope::{Rope, RopePrecision, Yarn};
@@ -172,6 +172,6 @@ pub(crate) fn text(path: &Path) -> Result<String> {
 }
 
 /// A JSON file of a bounded length.
-pub(crate) fn json(path: &PathBuf) -> Result<serde_json::Value> {
+pub(crate) fn json(path: &Path) -> Result<serde_json::Value> {
     serde_json::from_str(&text(path)?).map_err(|error| Error::malformed(path, format!("it is no JSON: {error}")))
 }
