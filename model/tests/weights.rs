@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use yuan_model::weights::quantised::ggml;
 use yuan_model::weights::{Kind, Tensor, Weights, write_safetensors};
 use yuan_model::{Config, DType};
 
@@ -53,6 +54,8 @@ fn files_of_transformers_and_torch_are_read_bit_for_bit() {
         ("torch_single", true, Kind::F32),
         ("torch_shards", true, Kind::F16),
         ("stages", false, Kind::F32),
+        ("gguf", true, Kind::Ggml(ggml::Kind::Q4_0)),
+        ("gguf_split", true, Kind::Ggml(ggml::Kind::Q8_0)),
     ] {
         let folder = fixtures().join(name);
         let weights = Weights::open(&folder).unwrap();
@@ -64,6 +67,58 @@ fn files_of_transformers_and_torch_are_read_bit_for_bit() {
         assert_eq!(weights.tensors().next().unwrap().1.kind(), kind);
         assert_golden(&folder, &weights);
     }
+}
+
+#[test]
+fn metadata_of_gguf_is_a_configuration() {
+    let read = |folder: &str| match Config::read(&fixtures().join(folder)).unwrap() {
+        Config::Qwen2Moe(config) => config,
+        other => panic!("{other:?}"),
+    };
+    let config = read("gguf");
+    let sizes = [config.vocab_size, config.hidden_size, config.layers, config.heads, config.kv_heads, config.head_dim];
+    assert_eq!(sizes, [40, 64, 2, 4, 2, 16]);
+    let experts = [config.experts, config.top_k, config.expert_width, config.shared_expert_width];
+    assert_eq!(experts, [3, 2, 32, 96]);
+    assert_eq!((config.rms_norm_eps, config.rope.base, config.max_positions), (1e-6, 1e6, 256));
+    assert_eq!((config.tied_embeddings, config.qkv_bias, config.norm_topk_prob), (false, true, false));
+    assert_eq!((config.bos, config.eos, config.rope.yarn), (Some(38), Some(39), None));
+    let split = read("gguf_split");
+    let yarn = split.rope.yarn.unwrap();
+    assert_eq!((yarn.factor, yarn.original_positions, split.tied_embeddings), (4.0, 64, true));
+}
+
+/// A layer of 32 inputs, 8 outputs and 4 bits, in groups of 16: integers 9, zeros 7, scales 0.5.
+fn gptq_layer(scales: [usize; 2]) -> Vec<u8> {
+    let part = |name: &str, dtype: &str, shape: [usize; 2], data: [usize; 2]| {
+        format!(r#""m.{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":{data:?}}}"#)
+    };
+    let parts = [
+        part("qweight", "I32", [4, 8], [0, 128]),
+        part("qzeros", "I32", [2, 1], [128, 136]),
+        part("scales", "F16", scales, [136, 168]),
+        r#""n.weight":{"dtype":"F16","shape":[1],"data_offsets":[168,170]}"#.to_owned(),
+    ];
+    let mut bytes = file(&format!("{{{}}}", parts.join(",")), 0);
+    bytes.extend([0x99; 128]);
+    bytes.extend([0x77; 8]);
+    bytes.extend([0x00, 0x38].repeat(17));
+    bytes
+}
+
+#[test]
+fn the_tensors_of_gptq_are_one_matrix() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gptq_model-4bit-128g.safetensors");
+    fs::write(&path, gptq_layer([2, 8])).unwrap();
+    let weights = Weights::open(folder.path()).unwrap();
+    assert!(weights.names().eq(["m.weight", "n.weight"]));
+    let tensor = weights.get("m.weight", &[8, 32]).unwrap();
+    // Zeros are stored less 1: 0.5 (9 - 8).
+    assert_eq!((tensor.to_vec(), tensor.kind()), (vec![0.5; 256], Kind::Gptq { bits: 4 }));
+    fs::write(&path, gptq_layer([4, 4])).unwrap();
+    let error = Weights::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("tensor `m.scales` is [4, 4], and there are 2 groups and 8 outputs"), "{error}");
 }
 
 #[test]
