@@ -13,7 +13,9 @@
 
 mod bytes;
 mod canonical;
+pub(crate) mod gguf;
 mod open;
+pub(crate) mod pickle;
 pub mod quantised;
 mod random;
 mod safetensors;
