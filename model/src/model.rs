@@ -1,6 +1,7 @@
 //! A model as it is opened: its configuration, its weights on a device, and what was odd about its files.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use candle_core::Device as CandleDevice;
 
@@ -25,6 +26,23 @@ pub enum Place {
     Cuda(usize),
     /// The CPU, by the operations that GPUs run: slow, and there to compare with.
     Candle,
+}
+
+impl FromStr for Place {
+    type Err = Error;
+
+    /// `auto`, `cpu`, `candle`, `cuda` or `cuda:1`.
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "candle" => Ok(Self::Candle),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => name.strip_prefix("cuda:").and_then(|number| number.parse().ok()).map(Self::Cuda).ok_or_else(|| {
+                Error::request(format!("`{name}` is no device: there are `auto`, `cpu`, `cuda:0`, `cuda:1`…"))
+            }),
+        }
+    }
 }
 
 /// How a model is opened.
