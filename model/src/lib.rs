@@ -1,6 +1,7 @@
 //! How likely is it, to a neural model?
 
 pub mod config;
+pub mod convert;
 mod dtype;
 mod error;
 pub mod weights;
