@@ -4,6 +4,7 @@ pub mod backend;
 mod batch;
 pub mod check;
 pub mod config;
+pub mod convert;
 mod dtype;
 pub mod engine;
 mod error;

@@ -19,7 +19,7 @@ pub(crate) mod pickle;
 pub mod quantised;
 mod random;
 mod safetensors;
-mod stored;
+pub(crate) mod stored;
 mod tensor;
 mod write;
 
@@ -29,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use tensor::{Kind, Tensor};
 pub use write::write_safetensors;
+pub(crate) use write::write_whole;
 
 use canonical::Canonical;
 
