@@ -8,6 +8,7 @@ pub mod convert;
 mod dtype;
 pub mod engine;
 mod error;
+pub mod generate;
 mod model;
 pub mod perplexity;
 mod qwen2_moe;
