@@ -134,7 +134,9 @@ mod tests {
     fn every_path_moves_every_number_and_touches_no_other() {
         let x: Vec<f32> = (0..32 * 70).map(|i| i as f32).collect();
         for isa in Isa::all() {
-            for (rows, columns, stride) in [(1, 70, 1), (5, 16, 6), (8, 33, 8), (14, 70, 14), (16, 48, 20), (31, 35, 32)] {
+            for (rows, columns, stride) in
+                [(1, 70, 1), (5, 16, 6), (8, 33, 8), (14, 70, 14), (16, 48, 20), (31, 35, 32)]
+            {
                 let pointers: Vec<*const f32> = (0..rows).map(|r| x[r * columns..].as_ptr()).collect();
                 let mut to = vec![-1.0; columns * stride];
                 // SAFETY: the rows are `columns` long each, `to` is columns · stride.
