@@ -1,27 +1,29 @@
 //! Blocks of 32 weights: an f16 scale `d`, in some formats an f16 least value `m`, then the integers.
 
-use super::{part, scale};
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use super::{part, run, scale};
 
 /// `d`, 16 bytes of two weights each: `d (q - 8)`.
 #[inline(always)]
 pub fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
+    one_block_at_a_time();
     let d = scale(block, 0);
-    let (low, high) = out.split_at_mut(16);
-    for ((q, low), high) in part::<16>(block, 2).iter().zip(low).zip(high) {
-        *low = d * (i32::from(q & 15) - 8) as f32;
-        *high = d * (i32::from(q >> 4) - 8) as f32;
-    }
+    let q: &[u8; 16] = part(block, 2);
+    let weight = |q: u8| d * (i32::from(q) - 8) as f32;
+    *run(out, 0) = q.map(|q| weight(q & 15));
+    *run(out, 16) = q.map(|q| weight(q >> 4));
 }
 
 /// `d`, `m`, 16 bytes of two weights each: `d q + m`.
 #[inline(always)]
 pub fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
+    one_block_at_a_time();
     let (d, m) = (scale(block, 0), scale(block, 2));
-    let (low, high) = out.split_at_mut(16);
-    for ((q, low), high) in part::<16>(block, 4).iter().zip(low).zip(high) {
-        *low = d * f32::from(q & 15) + m;
-        *high = d * f32::from(q >> 4) + m;
-    }
+    let q: &[u8; 16] = part(block, 4);
+    let weight = |q: u8| d * f32::from(q) + m;
+    *run(out, 0) = q.map(|q| weight(q & 15));
+    *run(out, 16) = q.map(|q| weight(q >> 4));
 }
 
 /// `d`, 32 fifth bits, 16 bytes of two weights each: `d (q - 16)`.
@@ -51,6 +53,12 @@ pub fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     for (q, out) in part::<32>(block, 2).iter().zip(out) {
         *out = d * f32::from(*q as i8);
     }
+}
+
+/// Keeps LLVM from making vectors of the same weight of many blocks, which it would gather byte by byte. No instruction.
+#[inline(always)]
+fn one_block_at_a_time() {
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Integers of 5 bits: the fifth of weight `j` is bit `j` of `high`.
