@@ -117,6 +117,11 @@ fn hostile_templates_end_in_errors() {
         "{{ 'a' * 99999999999 }}",
         "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
         "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(9999) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = [ns.x] %}\
+         {% endfor %}{% endfor %}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = {'a': ns.x} %}\
+         {% endfor %}{% endfor %}",
         "{{ messages[0].content.nothing.more }}",
         "{{ 1 // 0 }}",
         "{% include 'chat' %}",
@@ -127,8 +132,22 @@ fn hostile_templates_end_in_errors() {
         let ours = problem(source).unwrap_err();
         assert!(ours.starts_with("the chat template "), "{source}: {ours}");
     }
-    let nested = format!("{}1{}", "{{ (".repeat(1), ")".repeat(1)) + " }}";
-    assert_eq!(problem(&nested).unwrap(), "1");
-    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000));
+    let sum = |terms: usize| problem(&format!("{{{{ 0{} }}}}", "+1".repeat(terms)));
+    assert_eq!(sum(30_000).unwrap(), "30000");
+    assert_eq!(sum(40_000).unwrap_err(), "the chat template is longer than 65536 bytes");
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(30_000), ")".repeat(30_000));
     assert!(problem(&deep).unwrap_err().starts_with("the chat template is no Jinja"));
+}
+
+#[test]
+fn long_chats_have_fuel() {
+    for case in fixture("chat.json").as_array().unwrap().iter().filter(|case| case["prompt"].is_string()) {
+        let messages = case["messages"].as_array().unwrap();
+        if case["name"] != "everything" && messages[0]["role"] == "user" && messages.len() == 2 {
+            let template = ChatTemplate::new(case["template"].as_str().unwrap()).unwrap();
+            let messages = vec![messages.as_slice(); 5_000].concat();
+            let prompt = template.render(&messages, &options(case)).unwrap();
+            assert!(prompt.matches("Hello there!").count() == 5_000, "{}", case["name"]);
+        }
+    }
 }

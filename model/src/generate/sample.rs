@@ -156,7 +156,7 @@ impl Sampler {
         let least = self.least();
         for (id, score) in (0..).zip(&self.scores) {
             if *score >= least {
-                self.kept.push(Kept { id, probability: libm::exp(f64::from(score - greatest)) });
+                self.kept.push(Kept { id, probability: libm::exp(f64::from(*score) - f64::from(greatest)) });
             }
         }
         if self.sampling.top_p < 1.0 {

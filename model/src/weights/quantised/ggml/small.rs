@@ -67,8 +67,8 @@ fn five_bits(high: &[u8; 4], low: &[u8; 16]) -> [i32; 32] {
     let high = u32::from_le_bytes(*high);
     let mut q = [0; 32];
     for j in 0..16 {
-        q[j] = i32::from(low[j] & 15) | (high >> j & 1) as i32 * 16;
-        q[j + 16] = i32::from(low[j] >> 4) | (high >> (j + 16) & 1) as i32 * 16;
+        q[j] = i32::from(low[j] & 15) | ((high >> j & 1) as i32) << 4;
+        q[j + 16] = i32::from(low[j] >> 4) | ((high >> (j + 16) & 1) as i32) << 4;
     }
     q
 }
