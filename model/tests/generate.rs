@@ -123,6 +123,7 @@ fn hostile_templates_end_in_errors() {
         "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = {'a': ns.x} %}\
          {% endfor %}{% endfor %}",
         "{{ messages[0].content.nothing.more }}",
+        "{{ messages|tojson(indent=999999999999) }}",
         "{{ 1 // 0 }}",
         "{% include 'chat' %}",
         "{% for",

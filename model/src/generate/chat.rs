@@ -207,6 +207,9 @@ impl std::io::Write for Prompt {
 /// Python's `json.dumps` with the options that transformers hands on.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent = options.get::<Option<usize>>("indent")?;
+    if indent.is_some_and(|indent| indent > 100) {
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "`tojson` indents by at most 100"));
+    }
     let separators = options.get::<Option<Vec<String>>>("separators")?;
     let (item, key) = match separators.as_deref() {
         None => (if indent.is_some() { "," } else { ", " }, ": "),
