@@ -11,13 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
 
-use crate::perplexity::{DocumentScore, Scoring, Windows, score};
+use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
 use crate::{Description, Model, Options, Place};
 
 const NAME: &str = "moe";
-/// Longest window, in tokens, unless a setting asks for more: what is further back hardly helps to predict.
-const DEFAULT_WINDOW: usize = 4096;
 
 /// Turns text into the model's tokens.
 pub trait Encode: Send + Sync {
@@ -165,7 +163,8 @@ impl MoeConfig {
             _ => {}
         }
         let options = Options { place: place(&self.device)?, dtype: self.dtype()?, widen: false };
-        let scoring = self.scoring(&description)?;
+        let scoring = Scoring::of(&description, &self.prefix, self.window, self.stride, self.batch_tokens)
+            .map_err(|error| failed(&error))?;
         Ok(Moe { config: self, encoder, options, scoring, model: OnceLock::new(), turn: Mutex::default() })
     }
 
@@ -173,33 +172,6 @@ impl MoeConfig {
         let Some(name) = &self.dtype else { return Ok(None) };
         let known = crate::DType::from_name(name);
         known.map(Some).ok_or_else(|| wrong(format!("`dtype` is `{name}`: it is `fp32`, `bf16` or `fp16`"), None))
-    }
-
-    fn scoring(&self, description: &Description) -> Result<Scoring> {
-        let prefix = match self.prefix.as_str() {
-            "none" => None,
-            "eod" => Some(description.config.eod().ok_or_else(|| {
-                wrong(
-                    "the model names no token that documents end with",
-                    Some("set `prefix` to an id or `none`".into()),
-                )
-            })?),
-            id => {
-                let number = id.parse().ok().filter(|id| (*id as usize) < description.config.vocab_size());
-                Some(number.ok_or_else(|| {
-                    wrong(format!("`prefix` is `{id}`: it is `eod`, `none` or an id of the vocabulary"), None)
-                })?)
-            }
-        };
-        let longest = description.config.max_positions();
-        if self.window > longest {
-            let problem = format!("`window` is {}, and the model was trained for {longest} positions", self.window);
-            return Err(wrong(problem, Some("take a smaller one; 0 is the largest that fits, up to 4096".into())));
-        }
-        let window = if self.window == 0 { longest.min(DEFAULT_WINDOW) } else { self.window };
-        let stride = if self.stride == 0 { window.div_ceil(2) } else { self.stride };
-        let windows = Windows::new(window, stride).map_err(|error| failed(&error))?;
-        Ok(Scoring { prefix, windows, batch_tokens: self.batch_tokens.max(1) })
     }
 
     /// The checks that documents of a language are held to.

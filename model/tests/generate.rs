@@ -78,6 +78,7 @@ fn texts_stop_one_by_one() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn prompts_that_cannot_be_continued_are_errors() {
     let model = model("yuan-moe-tiny", Place::Cpu);
     for prompt in [vec![], vec![1; 128], vec![1, 9999]] {
@@ -87,4 +88,82 @@ fn prompts_that_cannot_be_continued_are_errors() {
     let long = vec![1; 120];
     let found = generate(model.engine(), &[long], &how(Sampling::greedy(), 50), &piece, &mut |_, _| {}).unwrap();
     assert_eq!((found[0].ids.len(), found[0].stopped), (8, Stopped::Length));
+=======
+fn templates_of_tokenizer_configs() {
+    let path = Path::new("tokenizer_config.json");
+    let read = |json: &str| ChatTemplate::from_tokenizer_config(json, path);
+    let hello = [Message::new("user", "hello")];
+    let render = |template: ChatTemplate| template.render(&hello, &RenderOptions::default()).unwrap();
+    let template = read(
+        r#"{"chat_template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ unk_token }}.",
+            "bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}, "unk_token": null}"#,
+    );
+    assert_eq!(render(template.unwrap().unwrap()), "<s>hello</s>.");
+    let several =
+        read(r#"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#);
+    assert_eq!(render(several.unwrap().unwrap()), "d");
+    assert!(read(r#"{"bos_token": "<s>"}"#).unwrap().is_none());
+    let problem = |json: &str| read(json).unwrap_err().to_string();
+    assert_eq!(
+        problem(r#"{"chat_template": 3}"#),
+        "`tokenizer_config.json`: field `chat_template` is neither a string nor a list of templates"
+    );
+    assert_eq!(
+        problem(r#"{"chat_template": [{"name": "a", "template": "x"}, {"name": "b"}]}"#),
+        "`tokenizer_config.json`: field `chat_template` names no template \"default\""
+    );
+    assert!(problem(r#"{"chat_template": "{% if %}"}"#).contains("the chat template is no Jinja: "));
+    assert!(problem("[]").starts_with("`tokenizer_config.json` is damaged"));
+}
+
+#[test]
+fn hostile_templates_end_in_errors() {
+    let problem = |source: &str| {
+        let template = ChatTemplate::new(source).map_err(|error| error.to_string());
+        template
+            .and_then(|t| t.render(&[Message::new("user", "x")], &RenderOptions::default()).map_err(|e| e.to_string()))
+    };
+    for source in [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}",
+        "{% for a in range(10000) %}{{ 'aaaaaaaaaa' * 1000 }}{% endfor %}",
+        "{{ 'a' * 99999999999 }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(9999) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = [ns.x] %}\
+         {% endfor %}{% endfor %}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = {'a': ns.x} %}\
+         {% endfor %}{% endfor %}",
+        "{{ messages[0].content.nothing.more }}",
+        "{{ messages|tojson(indent=999999999999) }}",
+        "{{ 1 // 0 }}",
+        "{% include 'chat' %}",
+        "{% for",
+        "{{ raise_exception(1) }}",
+        "{{ strftime_now('%Q') }}",
+    ] {
+        let ours = problem(source).unwrap_err();
+        assert!(ours.starts_with("the chat template "), "{source}: {ours}");
+    }
+    let sum = |terms: usize| problem(&format!("{{{{ 0{} }}}}", "+1".repeat(terms)));
+    assert_eq!(sum(30_000).unwrap(), "30000");
+    assert_eq!(sum(40_000).unwrap_err(), "the chat template is longer than 65536 bytes");
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(30_000), ")".repeat(30_000));
+    assert!(problem(&deep).unwrap_err().starts_with("the chat template is no Jinja"));
+>>>>>>> work-quant
+}
+
+#[test]
+fn long_chats_have_fuel() {
+    for case in fixture("chat.json").as_array().unwrap().iter().filter(|case| case["prompt"].is_string()) {
+        let messages = case["messages"].as_array().unwrap();
+        if case["name"] != "everything" && messages[0]["role"] == "user" && messages.len() == 2 {
+            let template = ChatTemplate::new(case["template"].as_str().unwrap()).unwrap();
+            let messages = vec![messages.as_slice(); 5_000].concat();
+            let prompt = template.render(&messages, &options(case)).unwrap();
+            assert!(prompt.matches("Hello there!").count() == 5_000, "{}", case["name"]);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A tensor whose rows are read as f32.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,20 @@ pub enum Kind {
     },
     /// Drawn on demand.
     Random,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F64 => formatter.write_str("float64"),
+            Self::F32 => formatter.write_str("float32"),
+            Self::F16 => formatter.write_str("float16"),
+            Self::BF16 => formatter.write_str("bfloat16"),
+            Self::Ggml(kind) => formatter.write_str(kind.name()),
+            Self::Gptq { bits } => write!(formatter, "GPTQ int{bits}"),
+            Self::Random => formatter.write_str("random"),
+        }
+    }
 }
 
 /// A tensor in a file, or made of such. Cheap to clone; keeps its file mapped.
