@@ -7,8 +7,8 @@ use crate::{Error, Result};
 
 /// Most parameters that are believed: 64 times the largest model there is.
 const MAX_PARAMETERS: u64 = 1 << 46;
-/// Most tensors that are believed.
-const MAX_TENSORS: u64 = 1 << 20;
+/// Most tensors that are believed: large models have 50,000.
+const MAX_TENSORS: u64 = 1 << 18;
 
 impl Config {
     /// Refuses shapes that contradict themselves; `path` is named in errors.
