@@ -1,7 +1,7 @@
 //! Files with damage drawn at random, through everything that reads them: an error or the numbers there are, no panic, and
 //! no more memory than files of some KB can need.
 //!
-//! `YUAN_FUZZ_CASES=20000 cargo test -p yuan-model --test hostile` for a long run; 4000 cases otherwise.
+//! `YUAN_FUZZ_CASES=20000 cargo test -p yuan-model --test hostile` for a long run; 2000 cases otherwise.
 #![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -49,7 +49,7 @@ static ALLOCATOR: Counting = Counting;
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn cases() -> u64 {
-    std::env::var("YUAN_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4000)
+    std::env::var("YUAN_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
 }
 
 fn fixtures() -> PathBuf {

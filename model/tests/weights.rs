@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use yuan_model::weights::quantised::ggml;
 use yuan_model::weights::{Kind, Tensor, Weights, write_safetensors};
@@ -39,6 +40,11 @@ fn assert_golden(folder: &Path, weights: &Weights) {
         for (number, expected) in numbers.chunks(tensor.columns()).enumerate() {
             tensor.read_rows(number, &mut row);
             assert_eq!(row, expected);
+        }
+        if tensor.rows() > 3 {
+            let mut rows = vec![0.0; 2 * tensor.columns()];
+            tensor.read_rows(1, &mut rows);
+            assert_eq!(rows, numbers[tensor.columns()..3 * tensor.columns()]);
         }
         let half = tensor.rows() / 2;
         assert_eq!(tensor.slice_rows(half..tensor.rows()).to_vec(), numbers[half * tensor.columns()..]);
@@ -122,6 +128,22 @@ fn the_tensors_of_gptq_are_one_matrix() {
 }
 
 #[test]
+fn layers_of_gptq_are_what_auto_gptq_makes_of_them() {
+    let bytes = fs::read(fixtures().join("../quantised/gptq.safetensors")).unwrap();
+    let whole = SafeTensors::deserialize(&bytes).unwrap();
+    let is_packed = |name: &str| !name.ends_with(".weight");
+    let folder = tempfile::tempdir().unwrap();
+    let packed = whole.tensors().into_iter().filter(|(name, _)| is_packed(name));
+    safetensors::serialize_to_file(packed, None, &folder.path().join("model.safetensors")).unwrap();
+    let weights = Weights::open(folder.path()).unwrap();
+    for (name, expected) in whole.tensors().into_iter().filter(|(name, _)| !is_packed(name)) {
+        let numbers = expected.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        assert!(weights.get(&name, expected.shape()).unwrap().to_vec().into_iter().eq(numbers), "{name}");
+    }
+    assert_eq!(weights.unexpected(), Vec::<&str>::new());
+}
+
+#[test]
 fn bytes_are_those_of_the_file() {
     let weights = Weights::open(&fixtures().join("joined_experts")).unwrap();
     let (_, expert) = weights.tensors().find(|(name, _)| name.contains("experts.2.up_proj")).unwrap();
@@ -149,7 +171,7 @@ fn what_is_written_is_read_again() {
         for entry in fs::read_dir(folder.path()).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().unwrap() == "safetensors" {
-                safetensors::SafeTensors::deserialize(&fs::read(path).unwrap()).unwrap();
+                SafeTensors::deserialize(&fs::read(path).unwrap()).unwrap();
             }
         }
     }

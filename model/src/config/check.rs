@@ -80,10 +80,6 @@ impl Check<'_> {
     fn yuan(&self, config: &Yuan) -> Result<()> {
         self.divides("num_attention_heads", config.heads, "hidden_size", config.hidden_size)?;
         self.divides("num_attention_heads", config.heads, "attention_projection_size", config.attention_width)?;
-        // Concatenated, queries and keys are cut anew into heads; with an odd number one head would straddle both.
-        self.that(config.heads.is_multiple_of(2) || config.share_qk, "num_attention_heads", || {
-            format!("is {}, and must be even: half of the heads come from each of q_proj and k_proj", config.heads)
-        })?;
         self.that(config.hidden_size.is_multiple_of(2), "hidden_size", || {
             format!("is {}, and must be even: localized filtering halves it", config.hidden_size)
         })?;
