@@ -261,7 +261,7 @@ fn pickles() {
 fn checkpoints_of_megatron() {
     let source = fixtures().join("megatron/moe");
     let config = Config::read(&source).unwrap();
-    let (target, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let target = tempfile::tempdir().unwrap();
     let mut wholes = Vec::new();
     for rank in ["mp_rank_00", "mp_rank_01"] {
         let folder = target.path().join("iter_0000007").join(rank);
@@ -278,6 +278,7 @@ fn checkpoints_of_megatron() {
         let mut bytes = whole.clone();
         damage(&mut bytes, draw, 6000);
         fs::write(path, &bytes).unwrap();
+        let out = tempfile::tempdir().unwrap();
         let done = convert::megatron(target.path(), Some(&config), out.path(), Options::default());
         let _ = convert::megatron_description(target.path());
         fs::write(path, whole).unwrap();

@@ -60,6 +60,7 @@ fn files_of_transformers_and_torch_are_read_bit_for_bit() {
         ("torch_single", true, Kind::F32),
         ("torch_shards", true, Kind::F16),
         ("stages", false, Kind::F32),
+        ("zip64", false, Kind::F32),
         ("gguf", true, Kind::Ggml(ggml::Kind::Q4_0)),
         ("gguf_split", true, Kind::Ggml(ggml::Kind::Q8_0)),
     ] {
@@ -272,6 +273,55 @@ fn damaged_indices_are_refused() {
         let error = open(index);
         assert!(error.contains(said), "{said}: {error}");
     }
+}
+
+#[test]
+fn damaged_gguf_is_refused_with_the_files_own_names() {
+    let whole = fs::read(fixtures().join("gguf/tiny.gguf")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    let open = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        Weights::open(folder.path()).unwrap_err().to_string()
+    };
+    let place = |name: &str| whole.windows(name.len()).position(|bytes| bytes == name.as_bytes()).unwrap() + name.len();
+    // Behind a name: axes, two of 8 bytes, type, offset.
+    let (name, other) = ("blk.0.attn_q.weight", "blk.1.attn_q.weight");
+    let patched = |at: usize, number: &[u8]| {
+        let mut bytes = whole.clone();
+        bytes[place(name) + at..place(name) + at + number.len()].copy_from_slice(number);
+        bytes
+    };
+    let offset = &whole[place(other) + 24..place(other) + 32];
+    for (bytes, said) in [
+        (patched(24, &1_u64.to_le_bytes()), "`blk.0.attn_q.weight` begins at byte 1 of the data, no multiple of 32"),
+        (patched(24, &(1_u64 << 40).to_le_bytes()), "and the file has 167008 (is it cut off?)"),
+        (patched(24, offset), "overlaps `blk."),
+        (patched(20, &99_u32.to_le_bytes()), "`blk.0.attn_q.weight` is of ggml's type 99, which is not read"),
+        (patched(20, &12_u32.to_le_bytes()), "no whole number of blocks of 256"),
+        (patched(4, &u64::MAX.to_le_bytes()), "tensor `"),
+        (whole[..whole.len() - 1].to_vec(), "(is it cut off?)"),
+        (whole[..1000].to_vec(), "cannot be read: failed to fill whole buffer"),
+    ] {
+        let error = open(&bytes);
+        assert!(error.contains(said) && error.contains("tiny.gguf"), "{said}: {error}");
+    }
+    let second = fixtures().join("gguf_split/tiny-00002-of-00002.gguf");
+    assert!(Weights::open(&second).unwrap_err().to_string().contains("it is one part of a model; name the first"));
+    let architecture = patched_text(&whole, "qwen2moe", "deepseek");
+    fs::write(&path, architecture).unwrap();
+    let error = Config::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("`general.architecture` is `deepseek`"), "{error}");
+    let missing = patched_text(&whole, "qwen2moe.expert_count", "qwen2moe.expert_bound");
+    fs::write(&path, missing).unwrap();
+    let error = Config::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("field `qwen2moe.expert_count` is missing"), "{error}");
+}
+
+/// The first place of a text with another of the same length.
+fn patched_text(whole: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let at = whole.windows(from.len()).position(|bytes| bytes == from.as_bytes()).unwrap();
+    [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
 }
 
 #[test]
