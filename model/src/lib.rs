@@ -4,6 +4,7 @@ pub mod config;
 pub mod convert;
 mod dtype;
 mod error;
+pub mod generate;
 pub mod weights;
 
 pub use config::{Config, Description};
