@@ -2,7 +2,8 @@
 
 use crate::gemm::PANEL;
 use crate::gemm::buffer::scratch;
-use crate::gemm::matrix::{Matrix, Panels};
+use crate::gemm::matrix::{Matrix, Panels, Precision};
+use crate::gemm::rounded;
 use crate::gemm::tile::{Kernels, MAX_COLUMNS, MAX_ROWS, Tile, TileFn, Tiles, kernels};
 use crate::gemm::x::Source;
 use crate::isa::{Isa, force};
@@ -14,7 +15,7 @@ const PACKED: usize = 2 << 20;
 /// Most inputs summed before y is written: longer sums pass through y in between. Even, for pairs of weights.
 const INPUTS: usize = 2048;
 /// Least multiply-adds of a task worth handing to another thread.
-const TASK: usize = 1 << 19;
+pub(super) const TASK: usize = 1 << 19;
 
 /// What the sums of a product start from.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub(super) struct Segment<'a> {
 
 /// Memory that tasks write to, each its own part.
 #[derive(Clone, Copy)]
-struct Output(*mut f32);
+pub(super) struct Output(pub *mut f32);
 // SAFETY: tasks write disjoint rectangles.
 unsafe impl Send for Output {}
 // SAFETY: as above.
@@ -69,41 +70,55 @@ pub(super) fn products(source: Source, segments: &[Segment], start: Start, y: &m
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), out, "a bias of {} for {out} outputs", bias.len());
     }
+    let precision = matrix.precision();
+    assert!(segments.iter().all(|segment| segment.matrix.precision() == precision), "matrices differ in precision");
     let isa = Isa::current();
     let y = Output(y.as_mut_ptr());
-    let mut rest = segments.iter().filter(|segment| !segment.rows.is_empty()).cloned().collect::<Vec<_>>();
-    rest.reverse();
-    while !rest.is_empty() {
-        // As many rows as fit a sheet; a segment may be cut.
-        let mut room = (PACKED / columns).max(MAX_ROWS);
-        let mut sheet = Vec::new();
-        while let Some(segment) = rest.pop() {
-            if segment.rows.len() > room {
-                let middle = segment.rows.start + room;
-                rest.push(Segment { matrix: segment.matrix, rows: middle..segment.rows.end });
-                if room > 0 {
-                    sheet.push(Segment { matrix: segment.matrix, rows: segment.rows.start..middle });
-                }
-                break;
-            }
-            room -= segment.rows.len();
-            sheet.push(segment);
+    for segments in sheets(segments, PACKED / columns) {
+        let rows = segments[0].rows.start..segments[segments.len() - 1].rows.end;
+        if precision == Precision::Bf16 {
+            rounded::products(source, segments, start, y, isa);
+            continue;
         }
-        let rows = sheet[0].rows.start..sheet[sheet.len() - 1].rows.end;
         scratch(rows.len() * columns, |packed: &mut [f32]| {
             let kernels = kernels(isa);
-            pack(source, kernels, isa, &sheet, columns, packed);
-            let sheet = Sheet { kernels, segments: sheet, first: rows.start, packed, start, out, columns, y };
-            let tasks = sheet.tasks(rows.len());
+            pack(source, kernels, isa, &segments, columns, packed);
+            let sheet = Sheet { kernels, segments, first: rows.start, packed, start, out, columns, y };
             // SAFETY: the tasks cover disjoint rectangles of y, borrowed for this call.
-            let run = |task: &Task| force(isa, || unsafe { sheet.run(task) });
-            if tasks.len() == 1 { run(&tasks[0]) } else { tasks.par_iter().with_max_len(1).for_each(run) }
+            spread(isa, &sheet.tasks(rows.len()), |task| unsafe { sheet.run(task) });
         });
     }
 }
 
+/// Runs tasks on the pool, each on the path `isa`.
+pub(super) fn spread<T: Sync>(isa: Isa, tasks: &[T], run: impl Fn(&T) + Sync) {
+    let run = |task: &T| force(isa, || run(task));
+    if tasks.len() == 1 { run(&tasks[0]) } else { tasks.par_iter().with_max_len(1).for_each(run) }
+}
+
+/// The segments in sheets of `room` rows, or a tile's if that is more: a segment may be cut, none is empty.
+fn sheets<'a>(segments: &[Segment<'a>], room: usize) -> Vec<Vec<Segment<'a>>> {
+    let room = room.max(2 * MAX_ROWS);
+    let mut sheets: Vec<Vec<Segment>> = Vec::new();
+    let mut left = 0;
+    for segment in segments {
+        let mut rows = segment.rows.clone();
+        while !rows.is_empty() {
+            if left == 0 {
+                sheets.push(Vec::new());
+                left = room;
+            }
+            let count = rows.len().min(left);
+            let cut = Segment { matrix: segment.matrix, rows: rows.start..rows.start + count };
+            sheets.last_mut().expect("pushed above").push(cut);
+            (rows.start, left) = (rows.start + count, left - count);
+        }
+    }
+    sheets
+}
+
 /// The rows of tile `tile` of `tiles`, from the segment's first: sizes differ by one at most.
-fn tile_rows(rows: usize, tiles: usize, tile: usize) -> Range<usize> {
+pub(super) fn tile_rows(rows: usize, tiles: usize, tile: usize) -> Range<usize> {
     tile * rows / tiles..(tile + 1) * rows / tiles
 }
 
@@ -283,7 +298,7 @@ impl Sheet<'_> {
 }
 
 /// What sums start from without a bias.
-static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
+pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 
 /// A tile whose last columns do not exist: its sums live in a block of their own.
 unsafe fn edge(run: TileFn, tile: Tile, rows: usize, columns: usize) {

@@ -7,10 +7,13 @@
 //!
 //! Work runs on the current rayon pool.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) mod amx;
 mod buffer;
 mod drive;
 mod experts;
 mod matrix;
+mod rounded;
 mod tile;
 mod transpose;
 mod vector;
@@ -19,7 +22,7 @@ mod x;
 
 pub use drive::Start;
 pub use experts::{Chosen, experts, grouped};
-pub use matrix::{DType, Matrix, Rows};
+pub use matrix::{DType, Matrix, Precision, Rows};
 pub use x::{Gate, activate};
 
 use drive::{Segment, products};
@@ -27,6 +30,9 @@ use x::Source;
 
 /// Outputs of a panel of packed weights.
 pub(crate) const PANEL: usize = 32;
+
+/// Inputs whose products are added up before they meet the sum in [`Precision::Bf16`].
+pub(crate) const STEP: usize = 32;
 
 /// y `[rows, out]` from x `[rows, columns]` and W.
 ///

@@ -198,7 +198,7 @@ kernels!(portable, crate::gemm::vector::Eight,
 pub(super) fn kernels(isa: Isa) -> &'static Kernels {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => &avx512::KERNELS,
+        Isa::Avx512 | Isa::Amx => &avx512::KERNELS,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => &avx2::KERNELS,
         _ => &portable::KERNELS,

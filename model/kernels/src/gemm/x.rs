@@ -34,14 +34,26 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// What row `i` of the product, `columns` wide, is made of.
+    fn row(&self, i: usize, columns: usize) -> &[f32] {
+        let i = self.row_of.map_or(i, |row_of| row_of[i] as usize);
+        let stride = self.gate.map_or(columns, |gate| gate.inputs(columns));
+        &self.x[i * stride..][..stride]
+    }
+
+    /// Row `i` of the product.
+    pub fn copy_row(&self, i: usize, to: &mut [f32]) {
+        let row = self.row(i, to.len());
+        match self.gate {
+            None => to.copy_from_slice(row),
+            Some(gate) => activate(gate, row, to),
+        }
+    }
+
     /// Packs rows `first`…`first + rows` as `[columns, rows]`.
     pub fn pack(&self, first: usize, rows: usize, columns: usize, to: &mut [f32]) {
         assert_eq!(to.len(), rows * columns);
-        let row = |i: usize| {
-            let i = self.row_of.map_or(first + i, |row_of| row_of[first + i] as usize);
-            let stride = self.gate.map_or(columns, |gate| gate.inputs(columns));
-            &self.x[i * stride..][..stride]
-        };
+        let row = |i: usize| self.row(first + i, columns);
         match self.gate {
             None => {
                 let mut pointers = [std::ptr::null(); super::tile::MAX_ROWS];

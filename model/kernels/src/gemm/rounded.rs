@@ -1,0 +1,296 @@
+//! Products of bf16 by bf16 in the order of Intel's matrix units, on those units or in vectors.
+
+use crate::gemm::buffer::scratch;
+use crate::gemm::drive::{Output, Segment, Start, TASK, ZEROS, spread, tile_rows};
+use crate::gemm::matrix::Panels;
+use crate::gemm::vector::{Eight, Vector};
+use crate::gemm::x::Source;
+use crate::gemm::{PANEL, STEP};
+use crate::isa::{Isa, force, multiversion};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Rows of a tile of x.
+const TILE: usize = 16;
+/// Most tiles of a task.
+const TILES: usize = 16;
+/// Most steps of inputs summed before y is written.
+const STEPS: usize = 32;
+/// How much faster a task is here than its multiply-adds in f32 are.
+const FASTER: usize = 8;
+
+/// A rectangle of y.
+struct Task {
+    segment: usize,
+    tiles: Range<usize>,
+    panels: Range<usize>,
+}
+
+/// Rows of y from one sheet of packed x.
+struct Sheet<'a> {
+    segments: Vec<Segment<'a>>,
+    /// Where each segment's tiles of x begin.
+    tiles: Vec<usize>,
+    /// `[tiles, steps, 16, 32]`.
+    packed: &'a [u16],
+    steps: usize,
+    out: usize,
+    start: Start<'a>,
+    y: Output,
+    run: Run,
+    /// Whether `run` needs tiles.
+    units: bool,
+}
+
+/// The operands of a block of 32 columns by 16 or 32 rows.
+pub(super) struct Block {
+    /// Steps of 32 inputs.
+    pub steps: usize,
+    /// `[steps, 16, 32]` of bf16: the first 16 rows.
+    pub x: *const u16,
+    /// The next 16 rows, if there are any.
+    pub second: Option<*const u16>,
+    /// `[steps, 16, 32, 2]` of bf16: a panel.
+    pub weights: *const u16,
+    /// What the sums start from, `[rows, 32]`.
+    pub from: *const f32,
+    /// From one row of `from` to the next.
+    pub from_stride: usize,
+    /// Where the sums go, `[rows, 32]`.
+    pub to: *mut f32,
+    /// From one row of `to` to the next.
+    pub to_stride: usize,
+}
+
+/// Adds a block of 32 columns by 16 or 32 rows.
+type Run = unsafe fn(&Block);
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::gemm::amx;
+
+/// All products of a sheet.
+pub(super) fn products(source: Source, segments: Vec<Segment>, start: Start, y: Output, isa: Isa) {
+    let (out, columns) = (segments[0].matrix.out(), segments[0].matrix.columns());
+    let steps = columns.div_ceil(STEP);
+    let mut tiles = vec![0];
+    for segment in &segments {
+        tiles.push(tiles[tiles.len() - 1] + segment.rows.len().div_ceil(TILE));
+    }
+    scratch(tiles[segments.len()] * steps * STEP * TILE, |packed: &mut [u16]| {
+        let jobs: Vec<(usize, usize)> = segments
+            .iter()
+            .flat_map(|segment| segment.rows.clone().step_by(TILE).map(|row| (row, TILE.min(segment.rows.end - row))))
+            .collect();
+        let least = (1 << 16) / (steps * STEP * TILE) + 1;
+        packed.par_chunks_mut(steps * STEP * TILE).zip(&jobs).with_min_len(least).for_each(|(to, &(first, rows))| {
+            force(isa, || {
+                scratch(rows * columns, |x: &mut [f32]| {
+                    for (i, x) in x.chunks_exact_mut(columns).enumerate() {
+                        source.copy_row(first + i, x);
+                    }
+                    round(x, columns, to);
+                })
+            });
+        });
+        let sheet = Sheet { segments, tiles, packed, steps, out, start, y, run: run(isa), units: isa == Isa::Amx };
+        // SAFETY: the tasks cover disjoint rectangles of y, borrowed for the caller's call.
+        spread(isa, &sheet.tasks(), |task| unsafe { sheet.run(task) });
+    });
+}
+
+/// The kernel of a path.
+fn run(isa: Isa) -> Run {
+    match isa {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Isa::Amx => amx::run,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2,
+        _ => portable,
+    }
+}
+
+multiversion! {
+    /// Rows of x, sixteen at most, as `[steps, 16, 32]` of bf16; what is missing is 0, what is subnormal a zero of its sign.
+    fn round(x: &[f32], columns: usize, to: &mut [u16]) {
+        let rows = x.len() / columns;
+        for (step, to) in to.chunks_exact_mut(TILE * STEP).enumerate() {
+            let first = step * STEP;
+            let len = STEP.min(columns - first);
+            to[rows * STEP..].fill(0);
+            for r in 0..rows {
+                let x = &x[r * columns + first..][..len];
+                let to = &mut to[r * STEP..][..STEP];
+                to[len..].fill(0);
+                for (to, x) in to.iter_mut().zip(x) {
+                    let bits = x.to_bits();
+                    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+                    let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { nearest };
+                    *to = if rounded & 0x7f80 == 0 { rounded & 0x8000 } else { rounded } as u16;
+                }
+            }
+        }
+    }
+}
+
+impl Sheet<'_> {
+    fn tasks(&self) -> Vec<Task> {
+        let panels = self.out.div_ceil(PANEL);
+        let tile_work = TILE * self.steps * STEP * PANEL;
+        let work = self.tiles[self.segments.len()] * tile_work * panels;
+        let share = (work / (6 * rayon::current_num_threads())).max(FASTER * TASK);
+        let mut tasks = Vec::new();
+        for (segment, edges) in self.tiles.windows(2).enumerate() {
+            let tiles = edges[1] - edges[0];
+            // Pairs of tiles share what is read of a panel.
+            let (pairs, blocks) = (tiles.div_ceil(2), tiles.div_ceil(TILES));
+            for block in 0..blocks {
+                let pairs = tile_rows(pairs, blocks, block);
+                let tiles = 2 * pairs.start..tiles.min(2 * pairs.end);
+                let groups = panels.div_ceil((share / (tiles.len() * tile_work)).clamp(1, panels));
+                for group in 0..groups {
+                    tasks.push(Task { segment, tiles: tiles.clone(), panels: tile_rows(panels, groups, group) });
+                }
+            }
+        }
+        tasks
+    }
+
+    /// # Safety
+    /// Nothing else touches the task's rectangle of y.
+    unsafe fn run(&self, task: &Task) {
+        // SAFETY: the caller's promise; the units are there where their kernel was chosen.
+        unsafe {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            if self.units {
+                return amx::with_tiles(|| self.blocks(task));
+            }
+            self.blocks(task);
+        }
+    }
+
+    /// # Safety
+    /// As for `run`, with tiles where they are needed.
+    unsafe fn blocks(&self, task: &Task) {
+        let segment = &self.segments[task.segment];
+        let Panels::Bf16(panels) = &segment.matrix.panels else { unreachable!("only bf16 has this precision") };
+        let panels = panels.as_slice::<u16>();
+        let tile_len = self.steps * STEP * TILE;
+        for first in (0..self.steps).step_by(STEPS) {
+            let steps = STEPS.min(self.steps - first);
+            for p in task.panels.clone() {
+                let weights = &panels[(p * self.steps + first) * STEP * PANEL..][..steps * STEP * PANEL];
+                let column = p * PANEL;
+                let columns = PANEL.min(self.out - column);
+                for tile in task.tiles.clone().step_by(2) {
+                    let x = &self.packed[(self.tiles[task.segment] + tile) * tile_len + first * STEP * TILE..];
+                    let second = (tile + 1 < task.tiles.end).then(|| x[tile_len..][..steps * STEP * TILE].as_ptr());
+                    let row = segment.rows.start + tile * TILE;
+                    let height = if second.is_some() { 2 * TILE } else { TILE };
+                    let rows = height.min(segment.rows.end - row);
+                    let to = self.y.0.wrapping_add(row * self.out + column);
+                    let (from, from_stride) = match self.start {
+                        Start::Zero if first == 0 => (ZEROS.as_ptr(), 0),
+                        Start::Bias(bias) if first == 0 => (bias.as_ptr().wrapping_add(column), 0),
+                        _ => (to.cast_const(), self.out),
+                    };
+                    let x = x[..steps * STEP * TILE].as_ptr();
+                    let (weights, to_stride) = (weights.as_ptr(), self.out);
+                    let block = Block { steps, x, second, weights, from, from_stride, to, to_stride };
+                    // SAFETY: the operands are whole, or made so; the caller owns the rectangle of y.
+                    unsafe {
+                        if rows == height && columns == PANEL {
+                            (self.run)(&block)
+                        } else {
+                            edge(self.run, block, rows, columns)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A block of which some rows or columns do not exist: its sums live elsewhere.
+unsafe fn edge(run: Run, block: Block, rows: usize, columns: usize) {
+    let mut sums = [0.0_f32; 2 * TILE * PANEL];
+    // SAFETY: as for the block, for the rows and columns that exist.
+    unsafe {
+        for r in 0..rows {
+            let from = block.from.add(r * block.from_stride);
+            std::ptr::copy_nonoverlapping(from, sums.as_mut_ptr().add(r * PANEL), columns);
+        }
+        let (to, to_stride) = (block.to, block.to_stride);
+        let whole = sums.as_mut_ptr();
+        run(&Block { from: whole, from_stride: PANEL, to: whole, to_stride: PANEL, ..block });
+        for r in 0..rows {
+            std::ptr::copy_nonoverlapping(whole.add(r * PANEL), to.add(r * to_stride), columns);
+        }
+    }
+}
+
+/// A block in vectors, `R` rows at a time.
+#[inline(always)]
+unsafe fn emulate<V: Vector, const R: usize>(block: &Block) {
+    // SAFETY: the operands are whole.
+    unsafe {
+        for column in (0..PANEL).step_by(V::LANES) {
+            for first in (0..if block.second.is_some() { 2 * TILE } else { TILE }).step_by(R) {
+                let x = match block.second {
+                    Some(second) if first >= TILE => second,
+                    _ => block.x,
+                };
+                let x = x.add(first % TILE * STEP);
+                let mut sums = [V::load(block.from.add(first * block.from_stride + column)); R];
+                for r in 1..R {
+                    sums[r] = V::load(block.from.add((first + r) * block.from_stride + column));
+                }
+                for r in 0..R {
+                    sums[r] = sums[r].flush();
+                }
+                for step in 0..block.steps {
+                    let (zero, x) = (0.0, x.add(step * STEP * TILE));
+                    let mut even = [V::splat(&zero); R];
+                    let mut odd = even;
+                    for pair in 0..STEP / 2 {
+                        let weights = block.weights.add((step * (STEP / 2) + pair) * 2 * PANEL + 2 * column);
+                        let (w_even, w_odd) = (V::even(weights).flush(), V::odd(weights).flush());
+                        for r in 0..R {
+                            let x = x.add(r * STEP + 2 * pair);
+                            let x_even = f32::from_bits((*x as u32) << 16);
+                            let x_odd = f32::from_bits((*x.add(1) as u32) << 16);
+                            even[r] = V::splat(&x_even).mul_add(w_even, even[r]).flush();
+                            odd[r] = V::splat(&x_odd).mul_add(w_odd, odd[r]).flush();
+                        }
+                    }
+                    for r in 0..R {
+                        sums[r] = sums[r].add(even[r].add(odd[r]).flush()).flush();
+                    }
+                }
+                for r in 0..R {
+                    sums[r].store(block.to.add((first + r) * block.to_stride + column));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn avx512(block: &Block) {
+    // SAFETY: the caller's promise.
+    unsafe { emulate::<std::arch::x86_64::__m512, 8>(block) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn avx2(block: &Block) {
+    // SAFETY: the caller's promise.
+    unsafe { emulate::<std::arch::x86_64::__m256, 4>(block) }
+}
+
+unsafe fn portable(block: &Block) {
+    // SAFETY: the caller's promise.
+    unsafe { emulate::<Eight, 4>(block) }
+}
