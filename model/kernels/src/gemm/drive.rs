@@ -63,6 +63,22 @@ struct Sheet<'a> {
     y: Output,
 }
 
+/// Bytes of a panel of f32 for one input.
+const WIDE_ROW: usize = PANEL * size_of::<f32>();
+
+/// The weights of some panels, from the first input of a block.
+struct Operand<'a> {
+    /// The first panel's.
+    weights: *const u8,
+    /// Elements from one panel to the next.
+    stride: usize,
+    /// What is read after the first panel, to be fetched meanwhile. Need not be valid.
+    next: *const u8,
+    /// Bytes of that for one input.
+    row: usize,
+    tiles: &'a Tiles,
+}
+
 /// All products of `segments`, which cover `[rows, out]` of y in order and share their shape.
 pub(super) fn products(source: Source, segments: &[Segment], start: Start, y: &mut [f32]) {
     let Some(Segment { matrix, .. }) = segments.first() else { return };
@@ -195,26 +211,32 @@ impl Sheet<'_> {
                     let weights = panels.as_slice::<f32>().as_ptr().add(task.panels.start * stride);
                     // One tile holds its sums throughout.
                     self.blocks(if single { self.columns } else { INPUTS }, |inputs| {
-                        let weights = weights.add(inputs.start * PANEL).cast();
-                        self.columns(task, &task.panels, inputs, weights, stride, &kernels.f32);
+                        let weights = weights.add(inputs.start * PANEL);
+                        let next = weights.wrapping_add(stride).cast();
+                        let w = Operand { weights: weights.cast(), stride, next, row: WIDE_ROW, tiles: &kernels.f32 };
+                        self.columns(task, &task.panels, inputs, w);
                     });
                 }
                 Panels::F16(panels) | Panels::Bf16(panels) => {
                     let pairs = matches!(matrix.panels, Panels::Bf16(_));
-                    let direct = if pairs { &kernels.bf16 } else { &kernels.f16 };
-                    let weights = panels.as_slice::<u16>();
-                    if single && direct.one[rows].is_some() {
-                        let weights = weights.as_ptr().add(task.panels.start * stride);
-                        let inputs = 0..self.columns;
-                        return self.columns(task, &task.panels, inputs, weights.cast(), stride, direct);
+                    let tiles = if pairs { &kernels.bf16 } else { &kernels.f16 };
+                    let all = panels.as_slice::<u16>();
+                    if single && tiles.one[rows].is_some() {
+                        let weights = all.as_ptr().add(task.panels.start * stride).cast();
+                        let w = Operand { weights, stride, next: weights, row: WIDE_ROW / 2, tiles };
+                        return self.columns(task, &task.panels, 0..self.columns, w);
                     }
                     let widen = if pairs { super::widen::pairs } else { super::widen::halves };
                     self.blocks(INPUTS, |inputs| {
                         scratch(INPUTS * PANEL, |wide: &mut [f32]| {
                             for p in task.panels.clone() {
                                 let len = inputs.len().next_multiple_of(if pairs { 2 } else { 1 }) * PANEL;
-                                widen(&weights[p * stride + inputs.start * PANEL..][..len], &mut wide[..len]);
-                                self.columns(task, &(p..p + 1), inputs.clone(), wide.as_ptr().cast(), 0, &kernels.f32);
+                                let narrow = &all[p * stride + inputs.start * PANEL..][..len];
+                                widen(narrow, &mut wide[..len]);
+                                let next = narrow.as_ptr().wrapping_add(stride).cast();
+                                let weights = wide.as_ptr().cast();
+                                let w = Operand { weights, stride: 0, next, row: WIDE_ROW / 2, tiles: &kernels.f32 };
+                                self.columns(task, &(p..p + 1), inputs.clone(), w);
                             }
                         });
                     });
@@ -224,7 +246,8 @@ impl Sheet<'_> {
                         matrix.fetch(&**rows, p, panel);
                         self.blocks(INPUTS, |inputs| {
                             let weights = panel.as_ptr().add(inputs.start * PANEL).cast();
-                            self.columns(task, &(p..p + 1), inputs, weights, 0, &kernels.f32);
+                            let w = Operand { weights, stride: 0, next: weights, row: 0, tiles: &kernels.f32 };
+                            self.columns(task, &(p..p + 1), inputs, w);
                         });
                     }
                 }),
@@ -239,30 +262,22 @@ impl Sheet<'_> {
         }
     }
 
-    /// The tiles of a task over `panels` and a block of inputs; `weights` are the first panel's, from the block's first input.
-    unsafe fn columns(
-        &self,
-        task: &Task,
-        panels: &Range<usize>,
-        inputs: Range<usize>,
-        weights: *const u8,
-        panel_stride: usize,
-        tiles: &Tiles,
-    ) {
+    /// The tiles of a task over `panels` and a block of inputs.
+    unsafe fn columns(&self, task: &Task, panels: &Range<usize>, inputs: Range<usize>, w: Operand) {
         let segment = &self.segments[task.segment];
         let all = self.tiles(segment);
         let unit = self.kernels.unit;
         let first = panels.start * PANEL;
         let end = self.out.min(panels.end * PANEL);
-        // Many tiles meet a panel one after the other: together they fetch the next.
-        let ahead_stride = if task.tiles.len() >= 4 { 2 * PANEL * size_of::<f32>() / task.tiles.len() } else { 0 };
+        // Tiles meet a panel one after the other: together they fetch the next. A tile alone reads it in passing.
+        let ahead_stride = if task.tiles.len() > 1 { w.row / task.tiles.len() } else { 0 };
         let mut column = first;
         while column < end {
             let mut done = 0;
             for tile in task.tiles.clone() {
                 let rows = tile_rows(segment.rows.len(), all, tile);
-                let one = tiles.one[rows.len()].expect("a tile has no more rows than the kernels take");
-                let (run, units) = match tiles.wide[rows.len()] {
+                let one = w.tiles.one[rows.len()].expect("a tile has no more rows than the kernels take");
+                let (run, units) = match w.tiles.wide[rows.len()] {
                     Some((wide, units)) if task.tiles.len() == 1 && column + units * unit <= end => (wide, units),
                     _ => (one, 1),
                 };
@@ -275,14 +290,14 @@ impl Sheet<'_> {
                     _ => (to.cast_const(), self.out),
                 };
                 let packed = (row - self.first) * self.columns + inputs.start * rows.len();
-                let next = weights.wrapping_add((panel_stride * ((column - first) / PANEL + 1)) * size_of::<f32>());
+                let next = w.next.wrapping_add(w.stride * ((column - first) / PANEL) * size_of::<f32>());
                 let tile = Tile {
-                    ahead: next.wrapping_add((tile - task.tiles.start) * ahead_stride * (inputs.len() / 2)),
+                    ahead: next.wrapping_add((tile - task.tiles.start) * ahead_stride * inputs.len()),
                     ahead_stride,
                     inputs: inputs.len(),
                     x: self.packed[packed..][..inputs.len() * rows.len()].as_ptr(),
-                    weights,
-                    panel_stride,
+                    weights: w.weights,
+                    panel_stride: w.stride,
                     column: column - first,
                     from,
                     from_stride,

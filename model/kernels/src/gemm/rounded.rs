@@ -52,6 +52,8 @@ pub(super) struct Block {
     pub second: Option<*const u16>,
     /// `[steps, 16, 32, 2]` of bf16: a panel.
     pub weights: *const u16,
+    /// What is read soon, fetched into the second cache meanwhile: 256 bytes a step. Need not be valid.
+    pub ahead: *const u8,
     /// What the sums start from, `[rows, 32]`.
     pub from: *const f32,
     /// From one row of `from` to the next.
@@ -197,7 +199,10 @@ impl Sheet<'_> {
                     };
                     let x = x[..steps * STEP * TILE].as_ptr();
                     let (weights, to_stride) = (weights.as_ptr(), self.out);
-                    let block = Block { steps, x, second, weights, from, from_stride, to, to_stride };
+                    // Eight pairs of tiles fetch the next panel together.
+                    let ahead = weights.wrapping_add(self.steps * STEP * PANEL).cast::<u8>();
+                    let ahead = ahead.wrapping_add((tile - task.tiles.start) / 2 * steps * 256);
+                    let block = Block { steps, x, second, weights, ahead, from, from_stride, to, to_stride };
                     // SAFETY: the operands are whole, or made so; the caller owns the rectangle of y.
                     unsafe {
                         if rows == height && columns == PANEL {

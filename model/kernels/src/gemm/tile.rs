@@ -28,7 +28,7 @@ pub(super) struct Tile {
     pub column: usize,
     /// What is read soon, fetched into the second cache meanwhile. Need not be valid.
     pub ahead: *const u8,
-    /// How far to go on, in bytes, every two inputs.
+    /// How far to go on, in bytes, with each input.
     pub ahead_stride: usize,
     /// What the sums start from, `[rows, columns]`.
     pub from: *const f32,
@@ -97,8 +97,9 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
             }
         }
         for pair in 0..t.inputs / 2 {
-            V::prefetch_far(t.ahead.wrapping_add(pair * t.ahead_stride));
+            V::prefetch_far(t.ahead.wrapping_add(2 * pair * t.ahead_stride));
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair, false);
+            V::prefetch_far(t.ahead.wrapping_add((2 * pair + 1) * t.ahead_stride));
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair + 1, true);
         }
         if t.inputs % 2 == 1 {
