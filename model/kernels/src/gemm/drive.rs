@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Most elements of x packed at once.
 const PACKED: usize = 2 << 20;
 /// Most inputs summed before y is written: longer sums pass through y in between. Even, for pairs of weights.
-const INPUTS: usize = 2048;
+const INPUTS: usize = 1024;
 /// Least multiply-adds of a task worth handing to another thread.
 pub(super) const TASK: usize = 1 << 19;
 

@@ -15,7 +15,7 @@ const TILE: usize = 16;
 /// Most tiles of a task.
 const TILES: usize = 16;
 /// Most steps of inputs summed before y is written.
-const STEPS: usize = 32;
+const STEPS: usize = 64;
 /// How much faster a task is here than its multiply-adds in f32 are.
 const FASTER: usize = 8;
 
@@ -86,12 +86,15 @@ pub(super) fn products(source: Source, segments: Vec<Segment>, start: Start, y: 
         let least = (1 << 16) / (steps * STEP * TILE) + 1;
         packed.par_chunks_mut(steps * STEP * TILE).zip(&jobs).with_min_len(least).for_each(|(to, &(first, rows))| {
             force(isa, || {
-                scratch(rows * columns, |x: &mut [f32]| {
-                    for (i, x) in x.chunks_exact_mut(columns).enumerate() {
-                        source.copy_row(first + i, x);
+                scratch(columns, |room: &mut [f32]| {
+                    for i in 0..TILE {
+                        if i < rows {
+                            source.with_row(first + i, room, |x| round(x, i, to));
+                        } else {
+                            round(&[], i, to);
+                        }
                     }
-                    round(x, columns, to);
-                })
+                });
             });
         });
         let sheet = Sheet { segments, tiles, packed, steps, out, start, y, run: run(isa), units: isa == Isa::Amx };
@@ -114,26 +117,34 @@ fn run(isa: Isa) -> Run {
 }
 
 multiversion! {
-    /// Rows of x, sixteen at most, as `[steps, 16, 32]` of bf16; what is missing is 0, what is subnormal a zero of its sign.
-    fn round(x: &[f32], columns: usize, to: &mut [u16]) {
-        let rows = x.len() / columns;
-        for (step, to) in to.chunks_exact_mut(TILE * STEP).enumerate() {
-            let first = step * STEP;
-            let len = STEP.min(columns - first);
-            to[rows * STEP..].fill(0);
-            for r in 0..rows {
-                let x = &x[r * columns + first..][..len];
-                let to = &mut to[r * STEP..][..STEP];
-                to[len..].fill(0);
-                for (to, x) in to.iter_mut().zip(x) {
-                    let bits = x.to_bits();
-                    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-                    let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { nearest };
-                    *to = if rounded & 0x7f80 == 0 { rounded & 0x8000 } else { rounded } as u16;
-                }
+    /// Row `r` of a tile `[steps, 16, 32]`: x in bf16; what is missing is 0, what is subnormal a zero of its sign.
+    fn round(x: &[f32], r: usize, tile: &mut [u16]) {
+        let mut steps = tile.chunks_exact_mut(TILE * STEP);
+        let mut whole = x.chunks_exact(STEP);
+        for (x, to) in whole.by_ref().zip(&mut steps) {
+            for (to, &x) in to[r * STEP..][..STEP].iter_mut().zip(x) {
+                *to = nearest(x);
             }
         }
+        let mut last = whole.remainder();
+        for to in steps {
+            let to = &mut to[r * STEP..][..STEP];
+            to.fill(0);
+            for (to, &x) in to.iter_mut().zip(last) {
+                *to = nearest(x);
+            }
+            last = &[];
+        }
     }
+}
+
+/// The nearest bf16, ties to even.
+#[inline(always)]
+fn nearest(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { nearest };
+    (if rounded & 0x7f80 == 0 { rounded & 0x8000 } else { rounded }) as u16
 }
 
 impl Sheet<'_> {

@@ -58,7 +58,7 @@ pub(super) struct Kernels {
     pub rows: usize,
     /// Columns of a unit, a divisor of [`PANEL`].
     pub unit: usize,
-    /// Bytes of packed x that the second cache keeps beside the panels that pass: half of what such CPUs have.
+    /// Bytes of packed x that the second cache keeps beside the panels that pass: a quarter of what such CPUs have.
     pub cache: usize,
     /// Weights of 32 bits.
     pub f32: Tiles,
@@ -187,7 +187,7 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, std::arch::x86_64::__m512, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")],
-    cache: 1 << 20, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
+    cache: 1 << 19, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
     wide: [(1, 4) (2, 4) (3, 2) (4, 2) (5, 2) (6, 2)]);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, std::arch::x86_64::__m256, #[target_feature(enable = "avx2,fma,f16c")],

@@ -41,12 +41,15 @@ impl Source<'_> {
         &self.x[i * stride..][..stride]
     }
 
-    /// Row `i` of the product.
-    pub fn copy_row(&self, i: usize, to: &mut [f32]) {
-        let row = self.row(i, to.len());
+    /// Gives `f` row `i` of the product; `room` is as long and may be used.
+    pub fn with_row<R>(&self, i: usize, room: &mut [f32], f: impl FnOnce(&[f32]) -> R) -> R {
+        let row = self.row(i, room.len());
         match self.gate {
-            None => to.copy_from_slice(row),
-            Some(gate) => activate(gate, row, to),
+            None => f(row),
+            Some(gate) => {
+                activate(gate, row, room);
+                f(room)
+            }
         }
     }
 
