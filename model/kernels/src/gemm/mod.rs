@@ -3,7 +3,8 @@
 //! Every element of y is one chain of fused multiply-adds, `sum = fma(x[k], w[k], sum)` for k = 0, 1, … from 0, the bias, or
 //! what y held ([`Start`]). Vectors lie across outputs, never along k, and a sum is carried unbroken from block to block: no bit
 //! depends on the number of threads, on how many rows are computed together, on how the work is cut or on the CPU's
-//! instructions ([`crate::isa`]). Weights of 16 bits stand for the f32 they are.
+//! instructions ([`crate::isa`]). Weights of 16 bits stand for the f32 they are. [`Precision::Bf16`] is another order of sums, as
+//! exactly kept.
 //!
 //! Work runs on the current rayon pool.
 
@@ -11,6 +12,7 @@
 pub(crate) mod amx;
 mod buffer;
 mod drive;
+mod emulate;
 mod experts;
 mod matrix;
 mod rounded;

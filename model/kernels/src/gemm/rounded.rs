@@ -1,9 +1,11 @@
 //! Products of bf16 by bf16 in the order of Intel's matrix units, on those units or in vectors.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use crate::gemm::amx;
 use crate::gemm::buffer::scratch;
 use crate::gemm::drive::{Output, Segment, Start, TASK, ZEROS, spread, tile_rows};
+use crate::gemm::emulate;
 use crate::gemm::matrix::Panels;
-use crate::gemm::vector::{Eight, Vector};
 use crate::gemm::x::Source;
 use crate::gemm::{PANEL, STEP};
 use crate::isa::{Isa, force, multiversion};
@@ -11,7 +13,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows of a tile of x.
-const TILE: usize = 16;
+pub(super) const TILE: usize = 16;
 /// Most tiles of a task.
 const TILES: usize = 16;
 /// Most steps of inputs summed before y is written.
@@ -53,6 +55,10 @@ pub(super) struct Block {
     /// `[steps, 16, 32, 2]` of bf16: a panel.
     pub weights: *const u16,
     /// What is read soon, fetched into the second cache meanwhile: 256 bytes a step. Need not be valid.
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", target_os = "linux")),
+        expect(dead_code, reason = "vectors need no help")
+    )]
     pub ahead: *const u8,
     /// What the sums start from, `[rows, 32]`.
     pub from: *const f32,
@@ -66,9 +72,6 @@ pub(super) struct Block {
 
 /// Adds a block of 32 columns by 16 or 32 rows.
 type Run = unsafe fn(&Block);
-
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use crate::gemm::amx;
 
 /// All products of a sheet.
 pub(super) fn products(source: Source, segments: Vec<Segment>, start: Start, y: Output, isa: Isa) {
@@ -109,10 +112,10 @@ fn run(isa: Isa) -> Run {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Isa::Amx => amx::run,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512,
+        Isa::Avx512 => emulate::avx512,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => avx2,
-        _ => portable,
+        Isa::Avx2 => emulate::avx2,
+        _ => emulate::portable,
     }
 }
 
@@ -244,69 +247,4 @@ unsafe fn edge(run: Run, block: Block, rows: usize, columns: usize) {
             std::ptr::copy_nonoverlapping(whole.add(r * PANEL), to.add(r * to_stride), columns);
         }
     }
-}
-
-/// A block in vectors, `R` rows at a time.
-#[inline(always)]
-unsafe fn emulate<V: Vector, const R: usize>(block: &Block) {
-    // SAFETY: the operands are whole.
-    unsafe {
-        for column in (0..PANEL).step_by(V::LANES) {
-            for first in (0..if block.second.is_some() { 2 * TILE } else { TILE }).step_by(R) {
-                let x = match block.second {
-                    Some(second) if first >= TILE => second,
-                    _ => block.x,
-                };
-                let x = x.add(first % TILE * STEP);
-                let mut sums = [V::load(block.from.add(first * block.from_stride + column)); R];
-                for r in 1..R {
-                    sums[r] = V::load(block.from.add((first + r) * block.from_stride + column));
-                }
-                for r in 0..R {
-                    sums[r] = sums[r].flush();
-                }
-                for step in 0..block.steps {
-                    let (zero, x) = (0.0, x.add(step * STEP * TILE));
-                    let mut even = [V::splat(&zero); R];
-                    let mut odd = even;
-                    for pair in 0..STEP / 2 {
-                        let weights = block.weights.add((step * (STEP / 2) + pair) * 2 * PANEL + 2 * column);
-                        let (w_even, w_odd) = (V::even(weights).flush(), V::odd(weights).flush());
-                        for r in 0..R {
-                            let x = x.add(r * STEP + 2 * pair);
-                            let x_even = f32::from_bits((*x as u32) << 16);
-                            let x_odd = f32::from_bits((*x.add(1) as u32) << 16);
-                            even[r] = V::splat(&x_even).mul_add(w_even, even[r]).flush();
-                            odd[r] = V::splat(&x_odd).mul_add(w_odd, odd[r]).flush();
-                        }
-                    }
-                    for r in 0..R {
-                        sums[r] = sums[r].add(even[r].add(odd[r]).flush()).flush();
-                    }
-                }
-                for r in 0..R {
-                    sums[r].store(block.to.add((first + r) * block.to_stride + column));
-                }
-            }
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn avx512(block: &Block) {
-    // SAFETY: the caller's promise.
-    unsafe { emulate::<std::arch::x86_64::__m512, 8>(block) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn avx2(block: &Block) {
-    // SAFETY: the caller's promise.
-    unsafe { emulate::<std::arch::x86_64::__m256, 4>(block) }
-}
-
-unsafe fn portable(block: &Block) {
-    // SAFETY: the caller's promise.
-    unsafe { emulate::<Eight, 4>(block) }
 }
