@@ -66,6 +66,9 @@ struct Sheet<'a> {
 /// Bytes of a panel of f32 for one input.
 const WIDE_ROW: usize = PANEL * size_of::<f32>();
 
+/// How far a tile alone fetches ahead: memory answers faster when asked for more than a page at once.
+const AHEAD: usize = 2048;
+
 /// The weights of some panels, from the first input of a block.
 struct Operand<'a> {
     /// The first panel's.
@@ -212,7 +215,7 @@ impl Sheet<'_> {
                     // One tile holds its sums throughout.
                     self.blocks(if single { self.columns } else { INPUTS }, |inputs| {
                         let weights = weights.add(inputs.start * PANEL);
-                        let next = weights.wrapping_add(stride).cast();
+                        let next = weights.wrapping_add(if single { AHEAD } else { stride }).cast();
                         let w = Operand { weights: weights.cast(), stride, next, row: WIDE_ROW, tiles: &kernels.f32 };
                         self.columns(task, &task.panels, inputs, w);
                     });
@@ -222,8 +225,9 @@ impl Sheet<'_> {
                     let tiles = if pairs { &kernels.bf16 } else { &kernels.f16 };
                     let all = panels.as_slice::<u16>();
                     if single && tiles.one[rows].is_some() {
-                        let weights = all.as_ptr().add(task.panels.start * stride).cast();
-                        let w = Operand { weights, stride, next: weights, row: WIDE_ROW / 2, tiles };
+                        let weights = all.as_ptr().add(task.panels.start * stride).cast::<u8>();
+                        let next = weights.wrapping_add(AHEAD * size_of::<u16>());
+                        let w = Operand { weights, stride, next, row: WIDE_ROW / 2, tiles };
                         return self.columns(task, &task.panels, 0..self.columns, w);
                     }
                     let widen = if pairs { super::widen::pairs } else { super::widen::halves };
@@ -269,8 +273,8 @@ impl Sheet<'_> {
         let unit = self.kernels.unit;
         let first = panels.start * PANEL;
         let end = self.out.min(panels.end * PANEL);
-        // Tiles meet a panel one after the other: together they fetch the next. A tile alone reads it in passing.
-        let ahead_stride = if task.tiles.len() > 1 { w.row / task.tiles.len() } else { 0 };
+        // Tiles meet a panel one after the other: together they fetch the next.
+        let ahead_stride = w.row / task.tiles.len();
         let mut column = first;
         while column < end {
             let mut done = 0;
@@ -290,9 +294,8 @@ impl Sheet<'_> {
                     _ => (to.cast_const(), self.out),
                 };
                 let packed = (row - self.first) * self.columns + inputs.start * rows.len();
-                let next = w.next.wrapping_add(w.stride * ((column - first) / PANEL) * size_of::<f32>());
                 let tile = Tile {
-                    ahead: next.wrapping_add((tile - task.tiles.start) * ahead_stride * inputs.len()),
+                    ahead: w.next.wrapping_add((tile - task.tiles.start) * ahead_stride * inputs.len()),
                     ahead_stride,
                     inputs: inputs.len(),
                     x: self.packed[packed..][..inputs.len() * rows.len()].as_ptr(),

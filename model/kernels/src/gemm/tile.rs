@@ -26,7 +26,7 @@ pub(super) struct Tile {
     pub panel_stride: usize,
     /// The first column within the first panel.
     pub column: usize,
-    /// What is read soon, fetched into the second cache meanwhile. Need not be valid.
+    /// What is read soon, fetched into the second cache meanwhile, for the first panel. Need not be valid.
     pub ahead: *const u8,
     /// How far to go on, in bytes, with each input.
     pub ahead_stride: usize,
@@ -81,6 +81,10 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
             let unit = t.column / (2 * V::LANES) + u;
             *panel = (panel.0.add(unit / units * t.panel_stride), unit % units * 2 * V::LANES);
         }
+        let mut ahead = [t.ahead; U];
+        for u in 0..U {
+            ahead[u] = t.ahead.wrapping_add(panels[u].0.cast::<u8>().addr() - t.weights.addr());
+        }
         let mut sums = [[[V::load(t.from); 2]; U]; R];
         for r in 0..R {
             for u in 0..U {
@@ -97,9 +101,13 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
             }
         }
         for pair in 0..t.inputs / 2 {
-            V::prefetch_far(t.ahead.wrapping_add(2 * pair * t.ahead_stride));
+            for u in 0..U {
+                V::prefetch_far(ahead[u].wrapping_add(2 * pair * t.ahead_stride));
+            }
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair, false);
-            V::prefetch_far(t.ahead.wrapping_add((2 * pair + 1) * t.ahead_stride));
+            for u in 0..U {
+                V::prefetch_far(ahead[u].wrapping_add((2 * pair + 1) * t.ahead_stride));
+            }
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair + 1, true);
         }
         if t.inputs % 2 == 1 {
