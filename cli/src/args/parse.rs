@@ -150,3 +150,8 @@ pub fn parse_model_dtype(text: &str) -> Result<yuan_model::DType, String> {
 pub fn parse_place(text: &str) -> Result<yuan_model::Place, String> {
     text.parse().map_err(|error: yuan_model::Error| error.to_string())
 }
+
+/// What activations are rounded to.
+pub fn parse_precision(text: &str) -> Result<yuan_model::Precision, String> {
+    text.parse().map_err(|error: yuan_model::Error| error.to_string())
+}

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde_json::json;
 use yuan_model::perplexity::{Scoring, Windows, score};
-use yuan_model::{Config, Model, Options};
+use yuan_model::{Config, Model};
 
 use super::info::count;
 use super::{loading, open};
@@ -21,8 +21,7 @@ pub fn bench(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
         (Some(path), _) => open(path, run, global)?,
         (None, shape) => {
             let config = config(shape.as_deref().context("a model or `--random-weights`")?)?;
-            let options = Options { place: run.device, dtype: run.dtype, widen: false };
-            loading(global, |on_layer| Model::random(config, 0, options, on_layer))?
+            loading(global, |on_layer| Model::random(config, 0, run.options(), on_layer))?
         }
     };
     let config = model.config();

@@ -10,7 +10,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use yuan_model::check::compare;
 use yuan_model::convert;
-use yuan_model::{Config, DType, Description, Model, Options};
+use yuan_model::{Config, DType, Description, Model};
 
 use super::{print, say};
 use crate::Done;
@@ -32,8 +32,7 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
 
 /// Opens a model, and says what is odd about its files.
 fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
-    let options = Options { place: run.device, dtype: run.dtype, widen: false };
-    let model = loading(global, |on_layer| Model::open(path, options, on_layer))?;
+    let model = loading(global, |on_layer| Model::open(path, run.options(), on_layer))?;
     for warning in &model.description().warnings {
         say(global, &format!("warning: {warning}"));
     }
