@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use indicatif::HumanCount;
+use indicatif::{HumanCount, ProgressBar};
 use serde_json::{Value, json};
 use yuan_binidx::TokenSet;
 use yuan_model::backend::Scored;
@@ -36,10 +36,12 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
         pending: Vec::new(),
         held: 0,
         scored: 0,
+        bar: super::bar(global, None, "{spinner} {msg}{human_pos} tokens ({per_sec}), {elapsed}")?,
         groups: BTreeMap::new(),
     };
     let passed_over = if args.tokens.is_empty() { run.documents()? } else { run.token_sets().map(|()| 0)? };
     run.flush()?;
+    run.bar.finish_and_clear();
     run.report()?;
     Ok(done_but(passed_over, global))
 }
@@ -81,6 +83,7 @@ struct Run<'a> {
     /// Tokens that wait.
     held: usize,
     scored: u64,
+    bar: ProgressBar,
     groups: BTreeMap<String, Total>,
 }
 
@@ -172,6 +175,7 @@ impl Run<'_> {
         let on_token: Option<&mut dyn FnMut(usize, usize, Scored)> =
             if self.args.per_token { Some(&mut keep) } else { None };
         let scores = score(self.model.engine(), &documents, &self.scoring, on_token)?;
+        self.bar.set_message(format!("{} documents, ", HumanCount(self.scored)));
         for (place, (document, score)) in pending.iter().zip(scores).enumerate() {
             if self.args.each {
                 let mut line = json!({ "id": document.name, "group": document.group });
@@ -179,8 +183,9 @@ impl Run<'_> {
                 if let Some(log_probs) = single.get(place) {
                     line["token_log_probs"] = json!(log_probs);
                 }
-                print(&line.to_string())?;
+                self.bar.suspend(|| print(&line.to_string()))?;
             }
+            self.bar.inc(score.tokens);
             let total = self.groups.entry(document.group.clone()).or_default();
             total.add(1, &score, document.bytes);
         }
