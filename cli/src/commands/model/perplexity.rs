@@ -8,7 +8,7 @@ use indicatif::{HumanCount, ProgressBar};
 use serde_json::{Value, json};
 use yuan_binidx::TokenSet;
 use yuan_model::backend::Scored;
-use yuan_model::perplexity::{DocumentScore, Scoring, Windows, score};
+use yuan_model::perplexity::{DocumentScore, Resets, Scoring, Windows, score};
 use yuan_model::{Encode as _, Model, tokenizer_of};
 
 use crate::Done;
@@ -49,6 +49,10 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
 fn scoring(args: &PerplexityArgs, model: &Model) -> anyhow::Result<Scoring> {
     let (window, stride) = (args.window.unwrap_or(0), args.stride.unwrap_or(0));
     let mut scoring = Scoring::of(model.description(), &args.prefix, window, stride, args.batch_tokens)?;
+    if args.reset_positions || args.reset_attention {
+        let eod = model.config().eod().context("the model names no token that documents end with")?;
+        scoring.resets = Resets { eod, positions: args.reset_positions, attention: args.reset_attention };
+    }
     match args.compat.as_deref() {
         None => {}
         Some("lm-eval") => scoring.windows = Windows::new(scoring.windows.length(), scoring.windows.length())?,
