@@ -23,6 +23,7 @@ parser.add_argument("--folder")
 args = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
+import numpy
 import torch
 import transformers
 from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
@@ -72,7 +73,7 @@ def main() -> None:
     texts = torch.randint(1, CONFIG["vocab_size"], (TOKENS // LENGTH, LENGTH), generator=torch.Generator().manual_seed(3))
     reference = peer(torch.float32, "sdpa", "grouped_mm")
     reference.save_pretrained(folder)
-    builder = IndexedDatasetBuilder(str(folder / "tokens.bin"), dtype="int32")
+    builder = IndexedDatasetBuilder(str(folder / "tokens.bin"), dtype=numpy.int32)
     for text in texts:
         builder.add_document(text.int(), [len(text)])
     builder.finalize(str(folder / "tokens.idx"))

@@ -1,8 +1,9 @@
 //! Keys, laid out for products with queries.
 
-use super::LANES;
+/// Keys that lie side by side.
+pub(super) const PANEL: usize = 32;
 
-/// Keys of a sequence, head by head, 16 of them side by side: `[panels, heads, width, 16]`. It grows at the end, so it
+/// Keys of a sequence, head by head, 32 of them side by side: `[panels, heads, width, 32]`. It grows at the end, so it
 /// is the cache of decoding as well.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -40,12 +41,12 @@ impl Keys {
     /// If the heads do not lie in the rows.
     pub fn extend(&mut self, rows: &[f32], columns: usize, first_column: usize) {
         assert!(first_column + self.heads * self.width <= columns, "heads lie in rows");
-        let panel = self.heads * self.width * LANES;
+        let panel = self.heads * self.width * PANEL;
         let count = self.count + rows.len() / columns;
-        self.panels.resize(count.div_ceil(LANES) * panel, 0.0);
+        self.panels.resize(count.div_ceil(PANEL) * panel, 0.0);
         for (row, key) in rows.chunks_exact(columns).zip(self.count..) {
-            let lane = &mut self.panels[key / LANES * panel..][..panel];
-            for (place, value) in lane[key % LANES..].iter_mut().step_by(LANES).zip(&row[first_column..]) {
+            let lane = &mut self.panels[key / PANEL * panel..][..panel];
+            for (place, value) in lane[key % PANEL..].iter_mut().step_by(PANEL).zip(&row[first_column..]) {
                 *place = *value;
             }
         }
@@ -57,12 +58,12 @@ impl Keys {
     /// # Panics
     /// If there is no such head or key.
     pub fn get(&self, head: usize, key: usize) -> impl Iterator<Item = f32> + '_ {
-        self.panel(key / LANES, head)[key % LANES..].iter().step_by(LANES).copied()
+        self.panel(key / PANEL, head)[key % PANEL..].iter().step_by(PANEL).copied()
     }
 
-    /// Keys `16 * panel` and following of a head: `[width, 16]`.
+    /// Keys `32 * panel` and following of a head: `[width, 32]`.
     pub(super) fn panel(&self, panel: usize, head: usize) -> &[f32] {
-        &self.panels[(panel * self.heads + head) * self.width * LANES..][..self.width * LANES]
+        &self.panels[(panel * self.heads + head) * self.width * PANEL..][..self.width * PANEL]
     }
 
     /// Heads of keys.

@@ -4,6 +4,7 @@
 //! gets the same bits alone, in a batch, in prefill and in decoding.
 
 mod keys;
+mod product;
 
 use std::ops::Range;
 
@@ -11,16 +12,17 @@ use rayon::prelude::*;
 
 pub use keys::Keys;
 
+use self::keys::PANEL;
+use self::product::Product;
 use crate::exp::exp;
-use crate::isa::{Isa, force, multiversion};
+use crate::gemm::vector::{Eight, Vector};
+use crate::isa::{Isa, force};
 use crate::norm::{LANES, total};
 
 /// Keys of a block.
 const BLOCK: usize = 128;
 /// Rows of queries of a task.
 const ROWS: usize = 32;
-/// Rows that share what is loaded of keys and values.
-const TOGETHER: usize = 8;
 
 /// What is the same for all rows.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +115,6 @@ impl Task<'_> {
     }
 
     /// A row of values of the head.
-    #[inline(always)]
     fn value(&self, key: usize) -> &[f32] {
         let Columns { data, columns, first_column } = self.sequence.values;
         let width = self.sequence.keys.width();
@@ -128,45 +129,82 @@ struct Running {
     sum: f32,
 }
 
-multiversion! {
-    fn run(task: &Task<'_>, out: &mut [f32]) {
-        let width = task.sequence.keys.width();
-        let group = task.shape.heads / task.sequence.keys.heads();
-        let rows = task.rows.len();
-        let seen: Vec<Range<usize>> = task.rows.clone().map(|row| task.seen(row)).collect();
-        let first = seen.iter().map(|seen| seen.start.min(seen.end)).min().unwrap_or(0) / BLOCK * BLOCK;
-        let last = seen.iter().map(|seen| seen.end).max().unwrap_or(0);
-        let mut queries = vec![0.0; TOGETHER * width];
-        let mut sums = vec![0.0; TOGETHER * width];
-        let mut scores = [[0.0_f32; BLOCK]; TOGETHER];
-        for head in 0..group {
-            for start in (0..rows).step_by(TOGETHER) {
-                let together = start..(start + TOGETHER).min(rows);
-                for (row, query) in together.clone().zip(queries.chunks_exact_mut(width)) {
-                    let Columns { data, columns, first_column } = task.queries;
-                    let column = first_column + (task.kv_head * group + head) * width;
-                    query.copy_from_slice(&data[(task.rows.start + row) * columns + column..][..width]);
-                }
-                sums.fill(0.0);
-                let mut running = [Running { max: f32::NEG_INFINITY, sum: 0.0 }; TOGETHER];
-                for block in (first..last).step_by(BLOCK) {
-                    let keys = block..(block + BLOCK).min(last);
-                    products(task, &queries, keys.clone(), &mut scores);
-                    for (place, row) in together.clone().enumerate() {
-                        let seen = clip(&seen[row], &keys);
-                        let sums = &mut sums[place * width..][..width];
-                        weigh(&mut scores[place], seen, task.shape.scale, &mut running[place], sums);
-                    }
-                    gather(task, keys, &scores, &mut sums);
-                }
-                for (place, row) in together.clone().enumerate() {
-                    let out = &mut out[(row * group + head) * width..][..width];
-                    let sums = &sums[place * width..][..width];
-                    if seen[row].is_empty() {
-                        mean(task, out);
-                    } else {
-                        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum / running[place].sum);
-                    }
+/// What a task writes to, used again for each of its heads.
+struct Scratch {
+    queries: Vec<f32>,
+    sums: Vec<f32>,
+    scores: Vec<[f32; BLOCK]>,
+    running: Vec<Running>,
+}
+
+fn run(task: &Task<'_>, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__m256, __m512};
+
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+        fn avx512(task: &Task<'_>, out: &mut [f32]) {
+            run_with::<__m512, 8>(task, out);
+        }
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(task: &Task<'_>, out: &mut [f32]) {
+            run_with::<__m256, 4>(task, out);
+        }
+        match Isa::current() {
+            // SAFETY: `Isa::current` names only paths whose instructions this CPU has.
+            Isa::Avx512 | Isa::Amx => return unsafe { avx512(task, out) },
+            // SAFETY: as above.
+            Isa::Avx2 => return unsafe { avx2(task, out) },
+            Isa::Portable => {}
+        }
+    }
+    run_with::<Eight, 4>(task, out);
+}
+
+/// With vectors `V`, and `R` rows of queries at a time.
+#[inline(always)]
+fn run_with<V: Vector, const R: usize>(task: &Task<'_>, out: &mut [f32]) {
+    let width = task.sequence.keys.width();
+    let group = task.shape.heads / task.sequence.keys.heads();
+    let rows = task.rows.len();
+    let mut seen = Vec::with_capacity(rows);
+    for row in task.rows.clone() {
+        seen.push(task.seen(row));
+    }
+    let first = seen.iter().map(|seen| seen.start.min(seen.end)).min().unwrap_or(0) / BLOCK * BLOCK;
+    let last = seen.iter().map(|seen| seen.end).max().unwrap_or(0);
+    let mut scratch = Scratch {
+        queries: vec![0.0; rows * width],
+        sums: vec![0.0; rows * width],
+        scores: vec![[0.0; BLOCK]; rows],
+        running: vec![Running { max: 0.0, sum: 0.0 }; rows],
+    };
+    for head in 0..group {
+        for (row, query) in scratch.queries.chunks_exact_mut(width).enumerate() {
+            let Columns { data, columns, first_column } = task.queries;
+            let column = first_column + (task.kv_head * group + head) * width;
+            query.copy_from_slice(&data[(task.rows.start + row) * columns + column..][..width]);
+        }
+        scratch.sums.fill(0.0);
+        scratch.running.fill(Running { max: f32::NEG_INFINITY, sum: 0.0 });
+        for block in (first..last).step_by(BLOCK) {
+            let keys = block..(block + BLOCK).min(last);
+            products::<V, R>(task, &mut scratch, keys.clone());
+            for (row, seen) in seen.iter().enumerate() {
+                let sums = &mut scratch.sums[row * width..][..width];
+                let seen = clip(seen, &keys);
+                weigh(&mut scratch.scores[row], seen, task.shape.scale, &mut scratch.running[row], sums);
+            }
+            gather::<V, R>(task, &mut scratch, keys);
+        }
+        for (row, seen) in seen.iter().enumerate() {
+            let out = &mut out[(row * group + head) * width..][..width];
+            if seen.is_empty() {
+                mean(task, out);
+            } else {
+                let sum = scratch.running[row].sum;
+                for (out, value) in out.iter_mut().zip(&scratch.sums[row * width..][..width]) {
+                    *out = value / sum;
                 }
             }
         }
@@ -176,28 +214,35 @@ multiversion! {
 /// The part of `seen` in `block`, counted from the block's first key.
 #[inline(always)]
 fn clip(seen: &Range<usize>, block: &Range<usize>) -> Range<usize> {
-    let place = |key: usize| key.clamp(block.start, block.end) - block.start;
-    place(seen.start)..place(seen.end)
+    let (start, end) = (seen.start.clamp(block.start, block.end), seen.end.clamp(block.start, block.end));
+    start - block.start..end - block.start
 }
 
 /// `scores[row, key] = query · key`, each one chain of multiply-adds over the values of a head.
 #[inline(always)]
-fn products(task: &Task<'_>, queries: &[f32], keys: Range<usize>, scores: &mut [[f32; BLOCK]; TOGETHER]) {
-    let width = task.sequence.keys.width();
-    for (number, panel) in (keys.start / LANES..keys.end.div_ceil(LANES)).enumerate() {
-        let mut sums = [[0.0_f32; LANES]; TOGETHER];
+fn products<V: Vector, const R: usize>(task: &Task<'_>, scratch: &mut Scratch, keys: Range<usize>) {
+    let (width, rows) = (task.sequence.keys.width(), scratch.running.len());
+    for scores in &mut scratch.scores {
+        scores.fill(0.0);
+    }
+    for (number, panel) in (keys.start / PANEL..keys.end.div_ceil(PANEL)).enumerate() {
         let panel = task.sequence.keys.panel(panel, task.kv_head);
-        for (place, keys) in panel.as_chunks::<LANES>().0.iter().enumerate() {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let query = queries[row * width + place];
-                for (sum, key) in sums.iter_mut().zip(keys) {
-                    *sum = query.mul_add(*key, *sum);
-                }
-            }
-        }
-        for (scores, sums) in scores.iter_mut().zip(sums) {
-            scores[number * LANES..][..LANES].copy_from_slice(&sums);
-        }
+        debug_assert!(
+            panel.len() == width * PANEL && scratch.queries.len() == rows * width && (number + 1) * PANEL <= BLOCK
+        );
+        let scores = scratch.scores.as_flattened_mut();
+        let product = Product {
+            a: scratch.queries.as_ptr(),
+            a_stride: width,
+            b: panel.as_ptr(),
+            b_stride: PANEL,
+            inputs: width,
+            c: scores[number * PANEL..].as_mut_ptr(),
+            c_stride: BLOCK,
+        };
+        // SAFETY: queries are [rows, width], a panel [width, PANEL], and the panel's columns lie in scores, [rows, BLOCK]. The
+        // caller is compiled for V.
+        unsafe { product.run::<V, R>(rows, PANEL) };
     }
 }
 
@@ -218,50 +263,47 @@ fn weigh(scores: &mut [f32; BLOCK], seen: Range<usize>, scale: f32, running: &mu
             *max = if *score > *max { *score } else { *max };
         }
     }
-    let max = maxima.iter().fold(running.max, |max, lane| if *lane > max { *lane } else { max });
+    let mut max = running.max;
+    for lane in maxima {
+        max = if lane > max { lane } else { max };
+    }
     let shrink = if running.max == max { 1.0 } else { exp(running.max - max) };
-    let mut total_of = [0.0_f32; LANES];
+    let mut powers = [0.0_f32; LANES];
     for scores in scores.as_chunks_mut::<LANES>().0 {
-        for (sum, score) in total_of.iter_mut().zip(scores) {
+        for (sum, score) in powers.iter_mut().zip(scores) {
             *score = exp(*score - max);
             *sum += *score;
         }
     }
-    running.sum = running.sum.mul_add(shrink, total(total_of));
+    running.sum = running.sum.mul_add(shrink, total(powers));
     running.max = max;
     if shrink != 1.0 {
-        sums.iter_mut().for_each(|sum| *sum *= shrink);
+        for sum in sums {
+            *sum *= shrink;
+        }
     }
 }
 
 /// `sums[row] += Σ weight · value`, each one chain of multiply-adds over the block's keys.
 #[inline(always)]
-fn gather(task: &Task<'_>, keys: Range<usize>, weights: &[[f32; BLOCK]; TOGETHER], sums: &mut [f32]) {
-    let width = task.sequence.keys.width();
-    for column in (0..width).step_by(LANES) {
-        let lanes = LANES.min(width - column);
-        let mut own = [[0.0_f32; LANES]; TOGETHER];
-        for (row, own) in own.iter_mut().enumerate() {
-            own[..lanes].copy_from_slice(&sums[row * width + column..][..lanes]);
-        }
-        for (number, key) in keys.clone().enumerate() {
-            let value = task.value(key);
-            let mut values = [0.0_f32; LANES];
-            match value.get(column..column + LANES) {
-                Some(whole) => values.copy_from_slice(whole),
-                None => values[..lanes].copy_from_slice(&value[column..]),
-            }
-            for (own, weights) in own.iter_mut().zip(weights) {
-                let weight = weights[number];
-                for (sum, value) in own.iter_mut().zip(&values) {
-                    *sum = weight.mul_add(*value, *sum);
-                }
-            }
-        }
-        for (row, own) in own.iter().enumerate() {
-            sums[row * width + column..][..lanes].copy_from_slice(&own[..lanes]);
-        }
-    }
+fn gather<V: Vector, const R: usize>(task: &Task<'_>, scratch: &mut Scratch, keys: Range<usize>) {
+    let (width, rows) = (task.sequence.keys.width(), scratch.running.len());
+    let Columns { data, columns, first_column } = task.sequence.values;
+    let first = keys.start * columns + first_column + task.kv_head * width;
+    let last = (keys.end - 1) * columns + first_column + task.kv_head * width;
+    assert!(last + width <= data.len() && scratch.sums.len() == rows * width && keys.len() <= BLOCK);
+    let product = Product {
+        a: scratch.scores.as_flattened().as_ptr(),
+        a_stride: BLOCK,
+        b: data[first..].as_ptr(),
+        b_stride: columns,
+        inputs: keys.len(),
+        c: scratch.sums.as_mut_ptr(),
+        c_stride: width,
+    };
+    // SAFETY: weights are [rows, BLOCK], the block's values end within `data` as asserted, sums are [rows, width]. The caller is
+    // compiled for V.
+    unsafe { product.run::<V, R>(rows, width) };
 }
 
 /// The mean of all values.

@@ -18,7 +18,7 @@ mod matrix;
 mod rounded;
 mod tile;
 mod transpose;
-mod vector;
+pub(crate) mod vector;
 mod widen;
 mod x;
 

@@ -10,7 +10,7 @@ use half::{bf16, f16};
 /// # Safety
 /// The methods may run only in functions compiled for the implementor's instructions, on a CPU that has them; pointers are
 /// valid for `LANES` values and need no alignment.
-pub(super) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// Values in a vector.
     const LANES: usize;
     /// The value at `x` in every lane.
@@ -87,7 +87,7 @@ impl Weights for Bf16 {
 
 /// Eight lanes of plain code: NEON on aarch64, calls to `fmaf` on a bare x86-64.
 #[derive(Clone, Copy)]
-pub(super) struct Eight([f32; 8]);
+pub(crate) struct Eight([f32; 8]);
 
 impl Vector for Eight {
     const LANES: usize = 8;
