@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod encoder;
 mod evaluation;
 mod hints;
 mod presets;

@@ -47,6 +47,10 @@ macro_rules! work {
     (stage_or_pass, $config:expr) => {
         $config.build()
     };
+    (model_rules, $config:expr) => {{
+        let tokenizer = crate::encoder::ModelTokenizer::of(&$config)?;
+        Ok(Work::Stage(Arc::new($config.build(tokenizer)?)))
+    }};
 }
 
 /// What a row's stage measures.
@@ -55,6 +59,9 @@ macro_rules! measures {
         <$type as Rules>::MEASURES
     };
     (built_rules, $config:ty, $type:ty) => {
+        <$type as Rules>::MEASURES
+    };
+    (model_rules, $config:ty, $type:ty) => {
         <$type as Rules>::MEASURES
     };
     ($other:ident, $type:ty) => {
@@ -131,6 +138,8 @@ stages! {
         "reads `language` if it is there; adds `quality`";
     built_rules "kenlm" KenLm(yuan_filters::KenLmConfig => yuan_filters::KenLm), "annotates, judges",
         "reads `language` if it is there; adds `kenlm_perplexity`, `kenlm_bits_per_byte`";
+    model_rules "moe" Moe(yuan_model::MoeConfig => yuan_model::Moe), "annotates, judges",
+        "reads `language` if it is there, and ids and scores if they are named; adds `moe_perplexity`, `moe_bits_per_byte`";
     stage_or_pass "buckets" Buckets(yuan_filters::BucketsConfig), "annotates, judges; sees the whole corpus if it learns",
         "reads a score; adds `bucket`";
     built "keep_where" KeepWhere(yuan_filters::KeepWhereConfig), "judges", "reads the columns of its expression";
@@ -210,6 +219,7 @@ impl StageConfig {
             Self::TrainTokenizer(train) => Some(&train.join_to),
             Self::FastText(fasttext) => Some(&fasttext.model),
             Self::KenLm(kenlm) => Some(&kenlm.model),
+            Self::Moe(moe) => Some(&moe.model),
             _ => None,
         }
     }
@@ -220,6 +230,7 @@ impl StageConfig {
             Self::TrainTokenizer(train) => Some(&mut train.join_to),
             Self::FastText(fasttext) => Some(&mut fasttext.model),
             Self::KenLm(kenlm) => Some(&mut kenlm.model),
+            Self::Moe(moe) => Some(&mut moe.model),
             _ => None,
         }
     }

@@ -6,12 +6,14 @@ use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow_array::builder::LargeStringBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, LargeStringArray, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 
@@ -362,6 +364,31 @@ impl Batch {
         Ok(batch)
     }
 
+    /// Ranges of rows with at most so many bytes of text, or of one row.
+    pub(crate) fn cut(&self, bytes: u64) -> Vec<Range<usize>> {
+        let mut cuts: Vec<Range<usize>> = Vec::new();
+        let mut held = 0;
+        for row in 0..self.rows() {
+            let own = self.texts.value_length(row) as u64;
+            match cuts.last_mut() {
+                Some(last) if held + own <= bytes => {
+                    last.end = row + 1;
+                    held += own;
+                }
+                _ => {
+                    cuts.push(row..row + 1);
+                    held = own;
+                }
+            }
+        }
+        cuts
+    }
+
+    /// Some rows.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Result<Self> {
+        self.filter(&(0..self.rows()).map(|row| Some(rows.contains(&row))).collect())
+    }
+
     /// The unmarked rows.
     pub(crate) fn compact(self) -> Result<Self> {
         if self.live == self.rows() {
@@ -399,6 +426,13 @@ impl Batch {
             Some(array) => number_value(array.as_ref(), row),
             None => self.riders.f64_at(column, row),
         }
+    }
+
+    pub(crate) fn ids_at(&self, column: &str, row: usize) -> Option<&[u32]> {
+        let lists = self.column(column)?.as_list_opt::<i64>()?;
+        let ids = lists.values().as_primitive_opt::<UInt32Type>()?.values();
+        let offsets = lists.value_offsets();
+        (!lists.is_null(row)).then(|| &ids[offsets[row] as usize..offsets[row + 1] as usize])
     }
 
     pub(crate) fn measure_at<'a, M: Measure>(&'a self, document: Document<'a>) -> &'a M {

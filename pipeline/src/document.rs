@@ -41,6 +41,11 @@ impl<'a> Document<'a> {
         self.batch.f64_at(column, self.row)
     }
 
+    /// A list of token ids, as `tokenize` adds it; `None` where the column is absent or holds something else.
+    pub fn ids(&self, column: &str) -> Option<&'a [u32]> {
+        self.batch.ids_at(column, self.row)
+    }
+
     /// The document's own id, as the field that the input names for it says: a string, or a whole number as it is
     /// spelt. `None` where there is none, and outside a run.
     pub fn id(&self) -> Option<Cow<'a, str>> {

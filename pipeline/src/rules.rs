@@ -39,6 +39,22 @@ pub trait Rules: Send + Sync {
     /// and one that stays NaN is in no check's way. Returns a new text if the stage rewrites it.
     fn measure(&self, prepared: &Self::Prepared, document: &Document<'_>, values: &mut [f64]) -> Option<String>;
 
+    /// Measures some documents at once, where one after the other would be slow: the values of each, in the order of
+    /// [`MEASURES`](Self::MEASURES). By default there is nothing of that kind, and [`measure`](Self::measure) is called
+    /// for each.
+    ///
+    /// # Errors
+    /// For what makes going on pointless: a device that fails.
+    fn measure_together(&self, documents: &[Document<'_>]) -> Result<Option<Vec<f64>>> {
+        let _ = documents;
+        Ok(None)
+    }
+
+    /// See [`Stage::batch_bytes`].
+    fn batch_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Measures that become columns of the documents: the measure's place in [`MEASURES`](Self::MEASURES), the
     /// column's name. They are 32-bit floats, null where nothing was measured. None by default.
     fn score_columns(&self) -> Vec<(usize, String)> {
@@ -207,6 +223,10 @@ impl<R: Rules> Stage for R {
 
     fn is_expected_to_drop(&self) -> bool {
         Rules::is_expected_to_drop(self)
+    }
+
+    fn batch_bytes(&self) -> Option<u64> {
+        Rules::batch_bytes(self)
     }
 }
 

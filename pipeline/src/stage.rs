@@ -36,6 +36,12 @@ pub trait Stage: Send + Sync {
         None
     }
 
+    /// Bytes of text the stage should get at once, if more would keep it busy for long: between two batches a run can be
+    /// stopped, and tells how far it is.
+    fn batch_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Reasons for which documents go because the recipe names what it wants (a language that is not kept): dropping
     /// all of a source or language for one of them is no cause for a warning.
     fn asked_for(&self) -> &'static [&'static str] {

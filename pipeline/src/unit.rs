@@ -85,7 +85,7 @@ impl<'a> UnitWork<'a> {
         let mut read_time = 0;
         let passed_over = read::batches(unit, shard, &self.engine.plan.input, &mut bad, &mut |batch| {
             read_time += reading.elapsed().as_nanos() as u64;
-            self.batch(batch)?;
+            self.in_parts(batch)?;
             reading = Instant::now();
             Ok(())
         })?;
@@ -100,6 +100,21 @@ impl<'a> UnitWork<'a> {
         }
         bad.extend(unit.set_aside.iter().cloned());
         self.set_aside(shard, bad)
+    }
+
+    /// Works on a batch, in parts if a stage would take long over the whole of it. Between parts the unit is given up if the run is to
+    /// stop: it is done anew when the run goes on.
+    fn in_parts(&mut self, batch: Batch) -> Result<()> {
+        let Some(bytes) = self.stages.iter().filter_map(|(_, stage)| stage.batch_bytes()).min() else {
+            return self.batch(batch);
+        };
+        for rows in batch.cut(bytes) {
+            if self.engine.cancelled.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            self.batch(batch.part(rows)?)?;
+        }
+        Ok(())
     }
 
     fn batch(&mut self, mut batch: Batch) -> Result<()> {

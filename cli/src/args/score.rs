@@ -21,6 +21,16 @@ pub struct ScoreArgs {
     /// Language models: a folder of `train-kenlm` or cc_net, a file, or `bundled`
     #[arg(long, value_name = "FOLDER")]
     pub kenlm: Option<PathBuf>,
+    /// A neural language model, as `yuan=Yuan2-M32-hf` (the name of its columns) or `qwen2.gguf`: a folder of Hugging Face's
+    /// or a GGUF file; may be repeated
+    #[arg(long, value_name = "[NAME=]MODEL")]
+    pub moe: Vec<String>,
+    /// Give `--moe` only documents with this score between two values, as `kenlm_perplexity=300..2000`; may be repeated
+    #[arg(long, value_name = "COLUMN=LOW..HIGH", requires = "moe")]
+    pub uncertain: Vec<String>,
+    /// Where `--moe` runs: auto, cpu, cuda:0
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
     /// Score as this tool does: ccnet
     #[arg(long, value_name = "PEER", requires = "kenlm")]
     pub compat: Option<String>,

@@ -1,5 +1,6 @@
 //! `score`, `train-fasttext`, `train-kenlm`: what documents are worth to a model, and the models.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use yuan_filters::{
     BucketsConfig, ClassifierCard, FastTextConfig, KeepWhereConfig, KenLmCard, KenLmCompat, KenLmConfig, LanguageId,
     TrainFastTextConfig, TrainKenLmConfig,
 };
+use yuan_model::MoeConfig;
 use yuan_pipeline::{Error, Output};
 
 use super::tokens::make;
@@ -18,8 +20,9 @@ use crate::hints::usage;
 use crate::recipe::{Recipe, StageConfig};
 
 pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
-    if args.fasttext.is_empty() && args.kenlm.is_none() {
-        let hint = "give `--fasttext MODEL`, `--kenlm FOLDER` or both: `bundled`, or what `train-fasttext` and `train-kenlm` make";
+    if args.fasttext.is_empty() && args.kenlm.is_none() && args.moe.is_empty() {
+        let hint = "give `--fasttext MODEL` and `--kenlm FOLDER` (`bundled`, or what `train-fasttext` and `train-kenlm` make), \
+                    or `--moe MODEL`";
         return Err(usage("there is nothing to score with".to_owned(), hint.to_owned()));
     }
     let mut stages = vec![StageConfig::LanguageId(LanguageId {
@@ -38,9 +41,13 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
         };
         stages.push(StageConfig::KenLm(KenLmConfig { model: absolute(model)?, compat, ..KenLmConfig::default() }));
     }
+    let uncertain = args.uncertain.iter().map(|band| uncertain(band)).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+    for wanted in &args.moe {
+        let config = MoeConfig { uncertain: uncertain.clone(), device: args.device.clone(), ..neural(wanted)? };
+        stages.push(StageConfig::Moe(config));
+    }
     if let Some(column) = &args.buckets {
-        let of_kenlm = KenLmConfig::default();
-        let higher_is_better = ![of_kenlm.perplexity_column, of_kenlm.bits_column].contains(column);
+        let higher_is_better = !column.ends_with("_perplexity") && !column.ends_with("_bits_per_byte");
         let (column, drop) = (column.clone(), args.drop.clone());
         stages.push(StageConfig::Buckets(BucketsConfig { column, drop, higher_is_better, ..Default::default() }));
     }
@@ -48,17 +55,51 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
         let expression = expression.clone();
         stages.push(StageConfig::KeepWhere(KeepWhereConfig { expression, ..KeepWhereConfig::default() }));
     }
-    let recipe = Recipe { input: args.input.input(), output: args.output.output(), stages, ..Recipe::default() };
+    let mut input = args.input.input();
+    if !args.moe.is_empty() {
+        // What is lost when the run is killed is a unit for each thread.
+        input.unit_bytes = input.unit_bytes.min(1 << 20);
+    }
+    let recipe = Recipe { input, output: args.output.output(), stages, ..Recipe::default() };
     run::execute(&recipe, Path::new(""), &args.output.out, &args.output.resume, global)
+}
+
+/// The stage of `[NAME=]MODEL`.
+fn neural(wanted: &str) -> anyhow::Result<MoeConfig> {
+    let (name, model) = named(wanted);
+    let mut config = MoeConfig { model: absolute(Path::new(model))?, ..MoeConfig::default() };
+    if let Some(name) = name {
+        config.perplexity_column = format!("{name}_perplexity");
+        config.bits_column = format!("{name}_bits_per_byte");
+    }
+    Ok(config)
+}
+
+/// The band of `COLUMN=LOW..HIGH`.
+fn uncertain(wanted: &str) -> anyhow::Result<(String, [f64; 2])> {
+    let band = wanted.split_once('=').and_then(|(column, band)| {
+        let (low, high) = band.split_once("..")?;
+        let (low, high): (f64, f64) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        (low <= high && !column.is_empty()).then(|| (column.to_owned(), [low, high]))
+    });
+    band.ok_or_else(|| {
+        let hint = "write a column and two numbers, as `--uncertain kenlm_perplexity=300..2000`";
+        usage(format!("`--uncertain {wanted}` is no band"), hint.to_owned())
+    })
+}
+
+/// What stands before `=`, if it could be the name of a column, and the rest.
+fn named(wanted: &str) -> (Option<&str>, &str) {
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    match wanted.split_once('=') {
+        Some((column, rest)) if is_name(column) => (Some(column), rest),
+        _ => (None, wanted),
+    }
 }
 
 /// The stage of `[COLUMN=]MODEL[:LABEL]`.
 fn classifier(wanted: &str) -> anyhow::Result<FastTextConfig> {
-    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let (column, rest) = match wanted.split_once('=') {
-        Some((column, rest)) if is_name(column) => (Some(column), rest),
-        _ => (None, wanted),
-    };
+    let (column, rest) = named(wanted);
     let (model, label) = match rest.rsplit_once(':') {
         Some((model, label)) if !Path::new(rest).exists() && !label.contains(['/', '\\']) => (model, Some(label)),
         _ => (rest, None),

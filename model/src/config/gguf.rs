@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use yuan_gguf::{Array, Header, Value};
 
 use super::{Description, Yarn, hugging_face};
+use crate::weights::gguf::parts;
 use crate::{Error, Result};
 
 /// Keys behind `qwen2moe.`, and what they are called in `config.json`.
@@ -44,17 +45,24 @@ const NEEDED: [&str; 8] = [
 pub(super) fn only_in(directory: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|it| it == "gguf")).collect();
-    files.sort();
-    let first = files.first()?;
-    let is_split = first.to_string_lossy().contains("-00001-of-");
-    (files.len() == 1 || is_split).then(|| first.clone())
+    files.retain(|path| parts(path).is_ok());
+    (files.len() == 1).then(|| files.remove(0))
 }
 
-/// Reads a file.
+/// Reads a file, and if it is the first part of one that is split, what tensors the others have.
 pub(super) fn open(path: &Path) -> Result<Description> {
-    let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
-    let header = Header::read(file).map_err(|error| Error::malformed(path, error.to_string()))?;
+    let mut parts = parts(path)?.into_iter();
+    let first = parts.next().unwrap_or_else(|| path.to_path_buf());
+    let mut header = header(&first)?;
+    for part in parts {
+        header.tensors.extend(self::header(&part)?.tensors);
+    }
     read(&header, path)
+}
+
+fn header(path: &Path) -> Result<Header> {
+    let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
+    Header::read(file).map_err(|error| Error::malformed(path, error.to_string()))
 }
 
 /// Reads a header.

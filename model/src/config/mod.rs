@@ -190,6 +190,11 @@ impl Config {
     }
 }
 
+/// Reads an object with the fields of a `config.json`; `path` is named in errors.
+pub(crate) fn from_object(object: &serde_json::Map<String, serde_json::Value>, path: &Path) -> Result<Description> {
+    hugging_face::read_object(object, path)
+}
+
 /// A text file of a bounded length.
 pub(crate) fn text(path: &Path) -> Result<String> {
     let file = File::open(path).map_err(|source| Error::io("read", path, source))?;

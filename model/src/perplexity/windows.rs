@@ -6,12 +6,13 @@ use crate::{Error, Result};
 
 /// How long documents are cut. Every token is predicted once, the first ones of a window being there for their context.
 ///
-/// `stride = length` is lm-eval's rolling log-likelihood (one token of context at each cut); Hugging Face's recipe for
-/// perplexity with `max_length` and `stride` is `length = max_length - 1` and the same `stride`.
+/// The last window reaches back for as much context as it has room for, as lm-eval's does: `stride = length` is its rolling
+/// log-likelihood, with one token of context at each cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     length: usize,
     stride: usize,
+    is_aligned: bool,
 }
 
 /// A part of a document that the model reads at once.
@@ -34,7 +35,14 @@ impl Windows {
                 "windows of {length} tokens cannot go on by {stride}: the stride is from 1 to the length"
             )));
         }
-        Ok(Self { length, stride })
+        Ok(Self { length, stride, is_aligned: false })
+    }
+
+    /// Windows that begin at multiples of the stride, so that the last one is short: Hugging Face's recipe for perplexity
+    /// (`max_length` there is `length + 1`).
+    #[must_use]
+    pub fn aligned(self) -> Self {
+        Self { is_aligned: true, ..self }
     }
 
     /// Most tokens of a window.
@@ -51,9 +59,9 @@ impl Windows {
             }
             let count = if next == 1 { self.length } else { self.stride };
             let targets = next..(next + count).min(tokens);
+            let end = if self.is_aligned { next + count } else { targets.end };
             next = targets.end;
-            let end = targets.end - 1;
-            Some(Window { inputs: end.saturating_sub(self.length)..end, targets })
+            Some(Window { inputs: (end - 1).saturating_sub(self.length)..targets.end - 1, targets })
         })
     }
 }

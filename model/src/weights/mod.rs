@@ -13,11 +13,13 @@
 
 mod bytes;
 mod canonical;
+pub(crate) mod gguf;
 mod open;
+pub(crate) mod pickle;
 pub mod quantised;
 mod random;
 mod safetensors;
-mod stored;
+pub(crate) mod stored;
 mod tensor;
 mod write;
 
@@ -27,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use tensor::{Kind, Tensor};
 pub use write::write_safetensors;
+pub(crate) use write::write_whole;
 
 use canonical::Canonical;
 

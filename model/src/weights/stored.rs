@@ -96,4 +96,22 @@ impl Stored {
         };
         Ok(Self { name: name.into(), path: path.clone(), shape, element, bytes, strides: None })
     }
+
+    /// The matrix `[columns, rows]` that the elements from `first` on are, read as `[rows, columns]`; `None` if there
+    /// are not as many, or elements are in blocks.
+    pub(crate) fn block_transposed(&self, first: usize, rows: usize, columns: usize) -> Option<Self> {
+        let (block_len, size) = self.element.block();
+        let length = rows.checked_mul(columns)?.checked_mul(size)?;
+        let bytes = self.bytes.cut(first.checked_mul(size)? as u64, length as u64)?;
+        let is_plain = block_len == 1 && self.strides.is_none();
+        let (shape, strides) = (vec![columns, rows], Some(vec![1, columns]));
+        is_plain.then(|| Self {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            shape,
+            element: self.element,
+            bytes,
+            strides,
+        })
+    }
 }

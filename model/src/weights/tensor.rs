@@ -59,7 +59,7 @@ enum Data {
 }
 
 impl Tensor {
-    pub(super) fn stored(stored: Stored, element: Float) -> Self {
+    pub(crate) fn stored(stored: Stored, element: Float) -> Self {
         let Stored { path, shape, bytes, strides, .. } = stored;
         let data = match strides {
             None => Data::Dense { element, bytes },

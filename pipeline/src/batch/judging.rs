@@ -71,10 +71,10 @@ impl Batch {
         let mut recorded = if self.keeps_values { vec![f64::NAN; width * self.rows()] } else { Vec::new() };
         let mut language_of = if self.keeps_values { vec![u16::MAX; self.rows()] } else { Vec::new() };
         let mut texts: Vec<(usize, String)> = Vec::new();
-        for row in 0..self.rows() {
-            if !self.is_in_work(row) {
-                continue;
-            }
+        let in_work: Vec<usize> = (0..self.rows()).filter(|row| self.is_in_work(*row)).collect();
+        let documents: Vec<_> = in_work.iter().map(|row| Document { batch: &self, row: *row }).collect();
+        let together = rules.measure_together(&documents)?;
+        for (place, row) in in_work.into_iter().enumerate() {
             let document = Document { batch: &self, row };
             let language = rules.language(&document);
             let at = prepared.iter().position(|(known, _)| known == language).unwrap_or_else(|| {
@@ -82,7 +82,13 @@ impl Batch {
                 prepared.len() - 1
             });
             values.fill(f64::NAN);
-            let text = rules.measure(&prepared[at].1, &document, &mut values);
+            let text = match &together {
+                Some(measured) => {
+                    values.copy_from_slice(&measured[place * width..][..width]);
+                    None
+                }
+                None => rules.measure(&prepared[at].1, &document, &mut values),
+            };
             debug_assert!(text.is_none() || R::REWRITES, "rules that rewrite say so");
             let verdict = judge(rules.checks(&prepared[at].1), &values);
             for ((measure, _), column) in score_columns.iter().zip(&mut scores) {

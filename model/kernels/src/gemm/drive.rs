@@ -11,10 +11,8 @@ use std::ops::Range;
 
 /// Most elements of x packed at once.
 const PACKED: usize = 2 << 20;
-/// Inputs of a block: its panel and the tile of x stay in the first caches. Even, for pairs of weights.
-const INPUTS: usize = 512;
-/// Most tiles whose block of inputs stays in the second cache.
-const TILES: usize = 24;
+/// Most inputs summed before y is written: longer sums pass through y in between. Even, for pairs of weights.
+const INPUTS: usize = 2048;
 /// Least multiply-adds of a task worth handing to another thread.
 const TASK: usize = 1 << 19;
 
@@ -136,6 +134,12 @@ impl Sheet<'_> {
         segment.rows.len().div_ceil(self.kernels.rows)
     }
 
+    /// Most tiles of a task: their packed x stays in the second cache.
+    fn most_tiles(&self) -> usize {
+        let tile = self.kernels.rows * self.columns.min(INPUTS) * size_of::<f32>();
+        (self.kernels.cache / tile).max(4)
+    }
+
     /// Rectangles of like work, enough for all threads.
     fn tasks(&self, rows: usize) -> Vec<Task> {
         let panels = self.out.div_ceil(PANEL);
@@ -147,7 +151,7 @@ impl Sheet<'_> {
             let tiles = self.tiles(segment);
             // Rows that stay in rows until used are read once for all tiles.
             let lazy = matches!(segment.matrix.panels, Panels::Lazy(_));
-            let blocks = if lazy { 1 } else { tiles.div_ceil(TILES) };
+            let blocks = if lazy { 1 } else { tiles.div_ceil(self.most_tiles()) };
             for block in 0..blocks {
                 let tiles = tile_rows(tiles, blocks, block);
                 let panel_work = segment.rows.len() / blocks * self.columns * PANEL;
@@ -235,6 +239,8 @@ impl Sheet<'_> {
         let unit = self.kernels.unit;
         let first = panels.start * PANEL;
         let end = self.out.min(panels.end * PANEL);
+        // Many tiles meet a panel one after the other: together they fetch the next.
+        let ahead_stride = if task.tiles.len() >= 4 { 2 * PANEL * size_of::<f32>() / task.tiles.len() } else { 0 };
         let mut column = first;
         while column < end {
             let mut done = 0;
@@ -254,7 +260,10 @@ impl Sheet<'_> {
                     _ => (to.cast_const(), self.out),
                 };
                 let packed = (row - self.first) * self.columns + inputs.start * rows.len();
+                let next = weights.wrapping_add((panel_stride * ((column - first) / PANEL + 1)) * size_of::<f32>());
                 let tile = Tile {
+                    ahead: next.wrapping_add((tile - task.tiles.start) * ahead_stride * (inputs.len() / 2)),
+                    ahead_stride,
                     inputs: inputs.len(),
                     x: self.packed[packed..][..inputs.len() * rows.len()].as_ptr(),
                     weights,

@@ -162,7 +162,7 @@ fn interleave(weights: &[f32], columns: usize, panel: &mut [f32]) {
     let rows = &rows[..weights.len() / columns];
     assert!(panel.len() >= columns * PANEL);
     // SAFETY: each row is `columns` long; the panel is as long as asserted.
-    unsafe { super::x::transpose(rows, columns, PANEL, panel.as_mut_ptr()) }
+    unsafe { super::transpose::transpose(rows, columns, PANEL, panel.as_mut_ptr()) }
 }
 
 fn halves(weights: &[f32], columns: usize, panel: &mut [u16]) {

@@ -12,6 +12,7 @@ mod drive;
 mod experts;
 mod matrix;
 mod tile;
+mod transpose;
 mod vector;
 mod widen;
 mod x;

@@ -26,6 +26,10 @@ pub(super) struct Tile {
     pub panel_stride: usize,
     /// The first column within the first panel.
     pub column: usize,
+    /// What is read soon, fetched into the second cache meanwhile. Need not be valid.
+    pub ahead: *const u8,
+    /// How far to go on, in bytes, every two inputs.
+    pub ahead_stride: usize,
     /// What the sums start from, `[rows, columns]`.
     pub from: *const f32,
     /// From one row of `from` to the next: 0 for a bias.
@@ -54,6 +58,8 @@ pub(super) struct Kernels {
     pub rows: usize,
     /// Columns of a unit, a divisor of [`PANEL`].
     pub unit: usize,
+    /// Bytes of packed x that the second cache keeps beside the panels that pass: half of what such CPUs have.
+    pub cache: usize,
     /// Weights of 32 bits.
     pub f32: Tiles,
     /// IEEE halves; tiles of too many rows are left out: such weights are widened first.
@@ -83,7 +89,15 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
                 }
             }
         }
+        // The lines the sums go to are far away more often than not: fetched while the products are summed.
+        for r in 0..R {
+            for u in 0..U {
+                V::prefetch(t.to.add(r * t.to_stride + 2 * u * V::LANES));
+                V::prefetch(t.to.add(r * t.to_stride + (2 * u + 1) * V::LANES));
+            }
+        }
         for pair in 0..t.inputs / 2 {
+            V::prefetch_far(t.ahead.wrapping_add(pair * t.ahead_stride));
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair, false);
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair + 1, true);
         }
@@ -130,7 +144,7 @@ unsafe fn step<V: Vector, W: Weights, const R: usize, const U: usize>(
 
 /// Tables of tile functions compiled for one set of instructions.
 macro_rules! kernels {
-    ($module:ident, $vector:ty, $(#[$features:meta],)? rows: [$($r:literal)*], narrow: [$($n:literal)*], wide: [$(($wr:literal, $wu:literal))*]) => {
+    ($module:ident, $vector:ty, $(#[$features:meta],)? cache: $cache:expr, rows: [$($r:literal)*], narrow: [$($n:literal)*], wide: [$(($wr:literal, $wu:literal))*]) => {
         mod $module {
             use super::*;
 
@@ -161,6 +175,7 @@ macro_rules! kernels {
             pub(super) static KERNELS: Kernels = Kernels {
                 rows: [$($r),*].len(),
                 unit: 2 * <$vector as Vector>::LANES,
+                cache: $cache,
                 f32: f32(),
                 f16: narrow::<F16>(),
                 bf16: narrow::<Bf16>(),
@@ -171,13 +186,13 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, std::arch::x86_64::__m512, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")],
-    rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
+    cache: 1 << 20, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
     wide: [(1, 4) (2, 4) (3, 2) (4, 2) (5, 2) (6, 2)]);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, std::arch::x86_64::__m256, #[target_feature(enable = "avx2,fma,f16c")],
-    rows: [1 2 3 4 5 6], narrow: [1 2 3 4 5], wide: [(1, 4) (2, 2)]);
+    cache: 1 << 18, rows: [1 2 3 4 5 6], narrow: [1 2 3 4 5], wide: [(1, 4) (2, 2)]);
 kernels!(portable, crate::gemm::vector::Eight,
-    rows: [1 2 3 4 5 6], narrow: [1 2 3 4 5], wide: [(1, 4) (2, 2)]);
+    cache: 1 << 18, rows: [1 2 3 4 5 6], narrow: [1 2 3 4 5], wide: [(1, 4) (2, 2)]);
 
 /// The kernels of a set of instructions, which the CPU must have.
 pub(super) fn kernels(isa: Isa) -> &'static Kernels {

@@ -19,6 +19,10 @@ pub(super) trait Vector: Copy {
     unsafe fn load(from: *const f32) -> Self;
     /// Writes consecutive values.
     unsafe fn store(self, to: *mut f32);
+    /// Asks for the cache line at `to`, which will be written.
+    unsafe fn prefetch(to: *mut f32);
+    /// Asks for the cache line at `from`, which will be read some time later.
+    unsafe fn prefetch_far(from: *const u8);
     /// `self · w + sum`, rounded once.
     unsafe fn mul_add(self, w: Self, sum: Self) -> Self;
     /// Consecutive IEEE halves.
@@ -99,6 +103,10 @@ impl Vector for Eight {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
     #[inline(always)]
+    unsafe fn prefetch(_: *mut f32) {}
+    #[inline(always)]
+    unsafe fn prefetch_far(_: *const u8) {}
+    #[inline(always)]
     unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].mul_add(w.0[i], sum.0[i])))
     }
@@ -145,6 +153,16 @@ mod x86 {
             unsafe { _mm256_storeu_ps(to, self) }
         }
         #[inline(always)]
+        unsafe fn prefetch(to: *mut f32) {
+            // SAFETY: a hint, of any address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_far(from: *const u8) {
+            // SAFETY: a hint, of any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+        }
+        #[inline(always)]
         unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { _mm256_fmadd_ps(self, w, sum) }
@@ -185,6 +203,16 @@ mod x86 {
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: the trait's contract.
             unsafe { _mm512_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(to: *mut f32) {
+            // SAFETY: a hint, of any address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_far(from: *const u8) {
+            // SAFETY: a hint, of any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn mul_add(self, w: Self, sum: Self) -> Self {

@@ -49,7 +49,7 @@ impl Source<'_> {
                     *pointer = row(i).as_ptr();
                 }
                 // SAFETY: each row is `columns` long, `to` as long as asserted.
-                unsafe { transpose(&pointers[..rows], columns, rows, to.as_mut_ptr()) }
+                unsafe { super::transpose::transpose(&pointers[..rows], columns, rows, to.as_mut_ptr()) }
             }
             Some(gate) => scratch(rows * columns, |active: &mut [f32]| {
                 let mut pointers = [std::ptr::null(); super::tile::MAX_ROWS];
@@ -58,7 +58,7 @@ impl Source<'_> {
                     pointers[i] = active.as_ptr();
                 }
                 // SAFETY: as above.
-                unsafe { transpose(&pointers[..rows], columns, rows, to.as_mut_ptr()) }
+                unsafe { super::transpose::transpose(&pointers[..rows], columns, rows, to.as_mut_ptr()) }
             }),
         }
     }
@@ -83,23 +83,6 @@ multiversion! {
                 for ((to, &x), up) in to.iter_mut().zip(gates).zip(ups) {
                     *to = silu(x) * up;
                 }
-            }
-        }
-    }
-}
-
-/// `rows` of `columns` → `[columns, stride]`, the row the faster index; what lies beyond the rows stays.
-///
-/// # Safety
-/// Each row is valid for `columns` reads, `to` for `columns · stride` writes.
-pub(super) unsafe fn transpose(rows: &[*const f32], columns: usize, stride: usize, to: *mut f32) {
-    const BLOCK: usize = 16;
-    for first in (0..columns).step_by(BLOCK) {
-        let len = BLOCK.min(columns - first);
-        for (r, row) in rows.iter().enumerate() {
-            for k in first..first + len {
-                // SAFETY: k < columns, r < stride.
-                unsafe { *to.add(k * stride + r) = *row.add(k) };
             }
         }
     }

@@ -118,9 +118,9 @@ fn experts(fields: &Fields) -> Result<Option<YuanMoe>> {
     }
     let router = match moe.text("router_type")? {
         None | Some("attn_router" | "attention") => Router::Attention,
-        Some("classic") => Router::Classic,
+        Some("classic" | "linear") => Router::Classic,
         Some(other) => {
-            let problem = format!("is `{other}`, and `attn_router` and `classic` are implemented");
+            let problem = format!("is `{other}`, and `attn_router` and `linear` are implemented");
             return Err(moe.error("router_type", problem));
         }
     };

@@ -29,7 +29,11 @@ pub(crate) enum Value {
     /// A class or function: module and name.
     Global(Box<(String, String)>),
     /// What a function or class makes of its arguments, and the state set on it later.
-    Made { from: Id, arguments: Id, state: Option<Id> },
+    Made {
+        from: Id,
+        arguments: Id,
+        state: Option<Id>,
+    },
     /// Something kept outside of the pickle.
     Persistent(Id),
 }

@@ -21,6 +21,8 @@ use crate::{Error, Result};
 const MAX_DEPTH: usize = 16;
 /// Most tensors and dictionaries that are walked over: shared ones count each time.
 const MAX_NODES: usize = 1 << 20;
+/// Longest name of a tensor in bytes.
+const MAX_NAME: usize = 1 << 10;
 /// What the first bytes of files before PyTorch 1.6 are: a pickled number that says so.
 const OLD: [u8; 4] = [0x80, 2, 0x8a, 10];
 
@@ -56,7 +58,8 @@ impl Pickle {
         let (values, root) = machine::run(&entries[&name]).map_err(wrong)?;
         let data = format!("{prefix}data/");
         let storages = std::mem::take(&mut entries).into_iter();
-        let storages = storages.filter_map(|(name, bytes)| Some((name.strip_prefix(&data)?.to_owned(), bytes))).collect();
+        let storages =
+            storages.filter_map(|(name, bytes)| Some((name.strip_prefix(&data)?.to_owned(), bytes))).collect();
         Ok(Self { path: path.into(), values, root, storages })
     }
 
@@ -78,8 +81,12 @@ impl Pickle {
     /// The value of a key of a dictionary, or an attribute of an object; of one that comes twice the last.
     pub(crate) fn get(&self, id: Id, key: &str) -> Option<Id> {
         match self.value(id) {
-            Value::Dict(pairs) => pairs.iter().rev().find(|(own, _)| self.text(*own) == Some(key)).map(|(_, value)| *value),
-            Value::Made { state: Some(state), .. } if matches!(self.value(*state), Value::Dict(_)) => self.get(*state, key),
+            Value::Dict(pairs) => {
+                pairs.iter().rev().find(|(own, _)| self.text(*own) == Some(key)).map(|(_, value)| *value)
+            }
+            Value::Made { state: Some(state), .. } if matches!(self.value(*state), Value::Dict(_)) => {
+                self.get(*state, key)
+            }
             _ => None,
         }
     }
@@ -108,7 +115,8 @@ impl Pickle {
         tensors: &mut BTreeMap<String, Stored>,
     ) -> Result<()> {
         *nodes += 1;
-        if *nodes > MAX_NODES || depth > MAX_DEPTH {
+        if *nodes > MAX_NODES || depth > MAX_DEPTH || name.len() > MAX_NAME {
+            let name: String = name.chars().take(60).collect();
             return Err(Error::malformed(&self.path, format!("it has more dictionaries than a model, at `{name}`")));
         }
         if let Value::Dict(pairs) = self.value(id) {

@@ -6,6 +6,8 @@ use super::{Id, Pickle, Value};
 use crate::weights::stored::{Element, Stored};
 use crate::{Error, Result};
 
+/// Most axes of a tensor.
+const MAX_AXES: usize = 16;
 /// Calls around a tensor.
 const MAX_CALLS: usize = 4;
 
@@ -58,7 +60,7 @@ impl Pickle {
 
     fn sizes(&self, id: Id) -> Option<Vec<usize>> {
         let Value::Tuple(items) = self.value(id) else { return None };
-        items.iter().map(|item| self.size(*item)).collect()
+        (items.len() <= MAX_AXES).then(|| items.iter().map(|item| self.size(*item)).collect())?
     }
 
     /// Storage, offset, shape, strides and whatever else.
@@ -80,8 +82,7 @@ impl Pickle {
     fn stored(&self, name: &str, view: View<'_>) -> Result<Stored> {
         let wrong = |problem: String| Error::tensor(self.path(), name, problem);
         let View { kind, key, offset, shape, strides } = view;
-        let element =
-            element(kind).ok_or_else(|| wrong(format!("is of numbers in a `{kind}`, which is not read")))?;
+        let element = element(kind).ok_or_else(|| wrong(format!("is of numbers in a `{kind}`, which is not read")))?;
         let storage = self.storages.get(key);
         let storage = storage.ok_or_else(|| wrong(format!("is in the storage `{key}`, which the file has not")))?;
         let size = element.block().1;
@@ -93,9 +94,10 @@ impl Pickle {
             return Stored::dense(self.path(), name, shape, element, storage, start);
         }
         // The place of the last element; axes without elements were dense.
-        let last = shape.iter().zip(&strides).try_fold(0_usize, |place, (axis, stride)| {
-            place.checked_add((axis - 1).checked_mul(*stride)?)
-        });
+        let last = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(0_usize, |place, (axis, stride)| place.checked_add((axis - 1).checked_mul(*stride)?));
         let bytes = last.and_then(|last| last.checked_add(1)?.checked_mul(size));
         let elements = shape.iter().try_fold(1_usize, |product, axis| product.checked_mul(*axis));
         let fits = bytes.and_then(|bytes| storage.cut(start, bytes as u64));

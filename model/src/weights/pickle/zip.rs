@@ -45,7 +45,8 @@ fn directory(file: &Bytes) -> Option<(Bytes, u64)> {
     let last = file.len().checked_sub(END_BYTES)?;
     let at = (first..=last).rev().find(|at| file[*at..].starts_with(&END))?;
     let end = &file[at..];
-    let (mut count, mut length, mut start) = (u64::from(u16_at(end, 10)?), u32_at(end, 12)?.into(), u32_at(end, 16)?.into());
+    let (mut count, mut length, mut start) =
+        (u64::from(u16_at(end, 10)?), u32_at(end, 12)?.into(), u32_at(end, 16)?.into());
     // The numbers of zip64, if there is a locator before the end.
     let locator = at.checked_sub(20).map(|at| &file[at..]).filter(|locator| locator.starts_with(&LOCATOR_64));
     if let Some(locator) = locator {

@@ -101,6 +101,9 @@ impl<D: Driver> Cuda<D> {
         mlp: Mlp,
         out: &Array<D>,
     ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         self.check_width(mlp.width)?;
         let together = rows.len().min(ROWS);
         let inner = self.array(together, mlp.inner())?;

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::driver::{Arg, Driver, Grid, Kernel, Module, Product};
-use super::{Backend as _, Cuda};
+use super::Cuda;
 use crate::backend::Stack;
 use crate::{DType, Error, Result};
 
@@ -15,7 +15,7 @@ const STEP: usize = 1 << 25;
 
 /// Activations or a weight, `[rows, columns]`, without gaps. Copies are of the same memory.
 pub struct Array<D: Driver> {
-    memory: Arc<D::Memory>,
+    pub(super) memory: Arc<D::Memory>,
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) dtype: DType,
@@ -23,7 +23,8 @@ pub struct Array<D: Driver> {
 
 impl<D: Driver> Clone for Array<D> {
     fn clone(&self) -> Self {
-        Self { memory: self.memory.clone(), ..*self }
+        let Self { rows, columns, dtype, .. } = *self;
+        Self { memory: self.memory.clone(), rows, columns, dtype }
     }
 }
 

@@ -24,7 +24,7 @@ impl<D: Driver> Cuda<D> {
         for start in (0..ids.len()).step_by(ROWS) {
             let len = ROWS.min(ids.len() - start);
             for first in (0..head.rows).step_by(PART) {
-                let logits = Array { columns: PART.min(head.rows - first), ..room.clone() };
+                let logits = Array { columns: PART.min(head.rows - first), rows: len, ..room.clone() };
                 self.product(x, (start, len), head, first, &logits, 0)?;
                 let args = [
                     Arg::Address(D::address(&running) + 12 * start as u64),

@@ -19,7 +19,7 @@ mod tests;
 use std::ops::Range;
 
 use self::driver::{Arg, Driver, Grid};
-use super::super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
+use super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
 use crate::batch::Batch;
 use crate::rope::Angles;
 use crate::weights::Tensor;

@@ -1,0 +1,51 @@
+//! Tokens for the models of `model`, which has no tokenizers.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use yuan_model::{Encode, MoeConfig, tokenizer_of};
+use yuan_pipeline::Error;
+use yuan_tokenizer::{Scratch, Tokenizer};
+
+/// A model's tokenizer.
+pub struct ModelTokenizer {
+    tokenizer: Tokenizer,
+    /// Scratches not in use: as many as there were texts at one time.
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+impl ModelTokenizer {
+    /// Loads a tokenizer's file.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        Ok(Self { tokenizer: Tokenizer::load(path)?, scratches: Mutex::default() })
+    }
+
+    /// The tokenizer a model's step names, or that of the model's folder or file; none if ids come from a column.
+    pub fn of(config: &MoeConfig) -> Result<Option<Arc<dyn Encode>>, Error> {
+        if config.ids_column.is_some() {
+            return Ok(None);
+        }
+        let path = config.tokenizer_file.clone().or_else(|| tokenizer_of(&config.model));
+        path.map(|path| Ok(Arc::new(Self::load(&path)?) as Arc<dyn Encode>)).transpose()
+    }
+
+    /// The tokenizer itself.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+}
+
+impl Encode for ModelTokenizer {
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
+        let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = scratches.pop().unwrap_or_default();
+        drop(scratches);
+        let done = self.tokenizer.encode_into(text, &mut scratch, ids);
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        done
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.tokenizer.vocab_size() as usize
+    }
+}

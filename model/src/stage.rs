@@ -1,0 +1,397 @@
+//! How likely a text is to a neural language model.
+//!
+//! Reads `text`, or token ids that an earlier step made of it; adds columns with perplexity and bits per byte. Cost: one pass of
+//! the model over each token that is scored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
+
+use crate::perplexity::{DocumentScore, Scoring, Windows, score};
+use crate::weights::Weights;
+use crate::{Description, Model, Options, Place};
+
+const NAME: &str = "moe";
+/// Longest window, in tokens, unless a setting asks for more: what is further back hardly helps to predict.
+const DEFAULT_WINDOW: usize = 4096;
+
+/// Turns text into the model's tokens.
+pub trait Encode: Send + Sync {
+    /// Appends the ids of a text.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()>;
+
+    /// Ids are below this.
+    fn vocab_size(&self) -> usize;
+}
+
+/// Scores documents with a neural language model (Yuan 2.0, Yuan2.0-M32, Qwen1.5-MoE, Qwen2-MoE), and drops those that are
+/// too unlikely as `high_perplexity` or `high_bits_per_byte`, those too likely as `low_perplexity`.
+///
+/// Long documents are read in windows that overlap; every token is predicted once. Documents are read together without padding, and
+/// each gets the same score in any company. As such a model is slow, `uncertain` may name what cheaper scores leave
+/// undecided: only that is scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MoeConfig {
+    /// A folder of Hugging Face's with `config.json` and weights (safetensors, PyTorch, GPTQ), or a GGUF file.
+    pub model: PathBuf,
+    /// The model's tokenizer, where it does not lie in its folder or file.
+    pub tokenizer_file: Option<PathBuf>,
+    /// A column with the tokens' ids, made by an earlier step with the model's tokenizer, instead of the text. Default none.
+    pub ids_column: Option<String>,
+    /// Where the model runs: `auto` (default; a GPU if this program was built for one and finds it), `cpu`, `cuda:0`…
+    pub device: String,
+    /// The type of the weights in memory: `fp32`, `bf16` or `fp16`. Default: as in the files.
+    pub dtype: Option<String>,
+    /// What stands before each document, so that its first token is predicted as well: `eod` (default: the token documents end
+    /// with), `none`, or an id.
+    pub prefix: String,
+    /// Most tokens read at once of a document. Default 0: as many as the model was trained for, at most 4096.
+    pub window: usize,
+    /// Tokens by which windows go on: a smaller stride gives each token more context, and takes longer. Default 0: half of
+    /// the window; `stride` equal to `window` is lm-eval's rolling log-likelihood.
+    pub stride: usize,
+    /// Tokens scored of a document, from its beginning. Default 0: all.
+    pub max_document_tokens: usize,
+    /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
+    pub batch_tokens: usize,
+    /// Score only documents whose columns lie between two values, both included: `uncertain = { kenlm_perplexity = [300, 2000] }`. A
+    /// document without one of the columns is scored. Default empty: all.
+    pub uncertain: BTreeMap<String, [f64; 2]>,
+    /// The column with the perplexity of a token. Default `moe_perplexity`.
+    pub perplexity_column: String,
+    /// The column with the bits per byte of text; empty for none. Default `moe_bits_per_byte`.
+    pub bits_column: String,
+    /// The column with the sum of the natural logarithms of the tokens' probabilities. Default empty: none.
+    pub log_prob_column: String,
+    /// The column with the number of tokens predicted. Default empty: none.
+    pub count_column: String,
+    /// Greatest perplexity kept. Default 0: off.
+    pub max_perplexity: f64,
+    /// Least perplexity kept: text that repeats itself is very likely. Default 0: off.
+    pub min_perplexity: f64,
+    /// Most bits per byte kept. Default 0: off.
+    pub max_bits_per_byte: f64,
+    /// Thresholds for documents of one language, by the `language` column: `languages.zh = { max_perplexity = 80 }`. Default
+    /// empty.
+    pub languages: BTreeMap<String, Limits>,
+}
+
+/// Thresholds for one language; those that are not given are those of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Greatest perplexity kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_perplexity: Option<f64>,
+    /// Least perplexity kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_perplexity: Option<f64>,
+    /// Most bits per byte kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bits_per_byte: Option<f64>,
+}
+
+impl Default for MoeConfig {
+    fn default() -> Self {
+        Self {
+            model: PathBuf::new(),
+            tokenizer_file: None,
+            ids_column: None,
+            device: "auto".into(),
+            dtype: None,
+            prefix: "eod".into(),
+            window: 0,
+            stride: 0,
+            max_document_tokens: 0,
+            batch_tokens: 4096,
+            uncertain: BTreeMap::new(),
+            perplexity_column: "moe_perplexity".into(),
+            bits_column: "moe_bits_per_byte".into(),
+            log_prob_column: String::new(),
+            count_column: String::new(),
+            max_perplexity: 0.0,
+            min_perplexity: 0.0,
+            max_bits_per_byte: 0.0,
+            languages: BTreeMap::new(),
+        }
+    }
+}
+
+fn wrong(problem: impl Into<String>, hint: impl Into<Option<String>>) -> Error {
+    Error::Stage { stage: NAME.into(), problem: problem.into(), hint: hint.into() }
+}
+
+fn failed(error: &crate::Error) -> Error {
+    wrong(error.to_string(), None)
+}
+
+impl MoeConfig {
+    /// The stage. Configuration and the weights' names and shapes are checked; the weights are read when the first document comes.
+    /// `encoder` is not needed where the ids come from a column.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, the model cannot be opened, or a tensor is missing.
+    pub fn build(self, encoder: Option<Arc<dyn Encode>>) -> Result<Moe> {
+        if self.model.as_os_str().is_empty() {
+            let hint = "name a folder with `config.json` and weights, or a GGUF file";
+            return Err(wrong("there is no `model`", Some(hint.into())));
+        }
+        let description = Description::read(&self.model).map_err(|error| failed(&error))?;
+        let weights = Weights::open(&self.model).map_err(|error| failed(&error))?;
+        let missing = weights.missing(&description.config);
+        if let Some((name, _)) = missing.first() {
+            let problem = format!("`{}` has no tensor `{name}` ({} missing)", self.model.display(), missing.len());
+            return Err(wrong(problem, Some("is it a checkpoint of the model that `config.json` describes?".into())));
+        }
+        let vocab_size = description.config.vocab_size();
+        match &encoder {
+            Some(encoder) if encoder.vocab_size() > vocab_size => {
+                let problem =
+                    format!("the tokenizer has ids up to {}, the model {vocab_size} tokens", encoder.vocab_size() - 1);
+                return Err(wrong(problem, Some("set `tokenizer_file` to the model's own tokenizer".into())));
+            }
+            None if self.ids_column.is_none() => {
+                let problem = format!("there is no tokenizer in `{}`", self.model.display());
+                return Err(wrong(problem, Some("set `tokenizer_file`, or `ids_column`".into())));
+            }
+            _ => {}
+        }
+        let options = Options { place: place(&self.device)?, dtype: self.dtype()?, widen: false };
+        let scoring = self.scoring(&description)?;
+        Ok(Moe { config: self, encoder, options, scoring, model: OnceLock::new(), turn: Mutex::default() })
+    }
+
+    fn dtype(&self) -> Result<Option<crate::DType>> {
+        let Some(name) = &self.dtype else { return Ok(None) };
+        let known = crate::DType::from_name(name);
+        known.map(Some).ok_or_else(|| wrong(format!("`dtype` is `{name}`: it is `fp32`, `bf16` or `fp16`"), None))
+    }
+
+    fn scoring(&self, description: &Description) -> Result<Scoring> {
+        let prefix = match self.prefix.as_str() {
+            "none" => None,
+            "eod" => Some(description.config.eod().ok_or_else(|| {
+                wrong(
+                    "the model names no token that documents end with",
+                    Some("set `prefix` to an id or `none`".into()),
+                )
+            })?),
+            id => {
+                let number = id.parse().ok().filter(|id| (*id as usize) < description.config.vocab_size());
+                Some(number.ok_or_else(|| {
+                    wrong(format!("`prefix` is `{id}`: it is `eod`, `none` or an id of the vocabulary"), None)
+                })?)
+            }
+        };
+        let longest = description.config.max_positions();
+        if self.window > longest {
+            let problem = format!("`window` is {}, and the model was trained for {longest} positions", self.window);
+            return Err(wrong(problem, Some("take a smaller one; 0 is the largest that fits, up to 4096".into())));
+        }
+        let window = if self.window == 0 { longest.min(DEFAULT_WINDOW) } else { self.window };
+        let stride = if self.stride == 0 { window.div_ceil(2) } else { self.stride };
+        let windows = Windows::new(window, stride).map_err(|error| failed(&error))?;
+        Ok(Scoring { prefix, windows, batch_tokens: self.batch_tokens.max(1) })
+    }
+
+    /// The checks that documents of a language are held to.
+    fn checks(&self, language: &str) -> Vec<Check> {
+        let primary = language.split(['-', '_']).next().unwrap_or(language);
+        let own = self.languages.get(language).or_else(|| self.languages.get(primary)).copied().unwrap_or_default();
+        let checks = [
+            Check::at_most("high_perplexity", PERPLEXITY, own.max_perplexity.unwrap_or(self.max_perplexity)),
+            Check::at_least("low_perplexity", PERPLEXITY, own.min_perplexity.unwrap_or(self.min_perplexity)),
+            Check::at_most("high_bits_per_byte", BITS, own.max_bits_per_byte.unwrap_or(self.max_bits_per_byte)),
+        ];
+        checks.into_iter().filter(|check| check.threshold > 0.0).collect()
+    }
+
+    /// The columns it adds, by the place of their measure.
+    pub fn score_columns(&self) -> Vec<(usize, String)> {
+        let columns = [
+            (PERPLEXITY, &self.perplexity_column),
+            (BITS, &self.bits_column),
+            (LOG_PROB, &self.log_prob_column),
+            (TOKENS, &self.count_column),
+        ];
+        columns.into_iter().filter(|(_, name)| !name.is_empty()).map(|(place, name)| (place, name.clone())).collect()
+    }
+}
+
+/// Where a model runs, by name.
+fn place(name: &str) -> Result<Place> {
+    name.parse().map_err(|error: crate::Error| failed(&error))
+}
+
+/// The stage of a [`MoeConfig`].
+pub struct Moe {
+    config: MoeConfig,
+    encoder: Option<Arc<dyn Encode>>,
+    options: Options,
+    scoring: Scoring,
+    model: OnceLock<Model>,
+    /// One batch goes through the model at a time, on all threads: memory does not grow with them.
+    turn: Mutex<()>,
+}
+
+/// The checks that hold for a language.
+pub struct PreparedMoe(Vec<Check>);
+
+const PERPLEXITY: usize = 0;
+const BITS: usize = 1;
+const LOG_PROB: usize = 2;
+const TOKENS: usize = 3;
+
+impl Moe {
+    fn model(&self) -> Result<&Model> {
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        let model = Model::open(&self.config.model, self.options, &mut |_, _| {}).map_err(|error| failed(&error))?;
+        Ok(self.model.get_or_init(|| model))
+    }
+
+    /// Whether cheaper scores leave a document undecided.
+    fn is_uncertain(&self, document: &Document<'_>) -> bool {
+        self.config
+            .uncertain
+            .iter()
+            .all(|(column, [low, high])| document.f64(column).is_none_or(|value| (*low..=*high).contains(&value)))
+    }
+
+    fn tokens(&self, document: &Document<'_>) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        match (&self.config.ids_column, &self.encoder) {
+            (Some(column), _) => {
+                let found = document.ids(column).ok_or_else(|| {
+                    wrong(
+                        format!("there is no column `{column}` with token ids"),
+                        Some("`tokenize` adds one; it must come before `moe`".into()),
+                    )
+                })?;
+                ids.extend_from_slice(found);
+            }
+            (None, Some(encoder)) => encoder.encode(document.text(), &mut ids)?,
+            (None, None) => return Err(wrong("there is no tokenizer", None)),
+        }
+        if self.config.max_document_tokens > 0 {
+            ids.truncate(self.config.max_document_tokens);
+        }
+        Ok(ids)
+    }
+
+    /// How likely documents are; `None` for those that are not scored.
+    fn score(&self, documents: &[Document<'_>]) -> Result<Vec<Option<DocumentScore>>> {
+        let chosen: Vec<usize> = (0..documents.len()).filter(|place| self.is_uncertain(&documents[*place])).collect();
+        let mut scores = vec![None; documents.len()];
+        let texts = chosen.iter().map(|place| self.tokens(&documents[*place])).collect::<Result<Vec<_>>>()?;
+        if texts.iter().all(Vec::is_empty) {
+            return Ok(scores);
+        }
+        let ids: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = score(self.model()?.engine(), &ids, &self.scoring, None).map_err(|error| failed(&error))?;
+        for (place, score) in chosen.into_iter().zip(found) {
+            scores[place] = (score.tokens > 0).then_some(score);
+        }
+        Ok(scores)
+    }
+}
+
+impl Rules for Moe {
+    type Prepared = PreparedMoe;
+
+    const MEASURES: &'static [Measured] = &[
+        Measured::ratio("perplexity", "Perplexity of a token."),
+        Measured::ratio("bits_per_byte", "Bits for each byte of the text."),
+        Measured::ratio("log_prob", "Sum of the natural logarithms of the tokens' probabilities."),
+        Measured::count("tokens", "Tokens predicted."),
+    ];
+
+    fn columns(&self) -> yuan_pipeline::Columns {
+        yuan_pipeline::Columns::reads(self.config.ids_column.clone())
+    }
+
+    fn language<'a>(&self, document: &Document<'a>) -> &'a str {
+        &document.measure::<NamedLanguage>().0
+    }
+
+    fn prepare(&self, language: &str) -> PreparedMoe {
+        PreparedMoe(self.config.checks(language))
+    }
+
+    fn checks<'p>(&self, prepared: &'p PreparedMoe) -> &'p [Check] {
+        &prepared.0
+    }
+
+    /// One document alone, for `explain`; a model that fails measures nothing.
+    fn measure(&self, _: &PreparedMoe, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
+        if let Ok(Some(measured)) = self.measure_together(std::slice::from_ref(document)) {
+            values.copy_from_slice(&measured);
+        }
+        None
+    }
+
+    fn measure_together(&self, documents: &[Document<'_>]) -> Result<Option<Vec<f64>>> {
+        let mut values = vec![f64::NAN; documents.len() * Self::MEASURES.len()];
+        let scores = self.score(documents)?;
+        let rows = values.chunks_exact_mut(Self::MEASURES.len());
+        for ((values, score), document) in rows.zip(scores).zip(documents) {
+            let Some(score) = score else { continue };
+            // What the columns hold is what is compared.
+            let column = |value: f64| f64::from(value as f32);
+            values[PERPLEXITY] = score.perplexity().map_or(f64::NAN, column);
+            if self.config.max_document_tokens == 0 {
+                values[BITS] = score.bits_per_byte(document.text().len() as u64).map_or(f64::NAN, column);
+            }
+            values[LOG_PROB] = score.log_prob;
+            values[TOKENS] = score.tokens as f64;
+        }
+        Ok(Some(values))
+    }
+
+    fn batch_bytes(&self) -> Option<u64> {
+        // A token has three to five bytes; a batch for the model should be full.
+        Some(4 * self.scoring.batch_tokens as u64)
+    }
+
+    fn score_columns(&self) -> Vec<(usize, String)> {
+        self.config.score_columns()
+    }
+
+    fn is_expected_to_drop(&self) -> bool {
+        let thresholds = [self.config.max_perplexity, self.config.min_perplexity, self.config.max_bits_per_byte];
+        thresholds.iter().any(|threshold| *threshold > 0.0) || !self.config.languages.is_empty()
+    }
+
+    fn shaping_settings(&self) -> &'static [&'static str] {
+        &["max_document_tokens"]
+    }
+}
+
+/// The language an earlier step found; empty if none did.
+struct NamedLanguage(String);
+
+impl yuan_pipeline::Measure for NamedLanguage {
+    const NAME: &'static str = "moe_language";
+
+    fn of(document: &Document<'_>) -> Self {
+        Self(document.str("language").unwrap_or_default().into_owned())
+    }
+}
+
+/// The tokenizer that lies with a model: its path, if there is one.
+pub fn tokenizer_of(model: &Path) -> Option<PathBuf> {
+    if model.is_file() {
+        return model.extension().is_some_and(|extension| extension == "gguf").then(|| model.to_path_buf());
+    }
+    ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists())
+}
