@@ -52,15 +52,19 @@ pub const HARDWARE: &str = include_str!("kernels/device.cuh");
 impl Module {
     /// The sources but for [`HARDWARE`].
     pub fn source(self) -> String {
-        let common = include_str!("kernels/element.cuh");
+        let mut parts = vec![include_str!("kernels/element.cuh")];
         match self {
-            Self::Rows(_) => {
-                [common, include_str!("kernels/rows.cu"), include_str!("kernels/router.cu"), include_str!("kernels/score.cu")].join("\n")
-            }
+            Self::Rows(_) => parts.extend([
+                include_str!("kernels/rows.cu"),
+                include_str!("kernels/router.cu"),
+                include_str!("kernels/score.cu"),
+            ]),
+            Self::Attention(DType::F32, _) => parts.push(include_str!("kernels/attention.cu")),
             Self::Attention(..) => {
-                [common, include_str!("kernels/attention.cu"), include_str!("kernels/attention_tensor.cu")].join("\n")
+                parts.extend([include_str!("kernels/attention.cu"), include_str!("kernels/attention_tensor.cu")]);
             }
         }
+        parts.join("\n")
     }
 
     /// What the compiler is to define.

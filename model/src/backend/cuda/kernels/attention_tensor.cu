@@ -1,7 +1,5 @@
 // Attention on tensor cores, for 16-bit types and heads of a multiple of 16 values.
 
-#if ELEMENT != 0
-
 // Rows of a block, 16 for each warp, and keys of a tile.
 #define ROWS 64
 #define KEYS 64
@@ -141,5 +139,3 @@ KERNEL(128, attention_tensor)(element* out, const element* queries, u64 query_st
         }
     }
 }
-
-#endif
