@@ -6,7 +6,7 @@ use super::Cuda;
 use super::array::Array;
 use super::driver::{Arg, Driver, Grid};
 use crate::backend::{Gate, Mlp, RouteWeights, Routing};
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// Rows whose values between the two products are in memory at once.
 const ROWS: usize = 4096;
@@ -57,11 +57,10 @@ impl<D: Driver> Cuda<D> {
         let (offsets, counts) = (memory(experts + 1)?, memory(blocks * experts)?);
         let int = |number: usize| Arg::Int(number as u32);
         let of_all = Arg::Int(u32::from(routing.weights == RouteWeights::OfAll));
-        let is_wide = Arg::Int(u32::from(logits.dtype == DType::F32));
         self.launch(
             "top_k",
             Grid { threads: 128, ..Grid::of(rows.div_ceil(4)) },
-            &[at::<D>(&ids), at::<D>(&weights), logits.arg(), is_wide, int(rows), int(experts), int(top_k), of_all],
+            &[at::<D>(&ids), at::<D>(&weights), logits.arg(), int(rows), int(experts), int(top_k), of_all],
         )?;
         let args = [at::<D>(&counts), at::<D>(&ids), int(count), int(experts)];
         self.launch("count_experts", Grid::of(blocks), &args)?;
@@ -129,4 +128,23 @@ impl<D: Driver> Cuda<D> {
         let ids = self.fetch(&routes.ids, count, u32::from_le_bytes)?;
         Ok((ids, self.fetch(&routes.weights, count, f32::from_le_bytes)?))
     }
+
+    /// How rows are sorted.
+    #[cfg(test)]
+    pub(super) fn sorted(&self, routes: &Routes<D>) -> Result<Sorted> {
+        let count = routes.rows * routes.top_k;
+        Ok(Sorted {
+            places: self.fetch(&routes.places, count, u32::from_le_bytes)?,
+            rows: self.fetch(&routes.sorted_rows, count, u32::from_le_bytes)?,
+            offsets: self.fetch(&routes.offsets, routes.experts + 1, u32::from_le_bytes)?,
+        })
+    }
+}
+
+/// How rows are sorted by expert.
+#[cfg(test)]
+pub(super) struct Sorted {
+    pub places: Vec<u32>,
+    pub rows: Vec<u32>,
+    pub offsets: Vec<u32>,
 }

@@ -201,6 +201,12 @@ impl<D: Driver> Backend for Cuda<D> {
         Ok(out)
     }
 
+    fn router_linear(&self, x: &Array<D>, weight: &Array<D>) -> Result<Array<D>> {
+        let out = self.array_of(x.rows, weight.rows, DType::F32)?;
+        self.product(x, (0, x.rows), weight, 0, &out, 0)?;
+        Ok(out)
+    }
+
     fn attention_router(&self, x: &Array<D>) -> Result<Array<D>> {
         let experts = x.columns / 3;
         if !(1..=256).contains(&experts) {

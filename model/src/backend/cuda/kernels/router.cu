@@ -2,19 +2,19 @@
 
 // Logits of Yuan's Attention Router: out[r, e] = sum over j of softmax_j(query_e * key_j) * value_j, without scaling.
 // A thread for each expert, `256 / experts` rows for each block.
-KERNEL(256, attention_router)(float* out, const element* x, u32 rows, u32 experts) {
+KERNEL(256, attention_router)(float* out, const float* x, u32 rows, u32 experts) {
     __shared__ float keys[256], values[256];
     u32 together = 256 / experts;
     u32 row = blockIdx.x * together + threadIdx.x / experts, expert = threadIdx.x % experts;
     bool is_there = threadIdx.x < together * experts && row < rows;
     if (is_there) {
         x += (u64)row * 3 * experts;
-        keys[threadIdx.x] = widen(x[experts + expert]);
-        values[threadIdx.x] = widen(x[2 * experts + expert]);
+        keys[threadIdx.x] = x[experts + expert];
+        values[threadIdx.x] = x[2 * experts + expert];
     }
     __syncthreads();
     if (!is_there) return;
-    float query = widen(x[expert]), max = -INFINITE, sum = 0.0f, weighted = 0.0f;
+    float query = x[expert], max = -INFINITE, sum = 0.0f, weighted = 0.0f;
     const float* key = keys + threadIdx.x - expert;
     const float* value = values + threadIdx.x - expert;
     for (u32 other = 0; other < experts; other++) max = fmaxf(max, query * key[other]);
@@ -27,22 +27,16 @@ KERNEL(256, attention_router)(float* out, const element* x, u32 rows, u32 expert
 }
 
 // The largest logits of each row, of equal ones the first, and their weights: a softmax over them (of_all 0) or their
-// share of one over all (1). What is no number comes last. Logits are fp32 (is_wide) or elements. A warp for each row.
-KERNEL(128, top_k)(u32* ids, float* weights, const void* logits, u32 is_wide, u32 rows, u32 experts, u32 taken,
-                   u32 of_all) {
+// share of one over all (1). What is no number comes last. A warp for each row.
+KERNEL(128, top_k)(u32* ids, float* weights, const float* logits, u32 rows, u32 experts, u32 taken, u32 of_all) {
     u32 row = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (row >= rows) return;
     float own[8], max = 0.0f, sum = 0.0f;
     u32 used = 0;
     for (u32 number = 0; number < 8; number++) {
         u32 expert = number * 32 + lane;
-        u64 place = (u64)row * experts + expert;
-        own[number] = -INFINITE;
-        if (expert >= experts) {
-            used |= 1u << number;
-        } else {
-            own[number] = is_wide ? ((const float*)logits)[place] : widen(((const element*)logits)[place]);
-        }
+        own[number] = expert < experts ? logits[(u64)row * experts + expert] : -INFINITE;
+        if (expert >= experts) used |= 1u << number;
     }
     for (u32 number = 0; number < taken; number++) {
         // A number beats none, a larger one a smaller, the first of equal ones the others.
