@@ -64,6 +64,51 @@ fn check_emulated(name: &str) {
     }
 }
 
+/// A GPU, if there is one. Where the driver is loaded there has to be.
+#[cfg(feature = "cuda")]
+fn gpu() -> Option<Nvidia> {
+    match Nvidia::open(0) {
+        Ok(gpu) => Some(gpu),
+        Err(error) if Path::new("/dev/nvidiactl").exists() => panic!("{error}"),
+        Err(error) => {
+            eprintln!("nothing is tested on a GPU: {error}");
+            None
+        }
+    }
+}
+
+/// The same on a GPU.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_computes_what_references_do() {
+    if gpu().is_some() {
+        for name in ["yuan-moe-tiny", "yuan-dense-tiny", "yuan-dense-shareqk-tiny", "qwen2moe-tiny", "qwen2moe-tiny-yarn"] {
+            check(|| gpu().unwrap(), name);
+        }
+    }
+}
+
+/// NVIDIA's compiler takes all kernels; it needs no GPU.
+#[cfg(feature = "cuda")]
+#[test]
+fn kernels_compile_for_gpus() {
+    use super::driver::Module;
+    // SAFETY: loading the library runs its initialisers.
+    if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+        eprintln!("kernels are not compiled for GPUs: libnvrtc was not found");
+        return;
+    }
+    for architecture in ["compute_80", "compute_90", "compute_100"] {
+        for dtype in DType::ALL {
+            let attention = [16, 64, 128, 256].map(|width| Module::Attention(dtype, width));
+            for module in attention.into_iter().chain([Module::Rows(dtype)]) {
+                let ptx = nvidia::compile(module, architecture).unwrap_or_else(|error| panic!("{module:?}: {error}"));
+                assert!(ptx.to_src().contains(".entry"));
+            }
+        }
+    }
+}
+
 #[test]
 fn yuan_moe() {
     check_emulated("yuan-moe-tiny");
