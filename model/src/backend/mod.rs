@@ -164,8 +164,6 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Self::Array>;
     /// An MLP that sees every row.
     fn mlp(&self, x: &Self::Array, first: &Self::Matrix, second: &Self::Matrix, mlp: Mlp) -> Result<Self::Array>;
-    /// `x · weightᵀ` in fp32 whatever the type of activations: what experts are chosen from.
-    fn router_linear(&self, x: &Self::Array, weight: &Self::Matrix) -> Result<Self::Array>;
     /// Logits of Yuan's Attention Router from query, key and value of each expert, `[rows, 3 * experts]`.
     fn attention_router(&self, x: &Self::Array) -> Result<Self::Array>;
     /// The experts of each row.

@@ -68,7 +68,7 @@ impl<B: Backend> Transformer<B> for Qwen2Moe<B> {
             let fed = match &layer.feed_forward {
                 FeedForward::Dense { first, second, mlp } => backend.mlp(&normed, first, second, *mlp)?,
                 FeedForward::Experts { gate, routing, experts, shared } => {
-                    let logits = backend.router_linear(&normed, gate)?;
+                    let logits = backend.linear(&normed, gate, None)?;
                     show.array("router_logits", &logits);
                     let share = backend.linear(&normed, &shared.gate, None)?;
                     show.array("shared_gate_logit", &share);

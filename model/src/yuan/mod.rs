@@ -88,7 +88,7 @@ impl<B: Backend> Transformer<B> for Yuan<B> {
             let fed = match &layer.feed_forward {
                 FeedForward::Dense { first, second, mlp } => backend.mlp(&normed, first, second, *mlp)?,
                 FeedForward::Experts { router, gate, routing, experts } => {
-                    let mut logits = backend.router_linear(&normed, gate)?;
+                    let mut logits = backend.linear(&normed, gate, None)?;
                     if *router == Router::Attention {
                         logits = backend.attention_router(&logits)?;
                     }

@@ -261,10 +261,6 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn router_linear(&self, x: &Array, weight: &Matrix) -> Result<Array> {
-        self.linear(x, weight, None)
-    }
-
     fn attention_router(&self, x: &Array) -> Result<Array> {
         let mut out = Array::zeros(x.rows(), x.columns / 3);
         attention_router(&x.values, out.columns, &mut out.values);

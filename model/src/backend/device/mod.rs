@@ -235,10 +235,6 @@ impl Backend for Device {
         operations::mlp(x, first, second, mlp)
     }
 
-    fn router_linear(&self, x: &Array, weight: &Array) -> Result<Array> {
-        Ok(x.to_dtype(DType::F32)?.matmul(&weight.to_dtype(DType::F32)?.t()?)?)
-    }
-
     fn attention_router(&self, x: &Array) -> Result<Array> {
         operations::attention_router(x)
     }
