@@ -20,6 +20,11 @@ impl ModelTokenizer {
         Ok(Self { tokenizer: Tokenizer::load(path)?, scratches: Mutex::default() })
     }
 
+    /// Loads a tokenizer's file; control tokens written out in a text are control tokens.
+    pub fn parsing_special(path: &Path) -> Result<Self, Error> {
+        Ok(Self { tokenizer: Tokenizer::load(path)?.parsing_special(true), scratches: Mutex::default() })
+    }
+
     /// The tokenizer a model's step names, or that of the model's folder or file; none if ids come from a column.
     pub fn of(config: &MoeConfig) -> Result<Option<Arc<dyn Encode>>, Error> {
         if config.ids_column.is_some() {

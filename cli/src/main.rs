@@ -47,6 +47,10 @@ fn main() -> ExitCode {
             return if error.print().is_ok() { ExitCode::from(status) } else { ExitCode::from(1) };
         }
     };
+    if let Some(threads) = cli.global.threads {
+        // There is no other pool before this one.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
     let result = match cli.command {
         Command::Run(args) => commands::run::run(&args, &cli.global),
         Command::Plan(args) => commands::plan::plan(&args, &cli.global),
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Count(args) => commands::count::count(&args, &cli.global),
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::binidx::binidx(&command, &cli.global),
+        Command::Model(command) => commands::model::model(&command, &cli.global),
         Command::Mix(args) => commands::mix::mix(&args, &cli.global),
         Command::Info(args) => commands::look::info(&args),
         Command::Show(args) => commands::look::show(&args, &cli.global),

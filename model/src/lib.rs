@@ -22,7 +22,7 @@ pub use batch::{Batch, first_keys_after_eod, positions_after_eod};
 pub use config::{Config, Description};
 pub use dtype::DType;
 pub use error::{Error, Result};
-pub use model::{Model, Options, Place};
+pub use model::{Model, Options, Place, Precision};
 pub use qwen2_moe::Qwen2Moe;
 pub use rope::Angles;
 pub use stage::{Encode, Limits, Moe, MoeConfig, tokenizer_of};

@@ -47,6 +47,29 @@ impl FromStr for Place {
     }
 }
 
+/// What activations are rounded to in products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Nothing: fp32.
+    #[default]
+    F32,
+    /// bfloat16, as PyTorch does with models in that type; the weights are of it as well.
+    Bf16,
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    /// `fp32` or `bf16`.
+    fn from_str(name: &str) -> Result<Self> {
+        match DType::from_name(name) {
+            Some(DType::F32) => Ok(Self::F32),
+            Some(DType::BF16) => Ok(Self::Bf16),
+            _ => Err(Error::request(format!("`{name}` is no precision of products: there are `fp32` and `bf16`"))),
+        }
+    }
+}
+
 /// How a model is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -54,6 +77,9 @@ pub struct Options {
     pub place: Place,
     /// The type of its weights in memory. Default: that of the files; bf16 for quantised ones on a GPU.
     pub dtype: Option<DType>,
+    /// What activations are rounded to in products on a CPU; a GPU takes the type of the weights. fp32 by default; bf16 is several
+    /// times as fast where the CPU has AMX, and slower elsewhere. Norms, routers and attention stay in fp32.
+    pub precision: Precision,
     /// Whether quantised weights are widened when the model is opened: more memory, and faster for few tokens. On a CPU they stay as
     /// they are by default.
     pub widen: bool,
@@ -115,7 +141,11 @@ impl Model {
                 (transformer(config, weights, device, on_layer)?, "candle".to_owned())
             }
             (None, _) => {
-                let cpu = Cpu { dtype: packed(dtype), keep_quantised: !options.widen };
+                let precision = match options.precision {
+                    Precision::F32 => yuan_kernels::gemm::Precision::F32,
+                    Precision::Bf16 => yuan_kernels::gemm::Precision::Bf16,
+                };
+                let cpu = Cpu { dtype: packed(dtype), precision, keep_quantised: !options.widen };
                 (transformer(config, weights, cpu, on_layer)?, "cpu".to_owned())
             }
         };

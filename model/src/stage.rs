@@ -11,13 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
 
-use crate::perplexity::{DocumentScore, Scoring, Windows, score};
+use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
-use crate::{Description, Model, Options, Place};
+use crate::{Description, Model, Options};
 
 const NAME: &str = "moe";
-/// Longest window, in tokens, unless a setting asks for more: what is further back hardly helps to predict.
-const DEFAULT_WINDOW: usize = 4096;
 
 /// Turns text into the model's tokens.
 pub trait Encode: Send + Sync {
@@ -50,6 +48,9 @@ pub struct MoeConfig {
     pub device: String,
     /// The type of the weights in memory: `fp32`, `bf16` or `fp16`. Default: as in the files.
     pub dtype: Option<String>,
+    /// What activations are rounded to in products on a CPU: `fp32` (default), or `bf16`, which is several times as fast where
+    /// the CPU has AMX, and slower elsewhere.
+    pub precision: String,
     /// What stands before each document, so that its first token is predicted as well: `eod` (default: the token documents end
     /// with), `none`, or an id.
     pub prefix: String,
@@ -107,6 +108,7 @@ impl Default for MoeConfig {
             ids_column: None,
             device: "auto".into(),
             dtype: None,
+            precision: "fp32".into(),
             prefix: "eod".into(),
             window: 0,
             stride: 0,
@@ -164,8 +166,14 @@ impl MoeConfig {
             }
             _ => {}
         }
-        let options = Options { place: place(&self.device)?, dtype: self.dtype()?, widen: false };
-        let scoring = self.scoring(&description)?;
+        let options = Options {
+            place: known(&self.device)?,
+            dtype: self.dtype()?,
+            precision: known(&self.precision)?,
+            widen: false,
+        };
+        let scoring = Scoring::of(&description, &self.prefix, self.window, self.stride, self.batch_tokens)
+            .map_err(|error| failed(&error))?;
         Ok(Moe { config: self, encoder, options, scoring, model: OnceLock::new(), turn: Mutex::default() })
     }
 
@@ -173,33 +181,6 @@ impl MoeConfig {
         let Some(name) = &self.dtype else { return Ok(None) };
         let known = crate::DType::from_name(name);
         known.map(Some).ok_or_else(|| wrong(format!("`dtype` is `{name}`: it is `fp32`, `bf16` or `fp16`"), None))
-    }
-
-    fn scoring(&self, description: &Description) -> Result<Scoring> {
-        let prefix = match self.prefix.as_str() {
-            "none" => None,
-            "eod" => Some(description.config.eod().ok_or_else(|| {
-                wrong(
-                    "the model names no token that documents end with",
-                    Some("set `prefix` to an id or `none`".into()),
-                )
-            })?),
-            id => {
-                let number = id.parse().ok().filter(|id| (*id as usize) < description.config.vocab_size());
-                Some(number.ok_or_else(|| {
-                    wrong(format!("`prefix` is `{id}`: it is `eod`, `none` or an id of the vocabulary"), None)
-                })?)
-            }
-        };
-        let longest = description.config.max_positions();
-        if self.window > longest {
-            let problem = format!("`window` is {}, and the model was trained for {longest} positions", self.window);
-            return Err(wrong(problem, Some("take a smaller one; 0 is the largest that fits, up to 4096".into())));
-        }
-        let window = if self.window == 0 { longest.min(DEFAULT_WINDOW) } else { self.window };
-        let stride = if self.stride == 0 { window.div_ceil(2) } else { self.stride };
-        let windows = Windows::new(window, stride).map_err(|error| failed(&error))?;
-        Ok(Scoring { prefix, windows, batch_tokens: self.batch_tokens.max(1) })
     }
 
     /// The checks that documents of a language are held to.
@@ -226,8 +207,8 @@ impl MoeConfig {
     }
 }
 
-/// Where a model runs, by name.
-fn place(name: &str) -> Result<Place> {
+/// What a setting names.
+fn known<T: std::str::FromStr<Err = crate::Error>>(name: &str) -> Result<T> {
     name.parse().map_err(|error: crate::Error| failed(&error))
 }
 

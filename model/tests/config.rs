@@ -59,6 +59,50 @@ fn the_references_configurations_are_those_known_by_name() {
 }
 
 #[test]
+fn published_configurations_are_those_known_by_name() {
+    // Fields and values of IEITYuan/Yuan2-M32-hf and Yuan2-2B-hf.
+    let shared = json!({
+        "architectures": ["YuanForCausalLM"], "model_type": "yuan", "hidden_size": 2048, "intermediate_size": 8192,
+        "num_hidden_layers": 24, "hidden_act": "silu", "rms_norm_eps": 1e-6, "causal_mask": true,
+        "use_flash_attention": true, "use_loss_mask": false, "eod_token": 77185, "sep_token": 77187, "eod_token_id": 77185,
+        "bos_token_id": 77185, "eos_token_id": 77185, "pad_token_id": 77185, "mask_token_id": 77185,
+        "sep_token_id": 77185, "vocab_size": 135040, "torch_dtype": "bfloat16", "initializer_range": 0.02,
+        "reset_position_ids": true, "tokenizer_class": "YuanTokenizer", "transformers_version": "4.30.0.dev0",
+        "auto_map": { "AutoConfig": "configuration_yuan.YuanConfig" }, "use_cache": true, "model_max_length": 8192,
+    });
+    let m32 = json!({
+        "num_attention_heads": 16, "attention_projection_size": 4096, "max_position_embeddings": 4096,
+        "reset_attention_mask": false, "use_moe": true, "output_router_logits": true, "dropout": 0,
+        "moe_config": {
+            "moe_num_experts": 32, "moe_top_k": 2, "ffn_hidden_size": 8192, "norm_topk_prob": true,
+            "gated_linear_unit": true,
+        },
+    });
+    let dense = json!({
+        "num_attention_heads": 32, "max_position_embeddings": 8192, "reset_attention_mask": true, "dropout": 0.1,
+        "tie_word_embeddings": true,
+    });
+    for (own, name) in [(m32, "yuan2-m32"), (dense, "yuan2-2b")] {
+        let mut whole = shared.clone();
+        whole.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        assert_eq!(read(&whole).unwrap().config, Config::named(name).unwrap());
+    }
+    // Qwen/Qwen1.5-MoE-A2.7B.
+    let qwen = json!({
+        "architectures": ["Qwen2MoeForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151643, "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02,
+        "intermediate_size": 5632, "max_position_embeddings": 8192, "max_window_layers": 21, "model_type": "qwen2_moe",
+        "num_attention_heads": 16, "num_hidden_layers": 24, "num_key_value_heads": 16, "rms_norm_eps": 1e-06,
+        "rope_theta": 1000000.0, "sliding_window": 32768, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+        "transformers_version": "4.39.0.dev0", "use_cache": true, "use_sliding_window": false, "vocab_size": 151936,
+        "decoder_sparse_step": 1, "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632,
+        "num_experts_per_tok": 4, "num_experts": 60, "norm_topk_prob": false, "output_router_logits": false,
+        "router_aux_loss_coef": 0.001,
+    });
+    assert_eq!(read(&qwen).unwrap().config, Config::named("qwen1.5-moe-a2.7b").unwrap());
+}
+
+#[test]
 fn both_spellings_of_transformers_are_read() {
     let Config::Qwen2Moe(yarn) = read(&fixture("transformers5-yarn")).unwrap().config else { panic!() };
     assert_eq!((yarn.rope.base, yarn.rope.yarn.as_ref().unwrap().original_positions), (1e6, 32));

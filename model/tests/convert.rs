@@ -124,5 +124,7 @@ fn any_format_becomes_safetensors() {
         let description = Description::read(out.path()).unwrap();
         assert_eq!((description.config, description.dtype), (Config::read(&from).unwrap(), Some(expected)));
         assert_eq!(report.unexpected, source.unexpected());
+        let again = convert::weights(&from, None, out.path(), options).unwrap_err().to_string();
+        assert!(again.contains("has weights already, `model.safetensors`"), "{again}");
     }
 }

@@ -1,90 +1,154 @@
-//! Texts made token by token.
+//! Chats are written, and tokens kept, as Hugging Face's transformers does it.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
+use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use yuan_model::Batch;
-use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
-use yuan_model::{Model, Options, Place};
+use serde_json::Value;
+use yuan_model::generate::{ChatTemplate, Message, RenderOptions, Sampler, Sampling};
 
-fn model(name: &str, place: Place) -> Model {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/model").join(name);
-    Model::open(&folder, Options { place, ..Options::default() }, &mut |_, _| {}).unwrap()
+fn fixture(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/model/generate").join(name);
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-fn how(sampling: Sampling, max_new_tokens: usize) -> Generation {
-    let stop = StopRules { ids: Vec::new(), strings: Vec::new(), max_new_tokens };
-    Generation { sampling, stop, max_positions: 128 }
+fn options(case: &Value) -> RenderOptions {
+    RenderOptions {
+        add_generation_prompt: case["add_generation_prompt"].as_bool().unwrap(),
+        // 2024-02-29 13:04:05.
+        now: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_211_845)),
+        extra: case["extra"].as_object().unwrap().clone(),
+    }
 }
 
-fn piece(id: u32) -> Vec<u8> {
-    format!("<{id}>").into_bytes()
-}
-
-fn prompts() -> Vec<Vec<u32>> {
-    vec![vec![1, 2, 3], (0..70).map(|place| place * 7 % 500).collect(), vec![42]]
-}
-
-/// What one pass over the whole text without any memory finds likeliest, token after token.
 #[test]
-fn greedy_texts_are_those_of_a_model_without_memory() {
-    for name in ["yuan-moe-tiny", "yuan-dense-tiny", "qwen2moe-tiny"] {
-        for place in [Place::Cpu, Place::Candle] {
-            let model = model(name, place);
-            let found = generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
-            for (prompt, found) in prompts().iter().zip(&found) {
-                let mut ids = prompt.clone();
-                for id in &found.ids {
-                    let last = ids.len() as u32 - 1;
-                    let logits = model.engine().logits(&Batch::of(&ids), &[last]).unwrap();
-                    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
-                    assert_eq!(*id as usize, best, "{name} {place:?}");
-                    ids.push(*id);
-                }
-                assert_eq!((found.ids.len(), found.stopped), (12, Stopped::Length));
+fn chats_are_written_as_transformers_writes_them() {
+    for case in fixture("chat.json").as_array().unwrap() {
+        let template = ChatTemplate::new(case["template"].as_str().unwrap()).unwrap();
+        let ours = template.render(case["messages"].as_array().unwrap(), &options(case));
+        match case["prompt"].as_str() {
+            Some(prompt) => assert_eq!(ours.unwrap(), prompt, "{}", case["name"]),
+            None => {
+                let ours = ours.unwrap_err().to_string();
+                let refused = case["refused"].as_str().unwrap();
+                assert!(ours.starts_with(&format!("the chat template fails: {refused} (line ")), "{ours}");
             }
         }
     }
 }
 
 #[test]
-fn a_text_is_the_same_alone_and_in_company() {
-    let model = model("yuan-moe-tiny", Place::Cpu);
-    let sampling = Sampling { temperature: 1.5, top_p: 0.95, seed: 7, ..Sampling::default() };
-    let mut said = vec![String::new(); 3];
-    let together = generate(model.engine(), &prompts(), &how(sampling.clone(), 20), &piece, &mut |number, text| {
-        said[number].push_str(text);
-    })
-    .unwrap();
-    let said_at_once: Vec<&str> = together.iter().map(|text| text.text.as_str()).collect();
-    assert_eq!(said, said_at_once);
-    let first = generate(model.engine(), &prompts()[..1], &how(sampling, 20), &piece, &mut |_, _| {}).unwrap();
-    assert_eq!(first[0], together[0]);
+fn the_default_template_is_that_of_qwen2() {
+    for case in fixture("chat.json").as_array().unwrap().iter().filter(|case| case["name"] == "qwen2") {
+        let messages: Vec<Message> = case["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| Message::new(message["role"].as_str().unwrap(), message["content"].as_str().unwrap()))
+            .collect();
+        assert_eq!(ChatTemplate::chatml().render(&messages, &options(case)).unwrap(), case["prompt"].as_str().unwrap());
+    }
 }
 
 #[test]
-fn texts_stop_one_by_one() {
-    let model = model("yuan-moe-tiny", Place::Cpu);
-    let free = generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
-    let mut bound = how(Sampling::greedy(), 12);
-    bound.stop.ids = vec![free[0].ids[4]];
-    bound.stop.strings = vec![format!("<{}>", free[1].ids[7])];
-    let stopped = generate(model.engine(), &prompts(), &bound, &piece, &mut |_, _| {}).unwrap();
-    for (free, stopped) in free.iter().zip(&stopped) {
-        assert_eq!(free.ids[..stopped.ids.len()], stopped.ids);
-        assert!(free.text.starts_with(&stopped.text));
+fn tokens_are_kept_as_transformers_keeps_them() {
+    let fixture = fixture("sampling.json");
+    let floats = |value: &Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap_or(f64::NEG_INFINITY)).collect()
+    };
+    let ids = |value: &Value| -> Vec<u32> {
+        value.as_array().unwrap().iter().map(|id| u32::try_from(id.as_u64().unwrap()).unwrap()).collect()
+    };
+    for case in fixture["cases"].as_array().unwrap() {
+        let settings: Sampling = serde_json::from_value(case["settings"].clone()).unwrap();
+        let row = usize::try_from(case["row"].as_u64().unwrap()).unwrap();
+        let logits: Vec<f32> = floats(&fixture["logits"][row]).iter().map(|logit| *logit as f32).collect();
+        let mut sampler = Sampler::new(settings).unwrap();
+        let ours: Vec<_> = sampler.kept(&logits, &ids(&case["earlier"])).unwrap().to_vec();
+        let possible: Vec<_> = ours.iter().filter(|token| logits[token.id as usize] > f32::NEG_INFINITY).collect();
+        assert_eq!(possible.iter().map(|token| token.id).collect::<Vec<_>>(), ids(&case["kept"]), "{case}");
+        for (token, theirs) in possible.iter().zip(floats(&case["probabilities"])) {
+            assert!((token.probability - theirs).abs() <= 1e-6 * theirs, "{case}: {token:?} and {theirs}");
+        }
     }
-    assert!(matches!(stopped[0].stopped, Stopped::Id(_)) && stopped[0].ids.len() <= 5);
-    assert!(stopped[1].stopped != Stopped::Length && stopped[1].ids.len() <= 8);
 }
 
 #[test]
-fn prompts_that_cannot_be_continued_are_errors() {
-    let model = model("yuan-moe-tiny", Place::Cpu);
-    for prompt in [vec![], vec![1; 128], vec![1, 9999]] {
-        let found = generate(model.engine(), &[prompt], &how(Sampling::greedy(), 3), &piece, &mut |_, _| {});
-        assert!(found.is_err());
+fn templates_of_tokenizer_configs() {
+    let path = Path::new("tokenizer_config.json");
+    let read = |json: &str| ChatTemplate::from_tokenizer_config(json, path);
+    let hello = [Message::new("user", "hello")];
+    let render = |template: ChatTemplate| template.render(&hello, &RenderOptions::default()).unwrap();
+    let template = read(
+        r#"{"chat_template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ unk_token }}.",
+            "bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}, "unk_token": null}"#,
+    );
+    assert_eq!(render(template.unwrap().unwrap()), "<s>hello</s>.");
+    let several =
+        read(r#"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#);
+    assert_eq!(render(several.unwrap().unwrap()), "d");
+    assert!(read(r#"{"bos_token": "<s>"}"#).unwrap().is_none());
+    let problem = |json: &str| read(json).unwrap_err().to_string();
+    assert_eq!(
+        problem(r#"{"chat_template": 3}"#),
+        "`tokenizer_config.json`: field `chat_template` is neither a string nor a list of templates"
+    );
+    assert_eq!(
+        problem(r#"{"chat_template": [{"name": "a", "template": "x"}, {"name": "b"}]}"#),
+        "`tokenizer_config.json`: field `chat_template` names no template \"default\""
+    );
+    assert!(problem(r#"{"chat_template": "{% if %}"}"#).contains("the chat template is no Jinja: "));
+    assert!(problem("[]").starts_with("`tokenizer_config.json` is damaged"));
+}
+
+#[test]
+fn hostile_templates_end_in_errors() {
+    let problem = |source: &str| {
+        let template = ChatTemplate::new(source).map_err(|error| error.to_string());
+        template
+            .and_then(|t| t.render(&[Message::new("user", "x")], &RenderOptions::default()).map_err(|e| e.to_string()))
+    };
+    for source in [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}",
+        "{% for a in range(10000) %}{{ 'aaaaaaaaaa' * 1000 }}{% endfor %}",
+        "{{ 'a' * 99999999999 }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(9999) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = [ns.x] %}\
+         {% endfor %}{% endfor %}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% for b in range(9999) %}{% set ns.x = {'a': ns.x} %}\
+         {% endfor %}{% endfor %}",
+        "{{ messages[0].content.nothing.more }}",
+        "{{ messages|tojson(indent=999999999999) }}",
+        "{{ 1 // 0 }}",
+        "{% include 'chat' %}",
+        "{% for",
+        "{{ raise_exception(1) }}",
+        "{{ strftime_now('%Q') }}",
+    ] {
+        let ours = problem(source).unwrap_err();
+        assert!(ours.starts_with("the chat template "), "{source}: {ours}");
     }
-    let long = vec![1; 120];
-    let found = generate(model.engine(), &[long], &how(Sampling::greedy(), 50), &piece, &mut |_, _| {}).unwrap();
-    assert_eq!((found[0].ids.len(), found[0].stopped), (8, Stopped::Length));
+    let sum = |terms: usize| problem(&format!("{{{{ 0{} }}}}", "+1".repeat(terms)));
+    assert_eq!(sum(30_000).unwrap(), "30000");
+    assert_eq!(sum(40_000).unwrap_err(), "the chat template is longer than 65536 bytes");
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(30_000), ")".repeat(30_000));
+    assert!(problem(&deep).unwrap_err().starts_with("the chat template is no Jinja"));
+}
+
+#[test]
+fn long_chats_have_fuel() {
+    for case in fixture("chat.json").as_array().unwrap().iter().filter(|case| case["prompt"].is_string()) {
+        let messages = case["messages"].as_array().unwrap();
+        if case["name"] != "everything" && messages[0]["role"] == "user" && messages.len() == 2 {
+            let template = ChatTemplate::new(case["template"].as_str().unwrap()).unwrap();
+            let messages = vec![messages.as_slice(); 5_000].concat();
+            let prompt = template.render(&messages, &options(case)).unwrap();
+            assert!(prompt.matches("Hello there!").count() == 5_000, "{}", case["name"]);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use yuan_model::weights::quantised::ggml;
 use yuan_model::weights::{Kind, Tensor, Weights, write_safetensors};
@@ -40,6 +41,11 @@ fn assert_golden(folder: &Path, weights: &Weights) {
             tensor.read_rows(number, &mut row);
             assert_eq!(row, expected);
         }
+        if tensor.rows() > 3 {
+            let mut rows = vec![0.0; 2 * tensor.columns()];
+            tensor.read_rows(1, &mut rows);
+            assert_eq!(rows, numbers[tensor.columns()..3 * tensor.columns()]);
+        }
         let half = tensor.rows() / 2;
         assert_eq!(tensor.slice_rows(half..tensor.rows()).to_vec(), numbers[half * tensor.columns()..]);
     }
@@ -54,6 +60,7 @@ fn files_of_transformers_and_torch_are_read_bit_for_bit() {
         ("torch_single", true, Kind::F32),
         ("torch_shards", true, Kind::F16),
         ("stages", false, Kind::F32),
+        ("zip64", false, Kind::F32),
         ("gguf", true, Kind::Ggml(ggml::Kind::Q4_0)),
         ("gguf_split", true, Kind::Ggml(ggml::Kind::Q8_0)),
     ] {
@@ -122,6 +129,22 @@ fn the_tensors_of_gptq_are_one_matrix() {
 }
 
 #[test]
+fn layers_of_gptq_are_what_auto_gptq_makes_of_them() {
+    let bytes = fs::read(fixtures().join("../quantised/gptq.safetensors")).unwrap();
+    let whole = SafeTensors::deserialize(&bytes).unwrap();
+    let is_packed = |name: &str| !name.ends_with(".weight");
+    let folder = tempfile::tempdir().unwrap();
+    let packed = whole.tensors().into_iter().filter(|(name, _)| is_packed(name));
+    safetensors::serialize_to_file(packed, None, &folder.path().join("model.safetensors")).unwrap();
+    let weights = Weights::open(folder.path()).unwrap();
+    for (name, expected) in whole.tensors().into_iter().filter(|(name, _)| !is_packed(name)) {
+        let numbers = expected.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        assert!(weights.get(&name, expected.shape()).unwrap().to_vec().into_iter().eq(numbers), "{name}");
+    }
+    assert_eq!(weights.unexpected(), Vec::<&str>::new());
+}
+
+#[test]
 fn bytes_are_those_of_the_file() {
     let weights = Weights::open(&fixtures().join("joined_experts")).unwrap();
     let (_, expert) = weights.tensors().find(|(name, _)| name.contains("experts.2.up_proj")).unwrap();
@@ -149,7 +172,7 @@ fn what_is_written_is_read_again() {
         for entry in fs::read_dir(folder.path()).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().unwrap() == "safetensors" {
-                safetensors::SafeTensors::deserialize(&fs::read(path).unwrap()).unwrap();
+                SafeTensors::deserialize(&fs::read(path).unwrap()).unwrap();
             }
         }
     }
@@ -250,6 +273,55 @@ fn damaged_indices_are_refused() {
         let error = open(index);
         assert!(error.contains(said), "{said}: {error}");
     }
+}
+
+#[test]
+fn damaged_gguf_is_refused_with_the_files_own_names() {
+    let whole = fs::read(fixtures().join("gguf/tiny.gguf")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    let open = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        Weights::open(folder.path()).unwrap_err().to_string()
+    };
+    let place = |name: &str| whole.windows(name.len()).position(|bytes| bytes == name.as_bytes()).unwrap() + name.len();
+    // Behind a name: axes, two of 8 bytes, type, offset.
+    let (name, other) = ("blk.0.attn_q.weight", "blk.1.attn_q.weight");
+    let patched = |at: usize, number: &[u8]| {
+        let mut bytes = whole.clone();
+        bytes[place(name) + at..place(name) + at + number.len()].copy_from_slice(number);
+        bytes
+    };
+    let offset = &whole[place(other) + 24..place(other) + 32];
+    for (bytes, said) in [
+        (patched(24, &1_u64.to_le_bytes()), "`blk.0.attn_q.weight` begins at byte 1 of the data, no multiple of 32"),
+        (patched(24, &(1_u64 << 40).to_le_bytes()), "and the file has 167008 (is it cut off?)"),
+        (patched(24, offset), "overlaps `blk."),
+        (patched(20, &99_u32.to_le_bytes()), "`blk.0.attn_q.weight` is of ggml's type 99, which is not read"),
+        (patched(20, &12_u32.to_le_bytes()), "no whole number of blocks of 256"),
+        (patched(4, &u64::MAX.to_le_bytes()), "tensor `"),
+        (whole[..whole.len() - 1].to_vec(), "(is it cut off?)"),
+        (whole[..1000].to_vec(), "cannot be read: failed to fill whole buffer"),
+    ] {
+        let error = open(&bytes);
+        assert!(error.contains(said) && error.contains("tiny.gguf"), "{said}: {error}");
+    }
+    let second = fixtures().join("gguf_split/tiny-00002-of-00002.gguf");
+    assert!(Weights::open(&second).unwrap_err().to_string().contains("it is one part of a model; name the first"));
+    let architecture = patched_text(&whole, "qwen2moe", "deepseek");
+    fs::write(&path, architecture).unwrap();
+    let error = Config::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("`general.architecture` is `deepseek`"), "{error}");
+    let missing = patched_text(&whole, "qwen2moe.expert_count", "qwen2moe.expert_bound");
+    fs::write(&path, missing).unwrap();
+    let error = Config::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("field `qwen2moe.expert_count` is missing"), "{error}");
+}
+
+/// The first place of a text with another of the same length.
+fn patched_text(whole: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let at = whole.windows(from.len()).position(|bytes| bytes == from.as_bytes()).unwrap();
+    [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
 }
 
 #[test]

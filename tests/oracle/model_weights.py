@@ -9,6 +9,7 @@ little-endian f32, of what torch.load or safetensors give back. Versions: transf
 import hashlib
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import torch
@@ -104,6 +105,17 @@ def main():
     for number, stage in enumerate(stages):
         torch.save(stage, path / f"pytorch_model_{number}.bin")
     golden("stages", whole)
+
+    # The same archive as files of more than 4 GB are: all numbers in the fields of zip64.
+    path = fresh("zip64")
+    (path / "config.json").unlink()
+    torch.save({"a.weight": torch.randn(3, 5), "a.bias": torch.randn(3)}, path / "plain.bin")
+    zipfile.ZIP64_LIMIT = zipfile.ZIP_FILECOUNT_LIMIT = 1
+    with zipfile.ZipFile(path / "plain.bin") as plain, zipfile.ZipFile(path / "pytorch_model.bin", "w") as wide:
+        for entry in plain.infolist():
+            wide.writestr(zipfile.ZipInfo(entry.filename), plain.read(entry))
+    (path / "plain.bin").unlink()
+    golden("zip64", torch.load(path / "pytorch_model.bin"))
 
 
 main()

@@ -42,6 +42,8 @@ def main():
     cases = []
     for row in range(len(rows)):
         for settings in SETTINGS:
+            if row == 1 and "top_p" in settings:
+                continue  # Which of equal logits are kept at the border of top-p is left open by torch's sort.
             # Some twice, some of the likeliest.
             earlier = torch.cat([torch.randint(0, vocab, (30,)), rows[row].topk(5).indices, torch.tensor([3, 3])])
             processors = logits_process.LogitsProcessorList()

@@ -7,6 +7,7 @@ use aho_corasick::AhoCorasick;
 use xxhash_rust::xxh3::xxh3_64;
 use yuan_pipeline::{Error, Result};
 
+use crate::bytes::from_symbols;
 use crate::encode::{Direct, Scratch, Sink, Stream};
 use crate::files::{self, no_tokenizer};
 use crate::huggingface::matcher;
@@ -282,6 +283,24 @@ impl Tokenizer {
                 None => inner.decode(ids, false).map_err(|problem| self.failed(problem)),
             },
             Inner::SentencePiece(pieces) => pieces.decode(ids).map_err(no_token),
+        }
+    }
+
+    /// The bytes that a token adds to a text, which may be a part of a character: control tokens by their names.
+    ///
+    /// # Errors
+    /// If the id is none of the vocabulary, or the decoder fails.
+    pub fn token_bytes(&self, id: u32) -> Result<Vec<u8>> {
+        let name = self.id_to_token(id).ok_or_else(|| self.failed(format!("no token has id {id}")))?;
+        if self.special.iter().any(|(_, special)| *special == id) {
+            return Ok(name.into_bytes());
+        }
+        match &self.inner {
+            Inner::SentencePiece(pieces) => Ok(pieces.token_bytes(id, &name)),
+            Inner::HuggingFace(_) => match from_symbols(&name).filter(|_| self.is_direct()) {
+                Some(bytes) => Ok(bytes),
+                None => Ok(self.decode(&[id])?.into_bytes()),
+            },
         }
     }
 

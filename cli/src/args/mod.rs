@@ -8,6 +8,7 @@
 //! | `score`, `train-fasttext`, `train-kenlm` | `score.rs` |
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
 //! | `binidx` | `binidx.rs`, `samples.rs` |
+//! | `model` | `model.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -16,6 +17,7 @@ mod dedup;
 mod documents;
 mod look;
 mod mix;
+mod model;
 mod parse;
 mod run;
 mod samples;
@@ -29,6 +31,7 @@ pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMeth
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use mix::MixArgs;
+pub use model::{GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
@@ -129,6 +132,9 @@ pub enum Command {
     /// Train n-gram language models (KenLM), one for each language
     #[command(name = "train-kenlm")]
     TrainKenLm(TrainKenLmArgs),
+    /// Neural language models (Yuan 2.0, Yuan2.0-M32, Qwen2-MoE): look at, check, convert, score, generate, measure
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Look after an index of earlier crawls, made by `dedup --update`
     #[command(subcommand)]
     Index(IndexCommand),

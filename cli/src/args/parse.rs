@@ -140,3 +140,18 @@ mod tests {
         assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
     }
 }
+
+/// The type of a model's weights.
+pub fn parse_model_dtype(text: &str) -> Result<yuan_model::DType, String> {
+    yuan_model::DType::from_name(text).ok_or_else(|| "it is fp32, bf16 or fp16".to_owned())
+}
+
+/// Where a model runs.
+pub fn parse_place(text: &str) -> Result<yuan_model::Place, String> {
+    text.parse().map_err(|error: yuan_model::Error| error.to_string())
+}
+
+/// What activations are rounded to.
+pub fn parse_precision(text: &str) -> Result<yuan_model::Precision, String> {
+    text.parse().map_err(|error: yuan_model::Error| error.to_string())
+}

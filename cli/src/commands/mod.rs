@@ -10,6 +10,7 @@ pub mod index;
 pub mod learn;
 pub mod look;
 pub mod mix;
+pub mod model;
 pub mod plan;
 pub mod retune;
 pub mod run;

@@ -1,6 +1,6 @@
 //! Which instructions does this CPU have? Asked once, overridden in tests.
 //!
-//! Every path gives the same bits: the choice changes speed alone. `YUAN_KERNELS_ISA` (`portable`, `avx2`, `avx512`) asks for one
+//! Every path gives the same bits: the choice changes speed alone. `YUAN_KERNELS_ISA` (`portable`, `avx2`, `avx512`, `amx`) asks for one
 //! path in a whole process, [`force`] in one closure; a path the CPU lacks gives way to the best one it has.
 
 use std::cell::Cell;
@@ -15,6 +15,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
+    /// AVX-512, and Intel's matrix units (AMX) for products of bf16, where Linux grants them.
+    Amx,
 }
 
 thread_local! {
@@ -29,6 +31,7 @@ impl Isa {
             *NAMED.get_or_init(|| match std::env::var("YUAN_KERNELS_ISA").as_deref() {
                 Ok("portable") => Self::Portable,
                 Ok("avx2") => Self::Avx2.min(Self::best()),
+                Ok("avx512") => Self::Avx512.min(Self::best()),
                 _ => Self::best(),
             })
         })
@@ -42,6 +45,10 @@ impl Isa {
             if avx2 && is_x86_feature_detected!("f16c") {
                 let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
                 if wide && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+                    #[cfg(target_os = "linux")]
+                    if crate::gemm::amx::available() {
+                        return Self::Amx;
+                    }
                     return Self::Avx512;
                 }
                 return Self::Avx2;
@@ -52,7 +59,7 @@ impl Isa {
 
     /// Every path this CPU can take, the slowest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|&isa| isa <= Self::best())
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::Amx].into_iter().filter(|&isa| isa <= Self::best())
     }
 }
 
@@ -89,7 +96,7 @@ macro_rules! multiversion {
             match $crate::isa::Isa::current() {
                 // SAFETY: `Isa::current` names only paths whose instructions this CPU has.
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::isa::Isa::Avx512 | $crate::isa::Isa::Amx => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
@@ -108,7 +115,7 @@ mod tests {
     fn a_forced_path_ends_with_its_closure() {
         let before = Isa::current();
         assert_eq!(force(Isa::Portable, Isa::current), Isa::Portable);
-        assert_eq!(force(Isa::Avx512, Isa::current), Isa::best());
+        assert_eq!(force(Isa::Amx, Isa::current), Isa::best());
         assert_eq!(Isa::current(), before);
     }
 }

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use std::convert::Infallible;
 use std::sync::Arc;
-use yuan_kernels::gemm::{Chosen, DType, Gate, Matrix, Rows, Start, experts, grouped, matmul};
+use yuan_kernels::gemm::{Chosen, DType, Gate, Matrix, Precision, Rows, Start, experts, grouped, matmul};
 use yuan_kernels::isa::{Isa, force};
 
 /// Numbers of many magnitudes and both signs.
@@ -78,14 +78,24 @@ fn assert_same(got: &[f32], expected: &[f32], what: &str) {
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started")
 }
 
 #[test]
 fn products_have_the_bits_of_the_plain_loop_on_every_path() {
     let pools = [pool(1), pool(2), pool(5)];
     let mut shapes: Vec<(usize, usize, usize)> = (1..=70).map(|rows| (rows, 33 + rows % 40, 17 + rows % 13)).collect();
-    shapes.extend([(0, 5, 3), (1, 1, 1), (1, 300, 1031), (2, 256, 64), (3, 130, 515), (29, 96, 1025), (400, 40, 600)]);
+    shapes.extend([
+        (0, 5, 3),
+        (1, 1, 1),
+        (1, 300, 1031),
+        (2, 256, 64),
+        (3, 130, 515),
+        (29, 96, 1025),
+        (400, 40, 600),
+        (4200, 9, 515),
+    ]);
+    // The last is packed in two sheets.
     for (rows, out, columns) in shapes {
         let (x, w) = (numbers(rows * columns, 1), numbers(out * columns, 2));
         let (bias, old) = (numbers(out, 3), numbers(rows * out, 4));
@@ -209,6 +219,95 @@ fn experts_agree_with_f64_and_with_themselves_in_any_company() {
                 let y = pool(threads)
                     .install(|| force(isa, || run(&pick(&x, hidden), &turned_ids, &pick(&weights, top_k))));
                 assert_same(&y, &pick(&together, hidden), &format!("{gate:?} {isa:?} {threads} threads"));
+            }
+        }
+    }
+}
+
+/// What the instruction's manual says, a number at a time: no value may be subnormal.
+fn flushed(x: f32) -> f32 {
+    if x.abs() < f32::MIN_POSITIVE { 0.0_f32.copysign(x) } else { x }
+}
+
+fn naive_bf16(x: &[f32], w: &[f32], columns: usize, start: Start, y: &mut [f32]) {
+    let out = w.len() / columns;
+    let steps = columns.div_ceil(32) * 32;
+    let read = |row: &[f32]| {
+        let mut row: Vec<f32> = row.iter().map(|&v| flushed(bf16::from_f32(v).to_f32())).collect();
+        row.resize(steps, 0.0);
+        row
+    };
+    let w: Vec<Vec<f32>> = w.chunks(columns).map(read).collect();
+    for (x, y) in x.chunks(columns).map(read).zip(y.chunks_mut(out)) {
+        for (o, (w, y)) in w.iter().zip(y).enumerate() {
+            let from = match start {
+                Start::Zero => 0.0,
+                Start::Bias(bias) => bias[o],
+                Start::Accumulate => *y,
+            };
+            *y = flushed(from);
+            for (x, w) in x.chunks(32).zip(w.chunks(32)) {
+                let (mut even, mut odd) = (0.0, 0.0);
+                for (x, w) in x.chunks(2).zip(w.chunks(2)) {
+                    even = flushed(x[0].mul_add(w[0], even));
+                    odd = flushed(x[1].mul_add(w[1], odd));
+                }
+                *y = flushed(*y + flushed(even + odd));
+            }
+        }
+    }
+}
+
+/// Numbers whose exponents lie within `exponents`, zeros and subnormals among them where 0 is.
+fn spread(len: usize, seed: u64, exponents: std::ops::Range<u32>) -> Vec<f32> {
+    numbers(len, seed)
+        .iter()
+        .map(|x| {
+            let bits = x.to_bits();
+            let exponent = exponents.start + (bits >> 3) % (exponents.end - exponents.start);
+            f32::from_bits(bits & 0x807f_ffff | exponent << 23)
+        })
+        .collect()
+}
+
+#[test]
+fn bf16_products_have_the_bits_of_the_matrix_units_on_every_path() {
+    // Ordinary, cancelling, near the smallest and overflowing.
+    let ranges = [120..132, 90..160, 40..90, 58..70, 0..70, 0..255];
+    for (rows, out, columns) in [
+        (1, 40, 33),
+        (5, 64, 96),
+        (16, 31, 64),
+        (17, 33, 1),
+        (33, 100, 1100),
+        (70, 65, 95),
+        (300, 40, 64),
+        (4200, 3, 515),
+    ] {
+        // The last is packed in two sheets: once is enough, and not a number at a time.
+        let long = rows > 1000;
+        for (i, range) in ranges.iter().enumerate().take(if long { 1 } else { ranges.len() }) {
+            let seed = i as u64;
+            let (x, w) =
+                (spread(rows * columns, seed + 50, range.clone()), spread(out * columns, seed + 60, range.clone()));
+            let (bias, old) = (spread(out, seed + 70, range.clone()), spread(rows * out, seed + 80, range.clone()));
+            let matrix = pack(&w, columns, DType::Bf16).with_precision(Precision::Bf16);
+            for start in [Start::Zero, Start::Bias(&bias), Start::Accumulate] {
+                let mut expected = old.clone();
+                naive_bf16(&x, &w, columns, start, &mut expected);
+                for isa in Isa::all().filter(|&isa| !long || isa > Isa::Avx2) {
+                    for threads in [1, 2, 5] {
+                        let mut y = old.clone();
+                        pool(threads).install(|| force(isa, || matmul(&x, &matrix, start, &mut y)));
+                        for (i, (got, expected)) in y.iter().zip(&expected).enumerate() {
+                            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+                            assert!(
+                                same,
+                                "{rows} {out} {columns} {range:?} {isa:?}: [{i}] is {got:e}, not {expected:e}"
+                            );
+                        }
+                    }
+                }
             }
         }
     }

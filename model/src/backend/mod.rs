@@ -108,6 +108,13 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// If the device has no room.
     fn matrix(&self, weight: Stack) -> Result<Self::Matrix>;
+    /// Lays out a weight whose products are of fp32 even where others are rounded: that of a router.
+    ///
+    /// # Errors
+    /// If the device has no room.
+    fn exact_matrix(&self, weight: Stack) -> Result<Self::Matrix> {
+        self.matrix(weight)
+    }
     /// Lays out a weight of one axis.
     ///
     /// # Errors

@@ -70,7 +70,8 @@ pub(super) fn read(header: &Header, path: &Path) -> Result<Description> {
     let keys = Keys { header, path };
     let architecture = keys.text("general.architecture")?;
     if architecture != Some("qwen2moe") {
-        let problem = format!("is {architecture:?}, and of GGUF files `qwen2moe` is read");
+        let found = architecture.map_or("missing".to_owned(), |name| format!("`{name}`"));
+        let problem = format!("is {found}, and of GGUF files those of `qwen2moe` are read");
         return Err(Error::config(path, "general.architecture", problem));
     }
     let mut object = Map::new();

@@ -65,8 +65,8 @@ impl Description {
         Self { config, dtype: None, quantization: None, eos, pad: None, warnings: Vec::new() }
     }
 
-    /// Reads `config.json`, the one in a directory, or the metadata of a GGUF file. `generation_config.json` beside it adds
-    /// to `eos`.
+    /// Reads `config.json`, the one in a directory or beside a file of weights, or the metadata of a GGUF file.
+    /// `generation_config.json` beside it adds to `eos`.
     ///
     /// # Errors
     /// [`Error::Config`] names a field that is unknown, missing, contradictory or asks for what is not implemented;
@@ -75,7 +75,11 @@ impl Description {
         if path.extension().is_some_and(|extension| extension == "gguf") {
             return gguf::open(path);
         }
-        let path = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
+        let path = match path.extension().and_then(|extension| extension.to_str()) {
+            _ if path.is_dir() => path.join("config.json"),
+            Some("safetensors" | "bin" | "pt" | "pth") => path.with_file_name("config.json"),
+            _ => path.to_path_buf(),
+        };
         if let (false, Some(gguf)) = (path.exists(), path.parent().and_then(gguf::only_in)) {
             return gguf::open(&gguf);
         }

@@ -64,7 +64,7 @@ pub struct Report {
 /// As of [`Weights::open`] and [`Description::read`]; [`Error::Tensor`] if tensors are missing; [`Error::Io`] if a file
 /// cannot be written.
 pub fn weights(from: &Path, config: Option<&Config>, out: &Path, options: Options) -> Result<Report> {
-    refuse_same(from, out)?;
+    refuse_used(from, out)?;
     let (config, said, warnings) = match config {
         Some(config) => (config.clone(), None, Vec::new()),
         None => {
@@ -102,7 +102,7 @@ pub fn weights(from: &Path, config: Option<&Config>, out: &Path, options: Option
 /// # Errors
 /// If files, ranks, tensors or arguments are missing or damaged, or do not fit together.
 pub fn megatron(from: &Path, config: Option<&Config>, out: &Path, options: Options) -> Result<Report> {
-    refuse_same(from, out)?;
+    refuse_used(from, out)?;
     let mut checkpoint = megatron::Checkpoint::open(from)?;
     let (config, warnings) = match config {
         Some(config) => (config.clone(), Vec::new()),
@@ -119,17 +119,29 @@ pub fn megatron(from: &Path, config: Option<&Config>, out: &Path, options: Optio
 /// What the arguments in a Megatron checkpoint say of its model.
 ///
 /// # Errors
-/// If there are none, or they contradict themselves; as of [`megatron`].
+/// If there are none, or they contradict themselves; as of [`megatron()`].
 pub fn megatron_description(from: &Path) -> Result<Description> {
     arguments::read(megatron::Checkpoint::open(from)?.first(), from)
 }
 
-fn refuse_same(from: &Path, out: &Path) -> Result<()> {
+/// Refuses a directory with weights: those left beside new ones would be read in their place.
+fn refuse_used(from: &Path, out: &Path) -> Result<()> {
     let own = |path: &Path| fs::canonicalize(path).ok();
     let is_same = own(out).is_some_and(|out| own(from).is_some_and(|from| from == out || from.starts_with(&out)));
-    match is_same {
-        true => Err(Error::request(format!("`{}` is where the weights are read from; name another", out.display()))),
-        false => Ok(()),
+    if is_same {
+        return Err(Error::request(format!("`{}` is where the weights are read from; name another", out.display())));
+    }
+    let is_weights = |name: &str| {
+        let ends = [".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf"];
+        ends.iter().any(|end| name.ends_with(end))
+    };
+    let names = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    match names.filter_map(|name| name.into_string().ok()).find(|name| is_weights(name)) {
+        Some(name) => {
+            let out = out.display();
+            Err(Error::request(format!("`{out}` has weights already, `{name}`; remove them or name another directory")))
+        }
+        None => Ok(()),
     }
 }
 

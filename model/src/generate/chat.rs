@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::Builder;
 use std::time::SystemTime;
 
 use chrono::format::StrftimeItems;
@@ -20,7 +22,14 @@ use super::python::{Json, print};
 use crate::{Error, Result};
 
 /// Instructions a template may take: a chat of ten thousand messages takes about a million.
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 2_000_000;
+
+/// Bytes a template may have; reading one takes time in the square of its longest expression.
+const LONGEST_TEMPLATE: usize = 64 << 10;
+
+/// Bytes of stack, in address space, for what a template can nest: its expressions are read, and its values freed,
+/// recursively. The worst cases tried do not fill half of it.
+const STACK: usize = 256 << 20;
 
 /// Bytes a prompt may have.
 const LONGEST: usize = 64 << 20;
@@ -81,16 +90,23 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.set_formatter(|out, _, value| {
             let mut text = String::new();
-            print(&mut text, value);
+            print(&mut text, value)?;
             out.write_str(&text).map_err(minijinja::Error::from)
         });
         environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", |problem: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, problem))
         });
-        environment
-            .add_template_owned("chat", without_generation_tags(source).into_owned())
-            .map_err(|error| Error::request(format!("the chat template is no Jinja: {}", one_line(&error))))?;
+        if source.len() > LONGEST_TEMPLATE {
+            return Err(Error::request(format!("the chat template is longer than {LONGEST_TEMPLATE} bytes")));
+        }
+        let source = without_generation_tags(source).into_owned();
+        let environment = with_deep_stack(move || {
+            environment
+                .add_template_owned("chat", source)
+                .map_err(|error| Error::request(format!("the chat template is no Jinja: {}", one_line(&error))))?;
+            Ok(environment)
+        })?;
         Ok(Self { environment, tokens: Map::new() })
     }
 
@@ -153,13 +169,22 @@ impl ChatTemplate {
         context.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         context.extend(options.extra.clone());
         let context = minijinja::context! { messages => messages, ..Value::from_serialize(&context) };
-        let mut prompt = Prompt(Vec::new());
-        let template = environment.get_template("chat").expect("the template was added when it was read");
-        template
-            .render_captured_to(context, &mut prompt)
-            .map_err(|error| Error::request(format!("the chat template fails: {}", one_line(&error))))?;
-        Ok(String::from_utf8(prompt.0).expect("templates write text"))
+        with_deep_stack(move || {
+            let mut prompt = Prompt(Vec::new());
+            let template = environment.get_template("chat").expect("the template was added when it was read");
+            template
+                .render_captured_to(context, &mut prompt)
+                .map_err(|error| Error::request(format!("the chat template fails: {}", one_line(&error))))?;
+            Ok(String::from_utf8(prompt.0).expect("templates write text"))
+        })
     }
+}
+
+/// Runs `work`, which may nest as deep as a template can make it.
+fn with_deep_stack<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let thread = Builder::new().name("chat template".into()).stack_size(STACK).spawn(work);
+    let thread = thread.map_err(|error| Error::request(format!("no thread for the chat template: {error}")))?;
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A prompt that does not grow without end.
@@ -182,6 +207,9 @@ impl std::io::Write for Prompt {
 /// Python's `json.dumps` with the options that transformers hands on.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent = options.get::<Option<usize>>("indent")?;
+    if indent.is_some_and(|indent| indent > 100) {
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "`tojson` indents by at most 100"));
+    }
     let separators = options.get::<Option<Vec<String>>>("separators")?;
     let (item, key) = match separators.as_deref() {
         None => (if indent.is_some() { "," } else { ", " }, ": "),

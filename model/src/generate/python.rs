@@ -5,6 +5,9 @@ use std::fmt::{self, Write};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+/// Lists and maps within one another that are written; Python, too, stops somewhere.
+const DEEPEST: usize = 200;
+
 /// The options of Python's `json.dumps`.
 #[derive(Clone, Debug)]
 pub struct Json {
@@ -27,6 +30,7 @@ impl Json {
     }
 
     fn value(&self, out: &mut String, value: &Value, level: usize) -> Result<(), minijinja::Error> {
+        check_depth(level)?;
         match value.kind() {
             ValueKind::None => out.push_str("null"),
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
@@ -116,15 +120,17 @@ impl Json {
 }
 
 /// `str(value)`, what `{{ value }}` prints.
-pub fn print(out: &mut String, value: &Value) {
-    match value.kind() {
-        ValueKind::String => out.push_str(value.as_str().unwrap_or_default()),
-        _ => repr(out, value),
+pub fn print(out: &mut String, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) => out.push_str(text),
+        None => repr(out, value, 0)?,
     }
+    Ok(())
 }
 
 /// `repr(value)`.
-fn repr(out: &mut String, value: &Value) {
+fn repr(out: &mut String, value: &Value, level: usize) -> Result<(), minijinja::Error> {
+    check_depth(level)?;
     match value.kind() {
         ValueKind::Undefined => {}
         ValueKind::None => out.push_str("None"),
@@ -133,24 +139,34 @@ fn repr(out: &mut String, value: &Value) {
         ValueKind::String => quoted(out, value.as_str().unwrap_or_default()),
         ValueKind::Seq => {
             out.push('[');
-            for (nth, item) in value.try_iter().into_iter().flatten().enumerate() {
+            for (nth, item) in value.try_iter()?.enumerate() {
                 out.push_str(if nth > 0 { ", " } else { "" });
-                repr(out, &item);
+                repr(out, &item, level + 1)?;
             }
             out.push(']');
         }
         ValueKind::Map => {
             out.push('{');
-            for (nth, key) in value.try_iter().into_iter().flatten().enumerate() {
+            for (nth, key) in value.try_iter()?.enumerate() {
                 out.push_str(if nth > 0 { ", " } else { "" });
-                repr(out, &key);
+                repr(out, &key, level + 1)?;
                 out.push_str(": ");
-                repr(out, &value.get_item(&key).unwrap_or_default());
+                repr(out, &value.get_item(&key)?, level + 1)?;
             }
             out.push('}');
         }
         _ => append(out, format_args!("{value}")),
     }
+    Ok(())
+}
+
+/// Whether a value lies too deep to be written.
+fn check_depth(level: usize) -> Result<(), minijinja::Error> {
+    if level > DEEPEST {
+        let problem = format!("a value of more than {DEEPEST} levels cannot be written");
+        return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, problem));
+    }
+    Ok(())
 }
 
 /// A string in quotes, what cannot be printed escaped.

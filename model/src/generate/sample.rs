@@ -1,8 +1,9 @@
 //! Logits to the next token: greedy, temperature, top-k, top-p, repetition penalty.
 //!
 //! Applied in the order of Hugging Face's `generate`: repetition penalty, temperature, top-k, top-p; the kept tokens and
-//! their probabilities are those of its processors (transformers 5.23). One difference: a token before which exactly the
-//! share `top_p` lies is kept, as Megatron has it.
+//! their probabilities are those of its processors (transformers 5.23). Two differences: a token before which exactly the
+//! share `top_p` lies is kept, as Megatron has it; of equal logits at the border of `top_p` the lower ids are kept, where
+//! torch's sort leaves the choice open.
 
 use serde::{Deserialize, Serialize};
 
@@ -155,7 +156,7 @@ impl Sampler {
         let least = self.least();
         for (id, score) in (0..).zip(&self.scores) {
             if *score >= least {
-                self.kept.push(Kept { id, probability: libm::exp(f64::from(score - greatest)) });
+                self.kept.push(Kept { id, probability: libm::exp(f64::from(*score) - f64::from(greatest)) });
             }
         }
         if self.sampling.top_p < 1.0 {

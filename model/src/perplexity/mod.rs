@@ -4,10 +4,11 @@ mod windows;
 
 pub use windows::{Window, Windows};
 
-use crate::Result;
 use crate::backend::{Scored, Target};
 use crate::batch::Batch;
+use crate::config::Description;
 use crate::engine::Engine;
+use crate::{Error, Result};
 
 /// How likely one document is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +48,47 @@ pub struct Scoring {
     pub windows: Windows,
     /// Tokens the model reads at once; a window that is longer is read alone.
     pub batch_tokens: usize,
+}
+
+/// Longest window, in tokens, unless more is asked for: what is further back hardly helps to predict.
+const DEFAULT_WINDOW: usize = 4096;
+
+impl Scoring {
+    /// How a model's documents are read. `prefix` is `eod` (what the model's documents end with), `none` or an id; `window` 0 is what the
+    /// model was trained for, at most 4096; `stride` 0 is half of the window.
+    ///
+    /// # Errors
+    /// If one of them makes no sense for the model.
+    pub fn of(
+        description: &Description,
+        prefix: &str,
+        window: usize,
+        stride: usize,
+        batch_tokens: usize,
+    ) -> Result<Self> {
+        let config = &description.config;
+        let prefix = match prefix {
+            "none" => None,
+            "eod" => Some(config.eod().ok_or_else(|| {
+                Error::request("the model names no token that documents end with: set `prefix` to an id or `none`")
+            })?),
+            id => {
+                let known = id.parse().ok().filter(|id: &u32| (*id as usize) < config.vocab_size());
+                let wrong = || Error::request(format!("`prefix` is `{id}`: it is `eod`, `none` or a token's id"));
+                Some(known.ok_or_else(wrong)?)
+            }
+        };
+        let longest = config.max_positions();
+        if window > longest {
+            return Err(Error::request(format!(
+                "`window` is {window}, and the model was trained for {longest} positions: take a smaller one, or 0 for the largest \
+                 up to {DEFAULT_WINDOW}"
+            )));
+        }
+        let window = if window == 0 { longest.min(DEFAULT_WINDOW) } else { window };
+        let stride = if stride == 0 { window.div_ceil(2) } else { stride };
+        Ok(Self { prefix, windows: Windows::new(window, stride)?, batch_tokens: batch_tokens.max(1) })
+    }
 }
 
 /// Scores documents, in their order. `on_token`, if given, gets the document's number, the token's number in it and

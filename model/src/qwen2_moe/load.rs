@@ -49,6 +49,10 @@ impl<B: Backend> Loader<'_, B> {
         self.backend.matrix(Stack::new(columns).with(self.get(name, &[out, columns])?))
     }
 
+    fn exact_matrix(&self, name: &str, out: usize, columns: usize) -> Result<B::Matrix> {
+        self.backend.exact_matrix(Stack::new(columns).with(self.get(name, &[out, columns])?))
+    }
+
     fn layer(&self) -> Result<Layer<B>> {
         let hidden = self.config.hidden_size;
         let (projection, bias) = self.projection()?;
@@ -107,14 +111,14 @@ impl<B: Backend> Loader<'_, B> {
         let shared = self.parts("mlp.shared_expert", shared_expert_width)?;
         let weights = if self.config.norm_topk_prob { RouteWeights::OfTaken } else { RouteWeights::OfAll };
         Ok(FeedForward::Experts {
-            gate: self.matrix("mlp.gate.weight", experts, hidden_size)?,
+            gate: self.exact_matrix("mlp.gate.weight", experts, hidden_size)?,
             routing: Routing { top_k: self.config.top_k, weights },
             experts: self.backend.experts(first, second, gated(expert_width))?,
             shared: Shared {
                 first: self.backend.matrix(shared.0)?,
                 second: self.backend.matrix(shared.1)?,
                 mlp: gated(shared_expert_width),
-                gate: self.matrix("mlp.shared_expert_gate.weight", 1, hidden_size)?,
+                gate: self.exact_matrix("mlp.shared_expert_gate.weight", 1, hidden_size)?,
             },
         })
     }

@@ -101,7 +101,7 @@ fn file(path: &Path) -> Result<Vec<Stored>> {
         if name.ends_with("shared_expert_gate.weight") && shape.len() == 1 {
             shape.insert(0, 1);
         }
-        let stored = Stored::dense(&path, &name, shape, kind, &file, start)?;
+        let stored = Stored { name, ..Stored::dense(&path, &tensor.name, shape, kind, &file, start)? };
         spans.push((start, start + stored.bytes.len() as u64, tensors.len()));
         tensors.push(stored);
     }

@@ -1,5 +1,6 @@
 //! A tensor whose rows are read as f32.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,20 @@ pub enum Kind {
     },
     /// Drawn on demand.
     Random,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F64 => formatter.write_str("float64"),
+            Self::F32 => formatter.write_str("float32"),
+            Self::F16 => formatter.write_str("float16"),
+            Self::BF16 => formatter.write_str("bfloat16"),
+            Self::Ggml(kind) => formatter.write_str(kind.name()),
+            Self::Gptq { bits } => write!(formatter, "GPTQ int{bits}"),
+            Self::Random => formatter.write_str("random"),
+        }
+    }
 }
 
 /// A tensor in a file, or made of such. Cheap to clone; keeps its file mapped.
@@ -184,6 +199,9 @@ impl Tensor {
                 let row = row_bytes(*element, columns);
                 numbers(*element, &bytes[first * row..(first + rows) * row], out);
             }
+            Data::Strided { element, bytes, shape, strides } if shape.len() == 2 && strides[0] == 1 && rows > 1 => {
+                transposed_rows(*element, bytes, strides[1], first, columns, out);
+            }
             Data::Strided { element, bytes, shape, strides } => {
                 for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
                     strided_row(*element, bytes, (shape, strides), row, out);
@@ -236,6 +254,20 @@ fn strided_row(element: Float, bytes: &[u8], (shape, strides): (&[usize], &[usiz
     for (column, out) in out.iter_mut().enumerate() {
         let start = (place + column * strides[last]) * size;
         numbers(element, &bytes[start..start + size], std::slice::from_mut(out));
+    }
+}
+
+/// Rows of a matrix whose columns lie one after the other, `stride` apart: read as they lie.
+fn transposed_rows(element: Float, bytes: &[u8], stride: usize, first: usize, columns: usize, out: &mut [f32]) {
+    let size = element.block().1;
+    let rows = out.len() / columns;
+    let mut narrow = vec![0.0; rows];
+    for column in 0..columns {
+        let start = (first + column * stride) * size;
+        numbers(element, &bytes[start..start + rows * size], &mut narrow);
+        for (out, number) in out[column..].iter_mut().step_by(columns).zip(&narrow) {
+            *out = *number;
+        }
     }
 }
 

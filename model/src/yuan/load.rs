@@ -164,7 +164,7 @@ impl<B: Backend> Loader<'_, B> {
         let weights = if moe.norm_topk_prob { RouteWeights::OfTaken } else { RouteWeights::OfAll };
         Ok(FeedForward::Experts {
             router: moe.router,
-            gate: self.backend.matrix(gate)?,
+            gate: self.backend.exact_matrix(gate)?,
             routing: Routing { top_k: moe.top_k, weights },
             experts: self.backend.experts(first, second, mlp)?,
         })

@@ -240,6 +240,15 @@ impl SentencePiece {
         Ok(text)
     }
 
+    /// The bytes that a token of this name adds to a text, not to its beginning: there a space of the model's own is left out.
+    pub(crate) fn token_bytes(&self, id: u32, name: &str) -> Vec<u8> {
+        let hexadecimal = name.strip_prefix("<0x").and_then(|name| name.strip_suffix('>'));
+        match hexadecimal.and_then(|byte| u8::from_str_radix(byte, 16).ok()) {
+            Some(byte) if !self.named.contains_key(&id) => vec![byte],
+            _ => name.replace('\u{2581}', " ").into_bytes(),
+        }
+    }
+
     fn finds(&self, ids: &[u32]) -> bool {
         !self.findable.is_empty() && ids.iter().any(|id| self.findable.contains(id))
     }

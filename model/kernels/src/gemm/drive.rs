@@ -2,7 +2,8 @@
 
 use crate::gemm::PANEL;
 use crate::gemm::buffer::scratch;
-use crate::gemm::matrix::{Matrix, Panels};
+use crate::gemm::matrix::{Matrix, Panels, Precision};
+use crate::gemm::rounded;
 use crate::gemm::tile::{Kernels, MAX_COLUMNS, MAX_ROWS, Tile, TileFn, Tiles, kernels};
 use crate::gemm::x::Source;
 use crate::isa::{Isa, force};
@@ -12,9 +13,9 @@ use std::ops::Range;
 /// Most elements of x packed at once.
 const PACKED: usize = 2 << 20;
 /// Most inputs summed before y is written: longer sums pass through y in between. Even, for pairs of weights.
-const INPUTS: usize = 2048;
+const INPUTS: usize = 1024;
 /// Least multiply-adds of a task worth handing to another thread.
-const TASK: usize = 1 << 19;
+pub(super) const TASK: usize = 1 << 19;
 
 /// What the sums of a product start from.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub(super) struct Segment<'a> {
 
 /// Memory that tasks write to, each its own part.
 #[derive(Clone, Copy)]
-struct Output(*mut f32);
+pub(super) struct Output(pub *mut f32);
 // SAFETY: tasks write disjoint rectangles.
 unsafe impl Send for Output {}
 // SAFETY: as above.
@@ -62,6 +63,25 @@ struct Sheet<'a> {
     y: Output,
 }
 
+/// Bytes of a panel of f32 for one input.
+const WIDE_ROW: usize = PANEL * size_of::<f32>();
+
+/// How far a tile alone fetches ahead: memory answers faster when asked for more than a page at once.
+const AHEAD: usize = 2048;
+
+/// The weights of some panels, from the first input of a block.
+struct Operand<'a> {
+    /// The first panel's.
+    weights: *const u8,
+    /// Elements from one panel to the next.
+    stride: usize,
+    /// What is read after the first panel, to be fetched meanwhile. Need not be valid.
+    next: *const u8,
+    /// Bytes of that for one input.
+    row: usize,
+    tiles: &'a Tiles,
+}
+
 /// All products of `segments`, which cover `[rows, out]` of y in order and share their shape.
 pub(super) fn products(source: Source, segments: &[Segment], start: Start, y: &mut [f32]) {
     let Some(Segment { matrix, .. }) = segments.first() else { return };
@@ -69,41 +89,55 @@ pub(super) fn products(source: Source, segments: &[Segment], start: Start, y: &m
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), out, "a bias of {} for {out} outputs", bias.len());
     }
+    let precision = matrix.precision();
+    assert!(segments.iter().all(|segment| segment.matrix.precision() == precision), "matrices differ in precision");
     let isa = Isa::current();
     let y = Output(y.as_mut_ptr());
-    let mut rest = segments.iter().filter(|segment| !segment.rows.is_empty()).cloned().collect::<Vec<_>>();
-    rest.reverse();
-    while !rest.is_empty() {
-        // As many rows as fit a sheet; a segment may be cut.
-        let mut room = (PACKED / columns).max(MAX_ROWS);
-        let mut sheet = Vec::new();
-        while let Some(segment) = rest.pop() {
-            if segment.rows.len() > room {
-                let middle = segment.rows.start + room;
-                rest.push(Segment { matrix: segment.matrix, rows: middle..segment.rows.end });
-                if room > 0 {
-                    sheet.push(Segment { matrix: segment.matrix, rows: segment.rows.start..middle });
-                }
-                break;
-            }
-            room -= segment.rows.len();
-            sheet.push(segment);
+    for segments in sheets(segments, PACKED / columns) {
+        let rows = segments[0].rows.start..segments[segments.len() - 1].rows.end;
+        if precision == Precision::Bf16 {
+            rounded::products(source, segments, start, y, isa);
+            continue;
         }
-        let rows = sheet[0].rows.start..sheet[sheet.len() - 1].rows.end;
         scratch(rows.len() * columns, |packed: &mut [f32]| {
             let kernels = kernels(isa);
-            pack(source, kernels, isa, &sheet, columns, packed);
-            let sheet = Sheet { kernels, segments: sheet, first: rows.start, packed, start, out, columns, y };
-            let tasks = sheet.tasks(rows.len());
+            pack(source, kernels, isa, &segments, columns, packed);
+            let sheet = Sheet { kernels, segments, first: rows.start, packed, start, out, columns, y };
             // SAFETY: the tasks cover disjoint rectangles of y, borrowed for this call.
-            let run = |task: &Task| force(isa, || unsafe { sheet.run(task) });
-            if tasks.len() == 1 { run(&tasks[0]) } else { tasks.par_iter().with_max_len(1).for_each(run) }
+            spread(isa, &sheet.tasks(rows.len()), |task| unsafe { sheet.run(task) });
         });
     }
 }
 
+/// Runs tasks on the pool, each on the path `isa`.
+pub(super) fn spread<T: Sync>(isa: Isa, tasks: &[T], run: impl Fn(&T) + Sync) {
+    let run = |task: &T| force(isa, || run(task));
+    if tasks.len() == 1 { run(&tasks[0]) } else { tasks.par_iter().with_max_len(1).for_each(run) }
+}
+
+/// The segments in sheets of `room` rows, or a tile's if that is more: a segment may be cut, none is empty.
+fn sheets<'a>(segments: &[Segment<'a>], room: usize) -> Vec<Vec<Segment<'a>>> {
+    let room = room.max(2 * MAX_ROWS);
+    let mut sheets: Vec<Vec<Segment>> = Vec::new();
+    let mut left = 0;
+    for segment in segments {
+        let mut rows = segment.rows.clone();
+        while !rows.is_empty() {
+            if left == 0 {
+                sheets.push(Vec::new());
+                left = room;
+            }
+            let count = rows.len().min(left);
+            let cut = Segment { matrix: segment.matrix, rows: rows.start..rows.start + count };
+            sheets.last_mut().expect("pushed above").push(cut);
+            (rows.start, left) = (rows.start + count, left - count);
+        }
+    }
+    sheets
+}
+
 /// The rows of tile `tile` of `tiles`, from the segment's first: sizes differ by one at most.
-fn tile_rows(rows: usize, tiles: usize, tile: usize) -> Range<usize> {
+pub(super) fn tile_rows(rows: usize, tiles: usize, tile: usize) -> Range<usize> {
     tile * rows / tiles..(tile + 1) * rows / tiles
 }
 
@@ -180,26 +214,33 @@ impl Sheet<'_> {
                     let weights = panels.as_slice::<f32>().as_ptr().add(task.panels.start * stride);
                     // One tile holds its sums throughout.
                     self.blocks(if single { self.columns } else { INPUTS }, |inputs| {
-                        let weights = weights.add(inputs.start * PANEL).cast();
-                        self.columns(task, &task.panels, inputs, weights, stride, &kernels.f32);
+                        let weights = weights.add(inputs.start * PANEL);
+                        let next = weights.wrapping_add(if single { AHEAD } else { stride }).cast();
+                        let w = Operand { weights: weights.cast(), stride, next, row: WIDE_ROW, tiles: &kernels.f32 };
+                        self.columns(task, &task.panels, inputs, w);
                     });
                 }
                 Panels::F16(panels) | Panels::Bf16(panels) => {
                     let pairs = matches!(matrix.panels, Panels::Bf16(_));
-                    let direct = if pairs { &kernels.bf16 } else { &kernels.f16 };
-                    let weights = panels.as_slice::<u16>();
-                    if single && direct.one[rows].is_some() {
-                        let weights = weights.as_ptr().add(task.panels.start * stride);
-                        let inputs = 0..self.columns;
-                        return self.columns(task, &task.panels, inputs, weights.cast(), stride, direct);
+                    let tiles = if pairs { &kernels.bf16 } else { &kernels.f16 };
+                    let all = panels.as_slice::<u16>();
+                    if single && tiles.one[rows].is_some() {
+                        let weights = all.as_ptr().add(task.panels.start * stride).cast::<u8>();
+                        let next = weights.wrapping_add(AHEAD * size_of::<u16>());
+                        let w = Operand { weights, stride, next, row: WIDE_ROW / 2, tiles };
+                        return self.columns(task, &task.panels, 0..self.columns, w);
                     }
                     let widen = if pairs { super::widen::pairs } else { super::widen::halves };
                     self.blocks(INPUTS, |inputs| {
                         scratch(INPUTS * PANEL, |wide: &mut [f32]| {
                             for p in task.panels.clone() {
                                 let len = inputs.len().next_multiple_of(if pairs { 2 } else { 1 }) * PANEL;
-                                widen(&weights[p * stride + inputs.start * PANEL..][..len], &mut wide[..len]);
-                                self.columns(task, &(p..p + 1), inputs.clone(), wide.as_ptr().cast(), 0, &kernels.f32);
+                                let narrow = &all[p * stride + inputs.start * PANEL..][..len];
+                                widen(narrow, &mut wide[..len]);
+                                let next = narrow.as_ptr().wrapping_add(stride).cast();
+                                let weights = wide.as_ptr().cast();
+                                let w = Operand { weights, stride: 0, next, row: WIDE_ROW / 2, tiles: &kernels.f32 };
+                                self.columns(task, &(p..p + 1), inputs.clone(), w);
                             }
                         });
                     });
@@ -209,7 +250,8 @@ impl Sheet<'_> {
                         matrix.fetch(&**rows, p, panel);
                         self.blocks(INPUTS, |inputs| {
                             let weights = panel.as_ptr().add(inputs.start * PANEL).cast();
-                            self.columns(task, &(p..p + 1), inputs, weights, 0, &kernels.f32);
+                            let w = Operand { weights, stride: 0, next: weights, row: 0, tiles: &kernels.f32 };
+                            self.columns(task, &(p..p + 1), inputs, w);
                         });
                     }
                 }),
@@ -224,30 +266,22 @@ impl Sheet<'_> {
         }
     }
 
-    /// The tiles of a task over `panels` and a block of inputs; `weights` are the first panel's, from the block's first input.
-    unsafe fn columns(
-        &self,
-        task: &Task,
-        panels: &Range<usize>,
-        inputs: Range<usize>,
-        weights: *const u8,
-        panel_stride: usize,
-        tiles: &Tiles,
-    ) {
+    /// The tiles of a task over `panels` and a block of inputs.
+    unsafe fn columns(&self, task: &Task, panels: &Range<usize>, inputs: Range<usize>, w: Operand) {
         let segment = &self.segments[task.segment];
         let all = self.tiles(segment);
         let unit = self.kernels.unit;
         let first = panels.start * PANEL;
         let end = self.out.min(panels.end * PANEL);
-        // Many tiles meet a panel one after the other: together they fetch the next.
-        let ahead_stride = if task.tiles.len() >= 4 { 2 * PANEL * size_of::<f32>() / task.tiles.len() } else { 0 };
+        // Tiles meet a panel one after the other: together they fetch the next.
+        let ahead_stride = w.row / task.tiles.len();
         let mut column = first;
         while column < end {
             let mut done = 0;
             for tile in task.tiles.clone() {
                 let rows = tile_rows(segment.rows.len(), all, tile);
-                let one = tiles.one[rows.len()].expect("a tile has no more rows than the kernels take");
-                let (run, units) = match tiles.wide[rows.len()] {
+                let one = w.tiles.one[rows.len()].expect("a tile has no more rows than the kernels take");
+                let (run, units) = match w.tiles.wide[rows.len()] {
                     Some((wide, units)) if task.tiles.len() == 1 && column + units * unit <= end => (wide, units),
                     _ => (one, 1),
                 };
@@ -260,14 +294,13 @@ impl Sheet<'_> {
                     _ => (to.cast_const(), self.out),
                 };
                 let packed = (row - self.first) * self.columns + inputs.start * rows.len();
-                let next = weights.wrapping_add((panel_stride * ((column - first) / PANEL + 1)) * size_of::<f32>());
                 let tile = Tile {
-                    ahead: next.wrapping_add((tile - task.tiles.start) * ahead_stride * (inputs.len() / 2)),
+                    ahead: w.next.wrapping_add((tile - task.tiles.start) * ahead_stride * inputs.len()),
                     ahead_stride,
                     inputs: inputs.len(),
                     x: self.packed[packed..][..inputs.len() * rows.len()].as_ptr(),
-                    weights,
-                    panel_stride,
+                    weights: w.weights,
+                    panel_stride: w.stride,
                     column: column - first,
                     from,
                     from_stride,
@@ -283,7 +316,7 @@ impl Sheet<'_> {
 }
 
 /// What sums start from without a bias.
-static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
+pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 
 /// A tile whose last columns do not exist: its sums live in a block of their own.
 unsafe fn edge(run: TileFn, tile: Tile, rows: usize, columns: usize) {

@@ -3,14 +3,19 @@
 //! Every element of y is one chain of fused multiply-adds, `sum = fma(x[k], w[k], sum)` for k = 0, 1, … from 0, the bias, or
 //! what y held ([`Start`]). Vectors lie across outputs, never along k, and a sum is carried unbroken from block to block: no bit
 //! depends on the number of threads, on how many rows are computed together, on how the work is cut or on the CPU's
-//! instructions ([`crate::isa`]). Weights of 16 bits stand for the f32 they are.
+//! instructions ([`crate::isa`]). Weights of 16 bits stand for the f32 they are. [`Precision::Bf16`] is another order of sums, as
+//! exactly kept.
 //!
 //! Work runs on the current rayon pool.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(crate) mod amx;
 mod buffer;
 mod drive;
+mod emulate;
 mod experts;
 mod matrix;
+mod rounded;
 mod tile;
 mod transpose;
 mod vector;
@@ -19,7 +24,7 @@ mod x;
 
 pub use drive::Start;
 pub use experts::{Chosen, experts, grouped};
-pub use matrix::{DType, Matrix, Rows};
+pub use matrix::{DType, Matrix, Precision, Rows};
 pub use x::{Gate, activate};
 
 use drive::{Segment, products};
@@ -27,6 +32,9 @@ use x::Source;
 
 /// Outputs of a panel of packed weights.
 pub(crate) const PANEL: usize = 32;
+
+/// Inputs whose products are added up before they meet the sum in [`Precision::Bf16`].
+pub(crate) const STEP: usize = 32;
 
 /// y `[rows, out]` from x `[rows, columns]` and W.
 ///

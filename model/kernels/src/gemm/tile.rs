@@ -26,9 +26,9 @@ pub(super) struct Tile {
     pub panel_stride: usize,
     /// The first column within the first panel.
     pub column: usize,
-    /// What is read soon, fetched into the second cache meanwhile. Need not be valid.
+    /// What is read soon, fetched into the second cache meanwhile, for the first panel. Need not be valid.
     pub ahead: *const u8,
-    /// How far to go on, in bytes, every two inputs.
+    /// How far to go on, in bytes, with each input.
     pub ahead_stride: usize,
     /// What the sums start from, `[rows, columns]`.
     pub from: *const f32,
@@ -58,7 +58,7 @@ pub(super) struct Kernels {
     pub rows: usize,
     /// Columns of a unit, a divisor of [`PANEL`].
     pub unit: usize,
-    /// Bytes of packed x that the second cache keeps beside the panels that pass: half of what such CPUs have.
+    /// Bytes of packed x that the second cache keeps beside the panels that pass: a quarter of what such CPUs have.
     pub cache: usize,
     /// Weights of 32 bits.
     pub f32: Tiles,
@@ -81,6 +81,10 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
             let unit = t.column / (2 * V::LANES) + u;
             *panel = (panel.0.add(unit / units * t.panel_stride), unit % units * 2 * V::LANES);
         }
+        let mut ahead = [t.ahead; U];
+        for u in 0..U {
+            ahead[u] = t.ahead.wrapping_add(panels[u].0.cast::<u8>().addr() - t.weights.addr());
+        }
         let mut sums = [[[V::load(t.from); 2]; U]; R];
         for r in 0..R {
             for u in 0..U {
@@ -97,8 +101,13 @@ unsafe fn tile<V: Vector, W: Weights, const R: usize, const U: usize>(t: &Tile) 
             }
         }
         for pair in 0..t.inputs / 2 {
-            V::prefetch_far(t.ahead.wrapping_add(pair * t.ahead_stride));
+            for u in 0..U {
+                V::prefetch_far(ahead[u].wrapping_add(2 * pair * t.ahead_stride));
+            }
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair, false);
+            for u in 0..U {
+                V::prefetch_far(ahead[u].wrapping_add((2 * pair + 1) * t.ahead_stride));
+            }
             step::<V, W, R, U>(&mut sums, &panels, t.x, 2 * pair + 1, true);
         }
         if t.inputs % 2 == 1 {
@@ -186,7 +195,7 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, std::arch::x86_64::__m512, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")],
-    cache: 1 << 20, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
+    cache: 1 << 19, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow: [1 2 3 4 5 6 7 8 9 10 11 12],
     wide: [(1, 4) (2, 4) (3, 2) (4, 2) (5, 2) (6, 2)]);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, std::arch::x86_64::__m256, #[target_feature(enable = "avx2,fma,f16c")],
@@ -198,7 +207,7 @@ kernels!(portable, crate::gemm::vector::Eight,
 pub(super) fn kernels(isa: Isa) -> &'static Kernels {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => &avx512::KERNELS,
+        Isa::Avx512 | Isa::Amx => &avx512::KERNELS,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => &avx2::KERNELS,
         _ => &portable::KERNELS,

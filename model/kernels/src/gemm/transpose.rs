@@ -11,7 +11,7 @@ pub(super) unsafe fn transpose(rows: &[*const f32], columns: usize, stride: usiz
     unsafe {
         match Isa::current() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => {
+            Isa::Avx512 | Isa::Amx => {
                 for first in (0..rows.len()).step_by(16) {
                     x86::sixteen(&rows[first..rows.len().min(first + 16)], columns, stride, to.add(first));
                 }

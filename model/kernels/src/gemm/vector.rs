@@ -25,6 +25,10 @@ pub(super) trait Vector: Copy {
     unsafe fn prefetch_far(from: *const u8);
     /// `self · w + sum`, rounded once.
     unsafe fn mul_add(self, w: Self, sum: Self) -> Self;
+    /// `self + other`, rounded.
+    unsafe fn add(self, other: Self) -> Self;
+    /// Zeros of their sign for subnormal lanes.
+    unsafe fn flush(self) -> Self;
     /// Consecutive IEEE halves.
     unsafe fn halves(from: *const u16) -> Self;
     /// The even members of consecutive bf16 pairs.
@@ -111,6 +115,14 @@ impl Vector for Eight {
         Self(std::array::from_fn(|i| self.0[i].mul_add(w.0[i], sum.0[i])))
     }
     #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn flush(self) -> Self {
+        Self(self.0.map(|x| if x.abs() < f32::MIN_POSITIVE { 0.0_f32.copysign(x) } else { x }))
+    }
+    #[inline(always)]
     unsafe fn halves(from: *const u16) -> Self {
         // SAFETY: the trait's contract.
         let bits = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
@@ -168,6 +180,21 @@ mod x86 {
             unsafe { _mm256_fmadd_ps(self, w, sum) }
         }
         #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn flush(self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let sign = _mm256_set1_ps(-0.0);
+                let size = _mm256_andnot_ps(sign, self);
+                let small = _mm256_cmp_ps::<_CMP_LT_OQ>(size, _mm256_set1_ps(f32::MIN_POSITIVE));
+                _mm256_andnot_ps(_mm256_andnot_ps(sign, small), self)
+            }
+        }
+        #[inline(always)]
         unsafe fn halves(from: *const u16) -> Self {
             // SAFETY: the trait's contract.
             unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
@@ -218,6 +245,19 @@ mod x86 {
         unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { _mm512_fmadd_ps(self, w, sum) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn flush(self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe {
+                let small = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(self), _mm512_set1_ps(f32::MIN_POSITIVE));
+                _mm512_mask_and_ps(self, small, self, _mm512_set1_ps(-0.0))
+            }
         }
         #[inline(always)]
         unsafe fn halves(from: *const u16) -> Self {

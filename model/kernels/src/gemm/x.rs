@@ -34,14 +34,29 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// What row `i` of the product, `columns` wide, is made of.
+    fn row(&self, i: usize, columns: usize) -> &[f32] {
+        let i = self.row_of.map_or(i, |row_of| row_of[i] as usize);
+        let stride = self.gate.map_or(columns, |gate| gate.inputs(columns));
+        &self.x[i * stride..][..stride]
+    }
+
+    /// Gives `f` row `i` of the product; `room` is as long and may be used.
+    pub fn with_row<R>(&self, i: usize, room: &mut [f32], f: impl FnOnce(&[f32]) -> R) -> R {
+        let row = self.row(i, room.len());
+        match self.gate {
+            None => f(row),
+            Some(gate) => {
+                activate(gate, row, room);
+                f(room)
+            }
+        }
+    }
+
     /// Packs rows `first`…`first + rows` as `[columns, rows]`.
     pub fn pack(&self, first: usize, rows: usize, columns: usize, to: &mut [f32]) {
         assert_eq!(to.len(), rows * columns);
-        let row = |i: usize| {
-            let i = self.row_of.map_or(first + i, |row_of| row_of[first + i] as usize);
-            let stride = self.gate.map_or(columns, |gate| gate.inputs(columns));
-            &self.x[i * stride..][..stride]
-        };
+        let row = |i: usize| self.row(first + i, columns);
         match self.gate {
             None => {
                 let mut pointers = [std::ptr::null(); super::tile::MAX_ROWS];

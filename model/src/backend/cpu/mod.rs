@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
-use yuan_kernels::gemm::{Chosen, DType, Matrix, Rows, Start, experts, matmul, matmul_gated};
+use yuan_kernels::gemm::{Chosen, DType, Matrix, Precision, Rows, Start, experts, matmul, matmul_gated};
 use yuan_kernels::{
     Attention, Columns, Keys, Sequence, add, attention, attention_router, pairs, rms_norm, rope, sigmoid_gate, top_k,
 };
@@ -27,6 +27,8 @@ use crate::{Error, Result};
 pub struct Cpu {
     /// Their type.
     pub dtype: DType,
+    /// What activations are rounded to in products.
+    pub precision: Precision,
     /// Whether quantised weights stay as they are in the file and are widened when they are used.
     pub keep_quantised: bool,
 }
@@ -95,6 +97,13 @@ impl Rows for Stack {
 
 impl Cpu {
     fn pack(&self, weight: Stack) -> Matrix {
+        match self.precision {
+            Precision::F32 => self.pack_exact(weight),
+            Precision::Bf16 => Self { dtype: DType::Bf16, ..*self }.pack_exact(weight).with_precision(Precision::Bf16),
+        }
+    }
+
+    fn pack_exact(&self, weight: Stack) -> Matrix {
         if self.keep_quantised && weight.is_quantised() {
             return Matrix::lazy(Arc::new(weight));
         }
@@ -122,6 +131,10 @@ impl Backend for Cpu {
 
     fn matrix(&self, weight: Stack) -> Result<Matrix> {
         Ok(self.pack(weight))
+    }
+
+    fn exact_matrix(&self, weight: Stack) -> Result<Matrix> {
+        Ok(self.pack_exact(weight))
     }
 
     fn vector(&self, weight: Vec<f32>) -> Result<Vec<f32>> {

@@ -37,6 +37,12 @@ pub struct Cuda<D: Driver> {
     dtype: DType,
 }
 
+/// A weight, and the type of its products.
+pub struct Matrix<D: Driver> {
+    weight: Array<D>,
+    product: DType,
+}
+
 /// What all layers need of a batch.
 pub struct Layout<D: Driver> {
     sequences: Vec<Range<usize>>,
@@ -65,7 +71,7 @@ impl<D: Driver> Cuda<D> {
 
 impl<D: Driver> Backend for Cuda<D> {
     type Array = Array<D>;
-    type Matrix = Array<D>;
+    type Matrix = Matrix<D>;
     type Vector = D::Memory;
     type Experts = Experts<D>;
     type Table = Array<D>;
@@ -74,8 +80,12 @@ impl<D: Driver> Backend for Cuda<D> {
     type Routes = Routes<D>;
     type Memory = Memory<D>;
 
-    fn matrix(&self, weight: Stack) -> Result<Array<D>> {
-        self.weight(&weight)
+    fn matrix(&self, weight: Stack) -> Result<Matrix<D>> {
+        Ok(Matrix { weight: self.weight(&weight)?, product: self.dtype })
+    }
+
+    fn exact_matrix(&self, weight: Stack) -> Result<Matrix<D>> {
+        Ok(Matrix { weight: self.weight(&weight)?, product: DType::F32 })
     }
 
     fn vector(&self, weight: Vec<f32>) -> Result<D::Memory> {
@@ -141,9 +151,9 @@ impl<D: Driver> Backend for Cuda<D> {
         self.launch("add", Grid::of(blocks), &[x.arg(), y.arg(), Arg::Long(count as u64)])
     }
 
-    fn linear(&self, x: &Array<D>, weight: &Array<D>, bias: Option<&D::Memory>) -> Result<Array<D>> {
-        let out = self.array(x.rows, weight.rows)?;
-        self.product(x, (0, x.rows), weight, 0, &out, 0)?;
+    fn linear(&self, x: &Array<D>, matrix: &Matrix<D>, bias: Option<&D::Memory>) -> Result<Array<D>> {
+        let out = self.array_of(x.rows, matrix.weight.rows, matrix.product)?;
+        self.product(x, (0, x.rows), &matrix.weight, 0, &out, 0)?;
         if let Some(bias) = bias {
             let args = [out.arg(), Arg::Address(D::address(bias)), Arg::Int(out.columns as u32)];
             self.launch("add_bias", Grid::of(out.rows), &args)?;
@@ -195,15 +205,9 @@ impl<D: Driver> Backend for Cuda<D> {
         self.attend(queries_and_keys, values, shape, layout, memories)
     }
 
-    fn mlp(&self, x: &Array<D>, first: &Array<D>, second: &Array<D>, mlp: Mlp) -> Result<Array<D>> {
-        let out = self.array(x.rows, second.rows)?;
-        self.feed(x, 0..x.rows, first, second, mlp, &out)?;
-        Ok(out)
-    }
-
-    fn router_linear(&self, x: &Array<D>, weight: &Array<D>) -> Result<Array<D>> {
-        let out = self.array_of(x.rows, weight.rows, DType::F32)?;
-        self.product(x, (0, x.rows), weight, 0, &out, 0)?;
+    fn mlp(&self, x: &Array<D>, first: &Matrix<D>, second: &Matrix<D>, mlp: Mlp) -> Result<Array<D>> {
+        let out = self.array(x.rows, second.weight.rows)?;
+        self.feed(x, 0..x.rows, &first.weight, &second.weight, mlp, &out)?;
         Ok(out)
     }
 
@@ -227,6 +231,7 @@ impl<D: Driver> Backend for Cuda<D> {
     }
 
     fn sigmoid_gate(&self, x: &mut Array<D>, gate: &Array<D>) -> Result<()> {
+        assert_eq!(gate.dtype, DType::F32, "gates are exact");
         self.launch("sigmoid_gate", Grid::of(x.rows), &[x.arg(), gate.arg(), Arg::Int(x.columns as u32)])
     }
 

@@ -77,17 +77,6 @@ fn gpu() -> Option<Nvidia> {
     }
 }
 
-/// The same on a GPU.
-#[cfg(feature = "cuda")]
-#[test]
-fn a_gpu_computes_what_references_do() {
-    if gpu().is_some() {
-        for name in ["yuan-moe-tiny", "yuan-dense-tiny", "yuan-dense-shareqk-tiny", "qwen2moe-tiny", "qwen2moe-tiny-yarn"] {
-            check(|| gpu().unwrap(), name);
-        }
-    }
-}
-
 /// NVIDIA's compiler takes all kernels; it needs no GPU.
 #[cfg(feature = "cuda")]
 #[test]

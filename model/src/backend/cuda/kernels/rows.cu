@@ -83,8 +83,8 @@ KERNEL(256, rope)(element* x, const float* cos, const float* sin, u32 columns, u
 }
 
 // x[r] *= sigmoid(gate[r]). A block for each row.
-KERNEL(256, sigmoid_gate)(element* x, const element* gate, u32 width) {
-    float share = sigmoid(widen(gate[blockIdx.x]));
+KERNEL(256, sigmoid_gate)(element* x, const float* gate, u32 width) {
+    float share = sigmoid(gate[blockIdx.x]);
     x += (u64)blockIdx.x * width;
     for (u32 place = threadIdx.x; place < width; place += 256) x[place] = narrow(widen(x[place]) * share);
 }

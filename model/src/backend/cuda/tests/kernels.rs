@@ -92,7 +92,7 @@ impl<D: Driver> Bench<D> {
             let mut expected = numbers.clone();
             cpu::sigmoid_gate(&mut expected, width, &gates);
             let mut gated = self.array(&numbers, width);
-            self.cuda.sigmoid_gate(&mut gated, &self.array(&gates, 1)).unwrap();
+            self.cuda.sigmoid_gate(&mut gated, &self.array_of(&gates, 1, DType::F32)).unwrap();
             self.assert(&gated, &expected);
 
             let chosen: Vec<u32> = (0..7).map(|place| place * 5 % rows as u32).collect();
@@ -113,12 +113,14 @@ impl<D: Driver> Bench<D> {
         let products: Vec<f32> =
             (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).map(|(a, b)| product(a, b)).collect();
         let (x, weight) = (self.array(&x, depth), self.array(&weight, depth));
+        let mut matrix = Matrix { weight, product: self.dtype };
         let added: Vec<f32> = products.iter().zip(bias.iter().cycle()).map(|(x, bias)| x + bias).collect();
         let bias = self.cuda.vector(bias).unwrap();
-        let found = self.cuda.to_vec(&self.cuda.linear(&x, &weight, Some(&bias)).unwrap()).unwrap();
+        let found = self.cuda.to_vec(&self.cuda.linear(&x, &matrix, Some(&bias)).unwrap()).unwrap();
         // Rounded before the bias is added.
         assert_close(&found, &added, 4.0 * tolerance(self.dtype));
-        let wide = self.cuda.router_linear(&x, &weight).unwrap();
+        matrix.product = DType::F32;
+        let wide = self.cuda.linear(&x, &matrix, None).unwrap();
         assert_close(&self.cuda.to_vec(&wide).unwrap(), &products, 2e-6);
     }
 

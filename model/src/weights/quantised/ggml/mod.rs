@@ -9,6 +9,30 @@ mod small;
 mod supers;
 mod table;
 
+/// Gives every block to a function, compiled for the widest vectors of this processor: all of them compute the same bits.
+/// A macro, because a function handed over as a value would be called, not made part of the loop.
+macro_rules! each {
+    ($block:path, $bytes:expr, $out:expr) => {{
+        #[inline(always)]
+        fn portable(bytes: &[u8], out: &mut [f32]) {
+            for (bytes, out) in bytes.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
+                $block(bytes, out);
+            }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2")]
+        fn avx2(bytes: &[u8], out: &mut [f32]) {
+            portable(bytes, out);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2($bytes, $out) };
+        }
+        portable($bytes, $out)
+    }};
+}
+
 /// A format of weights in ggml, by its number in GGUF files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(non_camel_case_types, reason = "ggml's own names")]
@@ -123,61 +147,23 @@ impl Kind {
             out.len()
         );
         match self {
-            Self::F32 => each(bytes, out, floats::f32),
-            Self::F16 => each(bytes, out, floats::f16),
-            Self::BF16 => each(bytes, out, floats::bf16),
-            Self::Q4_0 => each(bytes, out, small::q4_0),
-            Self::Q4_1 => each(bytes, out, small::q4_1),
-            Self::Q5_0 => each(bytes, out, small::q5_0),
-            Self::Q5_1 => each(bytes, out, small::q5_1),
-            Self::Q8_0 => each(bytes, out, small::q8_0),
-            Self::Q2_K => each(bytes, out, supers::q2_k),
-            Self::Q3_K => each(bytes, out, supers::q3_k),
-            Self::Q4_K => each(bytes, out, supers::q4_k),
-            Self::Q5_K => each(bytes, out, supers::q5_k),
-            Self::Q6_K => each(bytes, out, supers::q6_k),
-            Self::IQ4_NL => each(bytes, out, table::iq4_nl),
-            Self::IQ4_XS => each(bytes, out, table::iq4_xs),
-            Self::MXFP4 => each(bytes, out, table::mxfp4),
+            Self::F32 => each!(floats::f32, bytes, out),
+            Self::F16 => each!(floats::f16, bytes, out),
+            Self::BF16 => each!(floats::bf16, bytes, out),
+            Self::Q4_0 => each!(small::q4_0, bytes, out),
+            Self::Q4_1 => each!(small::q4_1, bytes, out),
+            Self::Q5_0 => each!(small::q5_0, bytes, out),
+            Self::Q5_1 => each!(small::q5_1, bytes, out),
+            Self::Q8_0 => each!(small::q8_0, bytes, out),
+            Self::Q2_K => each!(supers::q2_k, bytes, out),
+            Self::Q3_K => each!(supers::q3_k, bytes, out),
+            Self::Q4_K => each!(supers::q4_k, bytes, out),
+            Self::Q5_K => each!(supers::q5_k, bytes, out),
+            Self::Q6_K => each!(supers::q6_k, bytes, out),
+            Self::IQ4_NL => each!(table::iq4_nl, bytes, out),
+            Self::IQ4_XS => each!(table::iq4_xs, bytes, out),
+            Self::MXFP4 => each!(table::mxfp4, bytes, out),
         }
-    }
-}
-
-/// Gives every block to `block`, compiled for the widest vectors of this processor. All of them compute the same bits.
-fn each<const BYTES: usize, const LEN: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    block: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
-) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        return unsafe { each_avx2(bytes, out, block) };
-    }
-    each_portable(bytes, out, block);
-}
-
-/// [`each_portable`] in vectors of 32 bytes.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn each_avx2<const BYTES: usize, const LEN: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    block: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
-) {
-    each_portable(bytes, out, block);
-}
-
-#[inline(always)]
-fn each_portable<const BYTES: usize, const LEN: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    block: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
-) {
-    let (blocks, _) = bytes.as_chunks::<BYTES>();
-    let (outs, _) = out.as_chunks_mut::<LEN>();
-    for (bytes, out) in blocks.iter().zip(outs) {
-        block(bytes, out);
     }
 }
 
@@ -221,7 +207,9 @@ mod tests {
         let bytes: Vec<u8> = (0..210 * 8_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let (mut ours, mut portable) = (vec![0.0; 256 * 8], vec![0.0; 256 * 8]);
         Kind::Q6_K.dequantise(&bytes, &mut ours);
-        each_portable(&bytes, &mut portable, supers::q6_k);
+        for (bytes, out) in bytes.as_chunks().0.iter().zip(portable.as_chunks_mut().0) {
+            supers::q6_k(bytes, out);
+        }
         assert!(ours.iter().zip(&portable).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
 }

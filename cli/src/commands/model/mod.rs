@@ -1,0 +1,144 @@
+//! `model`: neural language models.
+
+mod bench;
+mod generate;
+mod info;
+mod perplexity;
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use yuan_model::check::compare;
+use yuan_model::convert;
+use yuan_model::{Config, DType, Description, Model};
+
+use super::{print, say};
+use crate::Done;
+use crate::args::{Global, ModelCommand, ProgressKind, RunOnArgs};
+use crate::hints::usage;
+
+pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
+    match command {
+        ModelCommand::Info { model, json } => info::info(model, *json, global),
+        ModelCommand::Check { model, tolerance, run, json } => check(model, *tolerance, run, *json, global),
+        ModelCommand::Convert { model, out, dtype, config, max_shard_bytes } => {
+            convert(model, out, *dtype, config.as_deref(), *max_shard_bytes, global)
+        }
+        ModelCommand::Perplexity(args) => perplexity::perplexity(args, global),
+        ModelCommand::Generate(args) => generate::generate(args, global),
+        ModelCommand::Bench { .. } => bench::bench(command, global),
+    }
+}
+
+/// Opens a model, and says what is odd about its files.
+fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
+    let model = loading(global, |on_layer| Model::open(path, run.options(), on_layer))?;
+    for warning in &model.description().warnings {
+        say(global, &format!("warning: {warning}"));
+    }
+    let unexpected = model.unexpected();
+    if let Some(first) = unexpected.first() {
+        let count = unexpected.len();
+        say(global, &format!("warning: {count} tensors of the files are of no use to the model: `{first}`…"));
+    }
+    Ok(model)
+}
+
+/// Loads something with a bar of the layers loaded.
+fn loading<T>(
+    global: &Global,
+    load: impl FnOnce(&mut dyn FnMut(usize, usize)) -> yuan_model::Result<T>,
+) -> anyhow::Result<T> {
+    let is_shown = !global.quiet && matches!(global.progress, ProgressKind::Auto | ProgressKind::Bar);
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("loading {bar:30} layer {pos} of {len}, {elapsed}");
+    let bar = ProgressBar::with_draw_target(Some(1), target).with_style(style?);
+    let loaded = load(&mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    Ok(loaded?)
+}
+
+fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &Global) -> anyhow::Result<Done> {
+    let fixture = path.join("fixtures.safetensors");
+    if !fixture.exists() {
+        let hint = "a fixture has inputs and what the reference implementation made of them".to_owned();
+        return Err(usage(format!("there is no `{}` to compare with", fixture.display()), hint));
+    }
+    let model = open(path, run, global)?;
+    let found = compare(model.engine(), model.config(), &fixture)?;
+    let wrong = found.iter().filter(|one| one.max_delta.is_nan() || one.max_delta > tolerance).count();
+    if as_json {
+        let values: Vec<_> = found
+            .iter()
+            .map(|one| serde_json::json!({ "name": one.name, "count": one.count, "max_delta": one.max_delta }))
+            .collect();
+        let device = model.place();
+        print(
+            &serde_json::json!({ "device": device, "tolerance": tolerance, "wrong": wrong, "values": values })
+                .to_string(),
+        )?;
+    } else {
+        let width = found.iter().map(|one| one.name.len()).max().unwrap_or(0);
+        for one in &found {
+            let mark = if one.max_delta <= tolerance { "" } else { "  above the tolerance" };
+            print(&format!("{:width$}  {:>9} values  max |Δ| {:.1e}{mark}", one.name, one.count, one.max_delta))?;
+        }
+        print(&format!(
+            "{} of {} within {tolerance:e} ({}, {})",
+            found.len() - wrong,
+            found.len(),
+            model.place(),
+            model.dtype().name()
+        ))?;
+    }
+    Ok(if wrong == 0 && !found.is_empty() { Done::All } else { Done::Unsound })
+}
+
+fn convert(
+    path: &Path,
+    out: &Path,
+    dtype: Option<DType>,
+    config: Option<&Path>,
+    max_shard_bytes: u64,
+    global: &Global,
+) -> anyhow::Result<Done> {
+    let config = config.map(Config::read).transpose()?;
+    let options = convert::Options { dtype, max_shard_bytes };
+    let report = if is_megatron(path) {
+        convert::megatron(path, config.as_ref(), out, options)?
+    } else {
+        convert::weights(path, config.as_ref(), out, options)?
+    };
+    for warning in &report.warnings {
+        say(global, &format!("warning: {warning}"));
+    }
+    if let Some(first) = report.unexpected.first() {
+        say(global, &format!("warning: {} tensors were left out: `{first}`…", report.unexpected.len()));
+    }
+    let (total, tensors) = (report.config.parameters().total, report.tensors);
+    print(&format!(
+        "{}: {tensors} tensors, {} parameters, {}",
+        out.display(),
+        info::count(total),
+        report.dtype.name()
+    ))?;
+    Ok(Done::All)
+}
+
+/// Whether it is a checkpoint of Megatron's.
+fn is_megatron(path: &Path) -> bool {
+    path.join("latest_checkpointed_iteration.txt").exists()
+}
+
+/// What a path or a name says of a model.
+fn describe(path: &Path) -> anyhow::Result<Description> {
+    if !path.exists()
+        && let Some(config) = path.to_str().and_then(Config::named)
+    {
+        return Ok(Description::of(config));
+    }
+    if is_megatron(path) { Ok(convert::megatron_description(path)?) } else { Ok(Description::read(path)?) }
+}

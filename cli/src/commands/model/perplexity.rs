@@ -1,0 +1,248 @@
+//! `model perplexity`: how likely documents are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+use yuan_binidx::TokenSet;
+use yuan_model::backend::Scored;
+use yuan_model::perplexity::{DocumentScore, Scoring, Windows, score};
+use yuan_model::{Encode as _, Model, tokenizer_of};
+
+use crate::Done;
+use crate::args::{Global, PerplexityArgs};
+use crate::commands::{done_but, print};
+use crate::encoder::ModelTokenizer;
+use crate::hints::usage;
+
+/// Documents of a token set that are held at a time.
+const HELD: usize = 256;
+
+pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done> {
+    let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model));
+    let tokenizer = path.map(|path| ModelTokenizer::load(&path)).transpose()?;
+    if tokenizer.is_none() && args.tokens.is_empty() {
+        let problem = format!("there is no tokenizer in `{}`", args.model.display());
+        return Err(usage(problem, "name the model's own with `--tokenizer FILE`".to_owned()));
+    }
+    let model = super::open(&args.model, &args.run, global)?;
+    let mut run = Run {
+        scoring: scoring(args, &model)?,
+        model: &model,
+        args,
+        tokenizer: tokenizer.as_ref(),
+        pending: Vec::new(),
+        held: 0,
+        scored: 0,
+        groups: BTreeMap::new(),
+    };
+    let passed_over = if args.tokens.is_empty() { run.documents()? } else { run.token_sets().map(|()| 0)? };
+    run.flush()?;
+    run.report()?;
+    Ok(done_but(passed_over, global))
+}
+
+fn scoring(args: &PerplexityArgs, model: &Model) -> anyhow::Result<Scoring> {
+    let (window, stride) = (args.window.unwrap_or(0), args.stride.unwrap_or(0));
+    let mut scoring = Scoring::of(model.description(), &args.prefix, window, stride, args.batch_tokens)?;
+    match args.compat.as_deref() {
+        None => {}
+        Some("lm-eval") => scoring.windows = Windows::new(scoring.windows.length(), scoring.windows.length())?,
+        Some(other) => return Err(usage(format!("`--compat {other}`: there is `lm-eval`"), None)),
+    }
+    Ok(scoring)
+}
+
+/// A document that waits for others.
+struct Pending {
+    name: Value,
+    group: String,
+    ids: Vec<u32>,
+    /// Bytes of its text, if they are known.
+    bytes: Option<u64>,
+}
+
+/// What was found of some documents.
+#[derive(Default)]
+struct Total {
+    documents: u64,
+    score: DocumentScore,
+    bytes: Option<u64>,
+}
+
+struct Run<'a> {
+    model: &'a Model,
+    args: &'a PerplexityArgs,
+    scoring: Scoring,
+    tokenizer: Option<&'a ModelTokenizer>,
+    pending: Vec<Pending>,
+    /// Tokens that wait.
+    held: usize,
+    scored: u64,
+    groups: BTreeMap<String, Total>,
+}
+
+impl Run<'_> {
+    fn is_full(&self) -> bool {
+        self.args.limit.is_some_and(|limit| self.scored + self.pending.len() as u64 >= limit)
+    }
+
+    fn push(&mut self, document: Pending) -> anyhow::Result<()> {
+        self.held += document.ids.len();
+        self.pending.push(document);
+        if self.held >= self.scoring.batch_tokens { self.flush() } else { Ok(()) }
+    }
+
+    fn documents(&mut self) -> anyhow::Result<u64> {
+        let input = self.args.read.input(&self.args.inputs);
+        let shards = input.shards()?;
+        let mut failed = None;
+        let passed_over = yuan_pipeline::for_each_batch(&input, &shards, &mut |shard, batch| {
+            for document in batch.documents() {
+                if self.is_full() {
+                    return Ok(false);
+                }
+                let mut ids = Vec::new();
+                if let Some(tokenizer) = self.tokenizer {
+                    tokenizer.encode(document.text(), &mut ids)?;
+                }
+                let group = match &self.args.by {
+                    None => shard.path.display().to_string(),
+                    Some(field) => document.str(field).map_or_else(|| "-".to_owned(), std::borrow::Cow::into_owned),
+                };
+                let name = document.id().map_or_else(|| json!(document.doc_id()), |id| json!(id));
+                let bytes = Some(document.text().len() as u64);
+                if let Err(error) = self.push(Pending { name, group, ids, bytes }) {
+                    failed = Some(error);
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+        failed.map_or(Ok(passed_over), Err)
+    }
+
+    fn token_sets(&mut self) -> anyhow::Result<()> {
+        for prefix in &self.args.tokens {
+            self.token_set(prefix).with_context(|| format!("token set `{}`", prefix.display()))?;
+        }
+        Ok(())
+    }
+
+    fn token_set(&mut self, prefix: &Path) -> anyhow::Result<()> {
+        let set = TokenSet::open(prefix)?;
+        let eod = self.model.config().eod();
+        let count = set.reader().document_count();
+        for start in (0..count).step_by(HELD) {
+            let mut documents = Vec::new();
+            set.for_each(start..count.min(start + HELD), |number, document| {
+                let name = document.about.id.map_or_else(|| json!(number), |id| json!(id));
+                documents.push((name, document.ids()));
+                Ok(())
+            })?;
+            for (name, ids) in documents {
+                if self.is_full() {
+                    return Ok(());
+                }
+                let known =
+                    |id: &i64| u32::try_from(*id).with_context(|| format!("document {name} holds the token {id}"));
+                let mut ids = ids.iter().map(known).collect::<anyhow::Result<Vec<u32>>>()?;
+                // What ends a document is none of its text.
+                if eod.is_some() && ids.last() == eod.as_ref() {
+                    ids.pop();
+                }
+                let text = self.tokenizer.map(|tokenizer| tokenizer.tokenizer().decode(&ids)).transpose()?;
+                let bytes = text.map(|text| text.len() as u64);
+                self.push(Pending { name, group: prefix.display().to_string(), ids, bytes })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores the documents that wait.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        self.held = 0;
+        self.scored += pending.len() as u64;
+        let documents: Vec<&[u32]> = pending.iter().map(|document| document.ids.as_slice()).collect();
+        let mut single = vec![Vec::new(); if self.args.per_token { documents.len() } else { 0 }];
+        let mut keep = |document: usize, _: usize, scored: Scored| single[document].push(scored.log_prob);
+        let on_token: Option<&mut dyn FnMut(usize, usize, Scored)> =
+            if self.args.per_token { Some(&mut keep) } else { None };
+        let scores = score(self.model.engine(), &documents, &self.scoring, on_token)?;
+        for (place, (document, score)) in pending.iter().zip(scores).enumerate() {
+            if self.args.each {
+                let mut line = json!({ "id": document.name, "group": document.group });
+                describe(&mut line, &score, document.bytes);
+                if let Some(log_probs) = single.get(place) {
+                    line["token_log_probs"] = json!(log_probs);
+                }
+                print(&line.to_string())?;
+            }
+            let total = self.groups.entry(document.group.clone()).or_default();
+            total.add(1, &score, document.bytes);
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> anyhow::Result<()> {
+        let mut all = Total::default();
+        for total in self.groups.values() {
+            all.add(total.documents, &total.score, total.bytes);
+        }
+        let by = self.args.by.as_deref().unwrap_or(if self.args.tokens.is_empty() { "file" } else { "token set" });
+        let rows = self.groups.iter().map(|(name, total)| (name.as_str(), total));
+        let rows: Vec<(&str, &Total)> =
+            if self.groups.len() > 1 { rows.chain([("total", &all)]).collect() } else { rows.collect() };
+        if self.args.json {
+            let line = |(name, total): &(&str, &Total)| {
+                let mut line = json!({ by: name, "documents": total.documents });
+                describe(&mut line, &total.score, total.bytes);
+                line
+            };
+            return print(&json!(rows.iter().map(line).collect::<Vec<_>>()).to_string());
+        }
+        if self.args.each {
+            return Ok(());
+        }
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(by.len());
+        print(&format!(
+            "{by:width$}  {:>10}  {:>12}  {:>12}  {:>10}",
+            "documents", "tokens", "perplexity", "bits/byte"
+        ))?;
+        for (name, total) in rows {
+            let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number:.4}"));
+            let (documents, tokens) =
+                (HumanCount(total.documents).to_string(), HumanCount(total.score.tokens).to_string());
+            let bits = number(total.bytes.and_then(|bytes| total.score.bits_per_byte(bytes)));
+            let perplexity = number(total.score.perplexity());
+            print(&format!("{name:width$}  {documents:>10}  {tokens:>12}  {perplexity:>12}  {bits:>10}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Total {
+    fn add(&mut self, documents: u64, score: &DocumentScore, bytes: Option<u64>) {
+        self.bytes = match (self.documents, self.bytes, bytes) {
+            (0, _, bytes) => bytes,
+            (_, Some(sum), Some(bytes)) => Some(sum + bytes),
+            _ => None,
+        };
+        self.documents += documents;
+        self.score.log_prob += score.log_prob;
+        self.score.tokens += score.tokens;
+        self.score.greedy_tokens += score.greedy_tokens;
+    }
+}
+
+fn describe(line: &mut Value, score: &DocumentScore, bytes: Option<u64>) {
+    line["tokens"] = score.tokens.into();
+    line["bytes"] = json!(bytes);
+    line["log_prob"] = score.log_prob.into();
+    line["perplexity"] = json!(score.perplexity());
+    line["bits_per_byte"] = json!(bytes.and_then(|bytes| score.bits_per_byte(bytes)));
+    line["greedy_tokens"] = score.greedy_tokens.into();
+}

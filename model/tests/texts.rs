@@ -1,0 +1,91 @@
+//! Texts made token by token.
+
+use std::path::Path;
+
+use yuan_model::Batch;
+use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
+use yuan_model::{Model, Options, Place};
+
+fn model(name: &str, place: Place) -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/model").join(name);
+    Model::open(&folder, Options { place, ..Options::default() }, &mut |_, _| {}).unwrap()
+}
+
+fn how(sampling: Sampling, max_new_tokens: usize) -> Generation {
+    let stop = StopRules { ids: Vec::new(), strings: Vec::new(), max_new_tokens };
+    Generation { sampling, stop, max_positions: 128 }
+}
+
+fn piece(id: u32) -> Vec<u8> {
+    format!("<{id}>").into_bytes()
+}
+
+fn prompts() -> Vec<Vec<u32>> {
+    vec![vec![1, 2, 3], (0..70).map(|place| place * 7 % 500).collect(), vec![42]]
+}
+
+/// What one pass over the whole text without any memory finds likeliest, token after token.
+#[test]
+fn greedy_texts_are_those_of_a_model_without_memory() {
+    for name in ["yuan-moe-tiny", "yuan-dense-tiny", "qwen2moe-tiny"] {
+        for place in [Place::Cpu, Place::Candle] {
+            let model = model(name, place);
+            let found =
+                generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
+            for (prompt, found) in prompts().iter().zip(&found) {
+                let mut ids = prompt.clone();
+                for id in &found.ids {
+                    let last = ids.len() as u32 - 1;
+                    let logits = model.engine().logits(&Batch::of(&ids), &[last]).unwrap();
+                    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
+                    assert_eq!(*id as usize, best, "{name} {place:?}");
+                    ids.push(*id);
+                }
+                assert_eq!((found.ids.len(), found.stopped), (12, Stopped::Length));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_is_the_same_alone_and_in_company() {
+    let model = model("yuan-moe-tiny", Place::Cpu);
+    let sampling = Sampling { temperature: 1.5, top_p: 0.95, seed: 7, ..Sampling::default() };
+    let mut said = vec![String::new(); 3];
+    let together = generate(model.engine(), &prompts(), &how(sampling.clone(), 20), &piece, &mut |number, text| {
+        said[number].push_str(text);
+    })
+    .unwrap();
+    let said_at_once: Vec<&str> = together.iter().map(|text| text.text.as_str()).collect();
+    assert_eq!(said, said_at_once);
+    let first = generate(model.engine(), &prompts()[..1], &how(sampling, 20), &piece, &mut |_, _| {}).unwrap();
+    assert_eq!(first[0], together[0]);
+}
+
+#[test]
+fn texts_stop_one_by_one() {
+    let model = model("yuan-moe-tiny", Place::Cpu);
+    let free = generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
+    let mut bound = how(Sampling::greedy(), 12);
+    bound.stop.ids = vec![free[0].ids[4]];
+    bound.stop.strings = vec![format!("<{}>", free[1].ids[7])];
+    let stopped = generate(model.engine(), &prompts(), &bound, &piece, &mut |_, _| {}).unwrap();
+    for (free, stopped) in free.iter().zip(&stopped) {
+        assert_eq!(free.ids[..stopped.ids.len()], stopped.ids);
+        assert!(free.text.starts_with(&stopped.text));
+    }
+    assert!(matches!(stopped[0].stopped, Stopped::Id(_)) && stopped[0].ids.len() <= 5);
+    assert!(stopped[1].stopped != Stopped::Length && stopped[1].ids.len() <= 8);
+}
+
+#[test]
+fn prompts_that_cannot_be_continued_are_errors() {
+    let model = model("yuan-moe-tiny", Place::Cpu);
+    for prompt in [vec![], vec![1; 128], vec![1, 9999]] {
+        let found = generate(model.engine(), &[prompt], &how(Sampling::greedy(), 3), &piece, &mut |_, _| {});
+        assert!(found.is_err());
+    }
+    let long = vec![1; 120];
+    let found = generate(model.engine(), &[long], &how(Sampling::greedy(), 50), &piece, &mut |_, _| {}).unwrap();
+    assert_eq!((found[0].ids.len(), found[0].stopped), (8, Stopped::Length));
+}
