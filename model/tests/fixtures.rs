@@ -19,6 +19,7 @@ fn open(folder: &Path, place: Place) -> Model {
 }
 
 /// Where models run: on a GPU as well if this was built for one and it is there.
+#[cfg_attr(feature = "cuda", expect(clippy::print_stderr, reason = "that something is not tested is said"))]
 fn places() -> Vec<Place> {
     let mut places = vec![Place::Cpu, Place::Candle];
     #[cfg(feature = "cuda")]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::driver::{Arg, Driver, Grid, Kernel, Module, Product};
 use super::Cuda;
+use super::driver::{Arg, Driver, Grid, Kernel, Module, Product};
 use crate::backend::Stack;
 use crate::{DType, Error, Result};
 
@@ -123,7 +123,15 @@ impl<D: Driver> Cuda<D> {
     }
 
     /// `out = x · weight[first..]ᵀ`, for as many rows of the weight as `out` has columns.
-    pub(super) fn product(&self, x: &Array<D>, rows: (usize, usize), weight: &Array<D>, first: usize, out: &Array<D>, out_row: usize) -> Result<()> {
+    pub(super) fn product(
+        &self,
+        x: &Array<D>,
+        rows: (usize, usize),
+        weight: &Array<D>,
+        first: usize,
+        out: &Array<D>,
+        out_row: usize,
+    ) -> Result<()> {
         if rows.1 == 0 {
             return Ok(());
         }
@@ -144,7 +152,11 @@ impl<D: Driver> Cuda<D> {
         self.check_width(x.columns)?;
         let out = self.array_of(count, x.columns, x.dtype)?;
         let width = Arg::Int(x.columns as u32);
-        self.launch("gather", Grid::of(count), &[out.arg(), x.arg(), Arg::Address(D::address(rows)), width, width, width])?;
+        self.launch(
+            "gather",
+            Grid::of(count),
+            &[out.arg(), x.arg(), Arg::Address(D::address(rows)), width, width, width],
+        )?;
         Ok(out)
     }
 

@@ -66,7 +66,13 @@ impl<D: Driver> Cuda<D> {
                 "a GPU has no attention for heads of {width} values in {name}: ask for float32, or run the model on the CPU"
             )));
         }
-        for columns in [queries.first_column, keys.first_column, shape.values.first_column, queries_and_keys.columns, values.columns] {
+        for columns in [
+            queries.first_column,
+            keys.first_column,
+            shape.values.first_column,
+            queries_and_keys.columns,
+            values.columns,
+        ] {
             self.check_width(columns)?;
         }
         let out = self.array(queries_and_keys.rows, queries.count * width)?;
@@ -182,9 +188,11 @@ impl<D: Driver> Cuda<D> {
 fn blind_rows<D: Driver>(layout: &Layout<D>, memories: &[&mut Memory<D>]) -> Vec<[u32; 3]> {
     let mut blind = Vec::new();
     for (number, rows) in layout.sequences.iter().enumerate() {
-        let count = memories.get(number).and_then(|memory| memory.cache.as_ref()).map_or(rows.len(), |cache| cache.count);
+        let count =
+            memories.get(number).and_then(|memory| memory.cache.as_ref()).map_or(rows.len(), |cache| cache.count);
         let own = count - rows.len()..;
-        let is_blind = |(_, own): &(usize, usize)| layout.first_keys[rows.start + own - (count - rows.len())] as usize > *own;
+        let is_blind =
+            |(_, own): &(usize, usize)| layout.first_keys[rows.start + own - (count - rows.len())] as usize > *own;
         blind.extend(rows.clone().zip(own).filter(is_blind).map(|(row, _)| [row as u32, 1, number as u32]));
     }
     blind

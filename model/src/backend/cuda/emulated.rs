@@ -55,13 +55,17 @@ impl Drop for Memory {
             (at(self.start), at(self.start.add(GUARD + self.bytes)))
         };
         let is_whole = before.iter().chain(behind).all(|byte| *byte == 0xff);
-        // SAFETY: it was allocated with this layout.
-        unsafe { std::alloc::dealloc(self.start, Self::layout(self.bytes)) };
+        // SAFETY: it was allocated with this layout. Who reads it later finds no numbers.
+        unsafe {
+            self.start.write_bytes(0xff, self.bytes + 2 * GUARD);
+            std::alloc::dealloc(self.start, Self::layout(self.bytes));
+        }
         assert!(is_whole || std::thread::panicking(), "a kernel wrote beside its memory");
     }
 }
 
 /// Whether there is a compiler; if not, this is said.
+#[expect(clippy::print_stderr, reason = "that something is not tested is said")]
 pub fn is_there() -> bool {
     static FOUND: LazyLock<bool> = LazyLock::new(|| {
         let found = Command::new("g++").arg("--version").output().is_ok_and(|output| output.status.success());
@@ -87,21 +91,15 @@ fn compile(module: Module) -> Library {
     let entries: String = names.map(|name| format!("EMULATED({name})\n")).collect();
     let source = [include_str!("emulation/device.cuh"), &source, &entries].join("\n");
     let options = ["-std=c++20", "-O2", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-x", "c++", "-", "-o"];
-    let mut compiler = Command::new("g++")
-        .args(module.defines())
-        .args(options)
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut compiler =
+        Command::new("g++").args(module.defines()).args(options).arg(&path).stdin(Stdio::piped()).spawn().unwrap();
     compiler.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
     assert!(compiler.wait().unwrap().success(), "kernels are compiled");
     // SAFETY: the library was just made, and its initialiser only lists its kernels.
     unsafe { Library::new(&path) }.unwrap()
 }
 
-type Emulate =
-    unsafe extern "C" fn(*const c_char, u32, u32, u32, u32, *const *const c_void, c_int) -> c_int;
+type Emulate = unsafe extern "C" fn(*const c_char, u32, u32, u32, u32, *const *const c_void, c_int) -> c_int;
 
 impl Driver for Emulated {
     type Memory = Memory;

@@ -161,7 +161,13 @@ impl<D: Driver> Backend for Cuda<D> {
         Ok(out)
     }
 
-    fn pairs(&self, x: &Array<D>, layout: &Layout<D>, slot: usize, memories: &mut [&mut Memory<D>]) -> Result<Array<D>> {
+    fn pairs(
+        &self,
+        x: &Array<D>,
+        layout: &Layout<D>,
+        slot: usize,
+        memories: &mut [&mut Memory<D>],
+    ) -> Result<Array<D>> {
         self.check_width(x.columns)?;
         let out = self.array(x.rows, 2 * x.columns)?;
         let before = match memories {

@@ -181,8 +181,8 @@ impl Driver for Nvidia {
     fn download(&self, address: u64, bytes: &mut [u8]) -> Result<()> {
         let asked = self.context.bind_to_thread();
         // SAFETY: the address is of memory of at least so many bytes, and they are waited for.
-        let asked = asked
-            .and_then(|()| unsafe { driver::result::memcpy_dtoh_async(bytes, address, self.stream.cu_stream()) });
+        let asked =
+            asked.and_then(|()| unsafe { driver::result::memcpy_dtoh_async(bytes, address, self.stream.cu_stream()) });
         asked.and_then(|()| self.stream.synchronize()).map_err(|error| failed("copy from the GPU", &error))
     }
 

@@ -66,6 +66,7 @@ fn check_emulated(name: &str) {
 
 /// A GPU, if there is one. Where the driver is loaded there has to be.
 #[cfg(feature = "cuda")]
+#[expect(clippy::print_stderr, reason = "that something is not tested is said")]
 fn gpu() -> Option<Nvidia> {
     match Nvidia::open(0) {
         Ok(gpu) => Some(gpu),
@@ -80,6 +81,7 @@ fn gpu() -> Option<Nvidia> {
 /// NVIDIA's compiler takes all kernels; it needs no GPU.
 #[cfg(feature = "cuda")]
 #[test]
+#[expect(clippy::print_stderr, reason = "that something is not tested is said")]
 fn kernels_compile_for_gpus() {
     use super::driver::Module;
     // SAFETY: loading the library runs its initialisers.

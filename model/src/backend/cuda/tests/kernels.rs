@@ -110,8 +110,10 @@ impl<D: Driver> Bench<D> {
             let pairs = x[row * depth..][..depth].iter().zip(&weight[column * depth..][..depth]);
             pairs.map(|(x, weight)| f64::from(*x) * f64::from(*weight)).sum::<f64>() as f32
         };
-        let products: Vec<f32> =
-            (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).map(|(a, b)| product(a, b)).collect();
+        let products: Vec<f32> = (0..rows)
+            .flat_map(|row| (0..columns).map(move |column| (row, column)))
+            .map(|(a, b)| product(a, b))
+            .collect();
         let (x, weight) = (self.array(&x, depth), self.array(&weight, depth));
         let mut matrix = Matrix { weight, product: self.dtype };
         let added: Vec<f32> = products.iter().zip(bias.iter().cycle()).map(|(x, bias)| x + bias).collect();
@@ -130,7 +132,8 @@ impl<D: Driver> Bench<D> {
             let mlp = Mlp { width, gate };
             let x = self.numbers(rows * mlp.inner(), 4);
             let out = self.cuda.array(rows, width).unwrap();
-            let args = [out.arg(), self.array(&x, mlp.inner()).arg(), Arg::Int(width as u32), Arg::Int(number)];
+            let there = self.array(&x, mlp.inner());
+            let args = [out.arg(), there.arg(), Arg::Int(width as u32), Arg::Int(number)];
             self.cuda.launch("activate", Grid::of(rows), &args).unwrap();
             let silu = |x: f32| x / (1.0 + (-x).exp());
             let expected: Vec<f32> = (0..rows * width)
@@ -197,9 +200,8 @@ impl<D: Driver> Bench<D> {
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_by_key(|place| ids[*place as usize]);
         let rows: Vec<u32> = order.iter().map(|place| place / top_k as u32).collect();
-        let offsets: Vec<u32> = (0..=experts as u32)
-            .map(|expert| ids.iter().filter(|id| **id < expert).count() as u32)
-            .collect();
+        let offsets: Vec<u32> =
+            (0..=experts as u32).map(|expert| ids.iter().filter(|id| **id < expert).count() as u32).collect();
         let sort = self.cuda.sorted(routes).unwrap();
         assert_eq!(sort.offsets, offsets);
         assert_eq!(sort.rows, rows);
@@ -215,7 +217,8 @@ impl<D: Driver> Bench<D> {
         weight[4096 * depth..].iter_mut().for_each(|weight| *weight *= 8.0);
         let ids = [0, 4097, 77];
         let logits = |row: usize| -> Vec<f64> {
-            let product = |weight: &[f32]| x[row * depth..][..depth].iter().zip(weight).map(|(a, b)| f64::from(a * b)).sum();
+            let product =
+                |weight: &[f32]| x[row * depth..][..depth].iter().zip(weight).map(|(a, b)| f64::from(a * b)).sum();
             weight.chunks(depth).map(product).collect()
         };
         let (x_there, head) = (self.array(&x, depth), self.array(&weight, depth));
@@ -234,7 +237,8 @@ impl<D: Driver> Bench<D> {
 
     fn attention(&self) {
         // Sequences, heads of queries and of keys, width, window, tokens of a document.
-        let cases: [(&[usize], usize, usize, usize, Option<usize>, usize); 9] = [
+        type Case<'a> = (&'a [usize], usize, usize, usize, Option<usize>, usize);
+        let cases: [Case<'_>; 9] = [
             (&[1], 1, 1, 16, None, 30),
             (&[5, 1, 40], 4, 2, 16, None, 30),
             (&[130, 64, 65], 2, 1, 32, Some(70), 30),
@@ -294,7 +298,15 @@ impl<D: Driver> Bench<D> {
     }
 
     /// The same attention in two parts, the second of which knows the first only from memory.
-    fn remembered(&self, all: &[f32], columns: usize, shape: &AttentionShape, first_keys: &[u32], lengths: &[usize], expected: &[f32]) {
+    fn remembered(
+        &self,
+        all: &[f32],
+        columns: usize,
+        shape: &AttentionShape,
+        first_keys: &[u32],
+        lengths: &[usize],
+        expected: &[f32],
+    ) {
         let mut memories: Vec<Memory<D>> = lengths.iter().map(|_| Memory::default()).collect();
         let out = shape.queries.count * shape.queries.width;
         for is_second in [false, true] {
