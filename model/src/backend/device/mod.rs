@@ -1,4 +1,4 @@
-//! Models on candle's tensors: any device candle has, in fp32, bf16 or fp16.
+//! Models on candle's tensors, composed of its operations, in fp32, bf16 or fp16: what kernels of GPUs are compared with.
 //!
 //! Norms, softmaxes, routers and probabilities are computed in fp32 whatever the type of the weights.
 

@@ -71,6 +71,7 @@ KERNEL(128, attention_plain)(element* out, const element* queries, u64 query_str
     }
     float sums[4][COLUMNS], maxima[4], totals[4];
     u32 firsts[4];
+#pragma unroll
     for (u32 row = 0; row < 4; row++) {
         maxima[row] = -INFINITE;
         totals[row] = 0.0f;
@@ -87,6 +88,7 @@ KERNEL(128, attention_plain)(element* out, const element* queries, u64 query_str
             value[place] = is_there ? widen(task.values[(tile + row) * value_stride + column]) : 0.0f;
         }
         __syncthreads();
+#pragma unroll
         for (u32 row = 0; row < 4; row++) {
             float score = 0.0f;
             for (u32 column = 0; column < HEAD; column++) {
@@ -111,10 +113,14 @@ KERNEL(128, attention_plain)(element* out, const element* queries, u64 query_str
         }
     }
     out += ((u64)task.first_row * heads + head) * HEAD;
-    for (u32 row = 0; row < 4 && own + row < task.rows; row++) {
-        for (u32 column = lane; column < HEAD; column += 32) {
-            float sum = sums[row][column / 32];
-            out[(u64)(own + row) * heads * HEAD + column] = narrow(totals[row] == 0.0f ? 0.0f : sum / totals[row]);
+#pragma unroll
+    for (u32 row = 0; row < 4; row++) {
+        float share = totals[row] == 0.0f ? 0.0f : 1.0f / totals[row];
+#pragma unroll
+        for (u32 column = 0; column < COLUMNS; column++) {
+            if (own + row < task.rows && column * 32 + lane < HEAD) {
+                out[(u64)(own + row) * heads * HEAD + column * 32 + lane] = narrow(sums[row][column] * share);
+            }
         }
     }
 }
