@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use yuan_model::perplexity::{DocumentScore, Scoring, Windows, score};
+use yuan_model::perplexity::{DocumentScore, Resets, Scoring, Windows, score};
 use yuan_model::{Model, Options, Place};
 
 #[derive(Deserialize)]
@@ -59,7 +59,8 @@ fn rolling_windows_are_those_of_lm_eval_and_strides_those_of_transformers() {
                 "lm_eval" => (windows, Some(golden.prefix)),
                 _ => (windows.aligned(), None),
             };
-            let (scores, single) = run(&model, &tokens, &Scoring { prefix, windows, batch_tokens: 256 });
+            let (scores, single) =
+                run(&model, &tokens, &Scoring { prefix, windows, batch_tokens: 256, resets: Resets::default() });
             for (number, (score, expected)) in scores.iter().zip(&case.log_probs).enumerate() {
                 assert_eq!(score.tokens as usize, expected.len(), "{} {number}", case.by);
                 let bytes = golden.texts[number].len() as u64;
@@ -79,8 +80,12 @@ fn rolling_windows_are_those_of_lm_eval_and_strides_those_of_transformers() {
 fn a_document_has_the_same_bits_in_any_company() {
     let (golden, tokens) = golden();
     let model = model(Place::Cpu);
-    let scoring =
-        |batch_tokens| Scoring { prefix: Some(golden.prefix), windows: Windows::new(100, 60).unwrap(), batch_tokens };
+    let scoring = |batch_tokens| Scoring {
+        prefix: Some(golden.prefix),
+        windows: Windows::new(100, 60).unwrap(),
+        batch_tokens,
+        resets: Resets::default(),
+    };
     let (together, _) = run(&model, &tokens, &scoring(1 << 20));
     for batch_tokens in [1, 150, 400] {
         assert_eq!(run(&model, &tokens, &scoring(batch_tokens)).0, together);
@@ -97,9 +102,33 @@ fn a_document_has_the_same_bits_in_any_company() {
 #[test]
 fn a_token_of_another_vocabulary_is_an_error() {
     let model = model(Place::Cpu);
-    let scoring = Scoring { prefix: None, windows: Windows::new(100, 100).unwrap(), batch_tokens: 64 };
+    let windows = Windows::new(100, 100).unwrap();
+    let scoring = Scoring { prefix: None, windows, batch_tokens: 64, resets: Resets::default() };
     for document in [[1, 512, 3], [1, 2, 512]] {
         let error = score(model.engine(), &[&document], &scoring, None).unwrap_err().to_string();
         assert!(error.contains("512") && error.contains("vocabulary"), "{error}");
+    }
+}
+
+/// The text behind an end of document that nothing is seen across is scored as if it stood alone.
+#[test]
+fn packed_documents_can_be_parted() {
+    let model = model(Place::Cpu);
+    let (first, second) = (vec![5_u32, 6, 7, 8], vec![50_u32, 60, 70, 80, 90]);
+    let packed = [&first[..], &[511], &second[..]].concat();
+    let windows = Windows::new(100, 100).unwrap();
+    let run_one = |ids: &[u32], positions, attention| {
+        let resets = Resets { eod: 511, positions, attention };
+        let scoring = Scoring { prefix: None, windows, batch_tokens: 64, resets };
+        run(&model, &[ids.to_vec()], &scoring).1.remove(0)
+    };
+    let alone = run_one(&second, false, false);
+    let parted = run_one(&packed, true, true);
+    assert_eq!(parted[first.len() + 1..], alone);
+    assert_ne!(run_one(&packed, true, false)[first.len() + 1..], alone);
+    // Rotary positions are relative: without a reset of positions they differ by rounding only.
+    let shifted = run_one(&packed, false, true);
+    for (shifted, alone) in shifted[first.len() + 1..].iter().zip(&alone) {
+        assert!((shifted - alone).abs() < 1e-4);
     }
 }

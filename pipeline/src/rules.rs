@@ -315,6 +315,65 @@ mod tests {
         assert_eq!((findings[0].rule, findings[0].value, findings[0].drops), ("too_short", 2.0, true));
     }
 
+    /// What is measured of a document depends on its company, so that a test can see it.
+    struct Together;
+
+    impl Rules for Together {
+        type Prepared = Vec<Check>;
+        const MEASURES: &'static [Measured] = &[Measured::count("company", "Documents measured at once.")];
+
+        fn language<'a>(&self, _: &Document<'a>) -> &'a str {
+            "und"
+        }
+
+        fn prepare(&self, _: &str) -> Vec<Check> {
+            vec![Check::at_least("alone", 0, 2.0)]
+        }
+
+        fn checks<'p>(&self, prepared: &'p Vec<Check>) -> &'p [Check] {
+            prepared
+        }
+
+        fn measure(&self, _: &Vec<Check>, _: &Document<'_>, values: &mut [f64]) -> Option<String> {
+            values[0] = 1.0;
+            None
+        }
+
+        fn measure_together(&self, documents: &[Document<'_>]) -> Result<Option<Vec<f64>>> {
+            Ok(Some(vec![documents.len() as f64; documents.len()]))
+        }
+
+        fn score_columns(&self) -> Vec<(usize, String)> {
+            vec![(0, "company".into())]
+        }
+    }
+
+    #[test]
+    fn documents_are_measured_together_but_for_those_that_are_gone() {
+        let batch = Length { min_chars: 2.0 }.process(Batch::of_texts(&["one", "a", "three"])).expect("judged");
+        let batch = Together.process(batch).expect("judged");
+        assert_eq!(batch.reason(1).map(|reason| reason.code), Some("too_short"));
+        assert_eq!([0, 1, 2].map(|row| batch.document(row).f64("company")), [Some(2.0), None, Some(2.0)]);
+        let alone = Together.process(Batch::of_texts(&["one"])).expect("judged");
+        assert_eq!(alone.reason(0).map(|reason| reason.code), Some("alone"));
+        assert_eq!(Together.explain(&alone.document(0))[0].value, 1.0);
+    }
+
+    #[test]
+    fn parts_of_a_batch_have_so_many_bytes_or_one_document() {
+        let batch = Batch::of_texts(&["four", "", "fo", "much more than that", "x", "y"]);
+        let cuts = batch.cut(6);
+        assert_eq!(cuts, [0..3, 3..4, 4..6]);
+        let texts: Vec<String> = cuts
+            .into_iter()
+            .flat_map(|rows| {
+                let part = batch.part(rows).expect("rows that are there");
+                part.documents().map(|document| document.text().to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(texts, ["four", "", "fo", "much more than that", "x", "y"]);
+    }
+
     #[test]
     fn a_recording_batch_measures_dropped_documents_too() {
         let batch = Batch::of_texts(&["a", "abcdef x"]).recording();

@@ -132,6 +132,12 @@ pub struct PerplexityArgs {
     /// Cut long documents as this tool does: lm-eval (rolling log-likelihood)
     #[arg(long, value_name = "PEER")]
     pub compat: Option<String>,
+    /// Begin positions again behind each end of document within a sequence, as Yuan's trainer does: for packed sequences
+    #[arg(long)]
+    pub reset_positions: bool,
+    /// See nothing across an end of document within a sequence
+    #[arg(long)]
+    pub reset_attention: bool,
     /// Tokens that go through the model together
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub batch_tokens: usize,

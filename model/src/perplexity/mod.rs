@@ -5,7 +5,7 @@ mod windows;
 pub use windows::{Window, Windows};
 
 use crate::backend::{Scored, Target};
-use crate::batch::Batch;
+use crate::batch::{Batch, first_keys_after_eod, positions_after_eod};
 use crate::config::Description;
 use crate::engine::Engine;
 use crate::{Error, Result};
@@ -48,6 +48,22 @@ pub struct Scoring {
     pub windows: Windows,
     /// Tokens the model reads at once; a window that is longer is read alone.
     pub batch_tokens: usize,
+    /// What happens at an end of document within a sequence, as packed sequences have them.
+    pub resets: Resets,
+}
+
+/// What happens behind an end of document within a sequence.
+///
+/// Yuan's trainer has the switches `reset_position_ids` (on) and `reset_attention_mask` (off); its Hugging Face file reads both, cuts
+/// attention if they are both on, and never resets positions. Nothing of it is done unless it is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resets {
+    /// The token documents end with.
+    pub eod: u32,
+    /// Positions begin at 0 again.
+    pub positions: bool,
+    /// What lies before is not seen.
+    pub attention: bool,
 }
 
 /// Longest window, in tokens, unless more is asked for: what is further back hardly helps to predict.
@@ -87,7 +103,8 @@ impl Scoring {
         }
         let window = if window == 0 { longest.min(DEFAULT_WINDOW) } else { window };
         let stride = if stride == 0 { window.div_ceil(2) } else { stride };
-        Ok(Self { prefix, windows: Windows::new(window, stride)?, batch_tokens: batch_tokens.max(1) })
+        let resets = Resets::default();
+        Ok(Self { prefix, windows: Windows::new(window, stride)?, batch_tokens: batch_tokens.max(1), resets })
     }
 }
 
@@ -128,7 +145,7 @@ pub fn score(
             if !pending.batch.is_empty() && pending.batch.len() + window.inputs.len() > scoring.batch_tokens {
                 take(&mut pending)?;
             }
-            pending.push(&text, &window, number, prefix);
+            pending.push(&text, &window, number, prefix, scoring.resets)?;
         }
     }
     take(&mut pending)?;
@@ -145,13 +162,23 @@ struct Pending {
 }
 
 impl Pending {
-    fn push(&mut self, text: &[u32], window: &Window, document: usize, prefix: usize) {
+    fn push(&mut self, text: &[u32], window: &Window, document: usize, prefix: usize, resets: Resets) -> Result<()> {
         let first_row = self.batch.len() + (window.targets.start - 1 - window.inputs.start);
-        self.batch.push(&text[window.inputs.clone()]);
+        let inputs = &text[window.inputs.clone()];
+        if resets.positions || resets.attention {
+            let plain = || (0..inputs.len() as u32).collect();
+            let positions = if resets.positions { positions_after_eod(inputs, resets.eod) } else { plain() };
+            let none = || vec![0; inputs.len()];
+            let first_keys = if resets.attention { first_keys_after_eod(inputs, resets.eod) } else { none() };
+            self.batch.push_with(inputs, &positions, &first_keys)?;
+        } else {
+            self.batch.push(inputs);
+        }
         for (row, place) in (first_row..).zip(window.targets.clone()) {
             self.targets.push(Target { row: row as u32, id: text[place] });
             self.places.push((document, place - prefix));
         }
+        Ok(())
     }
 
     fn clear(&mut self) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use serde_json::json;
-use yuan_model::perplexity::{Scoring, Windows, score};
+use yuan_model::perplexity::{Resets, Scoring, Windows, score};
 use yuan_model::{Config, Model};
 
 use super::info::count;
@@ -28,7 +28,8 @@ pub fn bench(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
     let documents = tokens.div_ceil(*length).max(1);
     let texts: Vec<Vec<u32>> = (0..documents).map(|number| text(number, *length, config.vocab_size())).collect();
     let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-    let scoring = Scoring { prefix: Some(0), windows: Windows::new(*length, *length)?, batch_tokens: *batch_tokens };
+    let (windows, resets) = (Windows::new(*length, *length)?, Resets::default());
+    let scoring = Scoring { prefix: Some(0), windows, batch_tokens: *batch_tokens, resets };
     // What is made when it is first needed is made now.
     let first = *batch_tokens / *length;
     score(model.engine(), &texts[..first.clamp(1, texts.len())], &scoring, None)?;

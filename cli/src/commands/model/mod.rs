@@ -49,16 +49,20 @@ fn loading<T>(
     global: &Global,
     load: impl FnOnce(&mut dyn FnMut(usize, usize)) -> yuan_model::Result<T>,
 ) -> anyhow::Result<T> {
-    let is_shown = !global.quiet && matches!(global.progress, ProgressKind::Auto | ProgressKind::Bar);
-    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("loading {bar:30} layer {pos} of {len}, {elapsed}");
-    let bar = ProgressBar::with_draw_target(Some(1), target).with_style(style?);
+    let bar = bar(global, Some(1), "loading {bar:30} layer {pos} of {len}, {elapsed}")?;
     let loaded = load(&mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
     Ok(loaded?)
+}
+
+/// A bar on a terminal, if any is wanted.
+fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<ProgressBar> {
+    let is_shown = !global.quiet && matches!(global.progress, ProgressKind::Auto | ProgressKind::Bar);
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    Ok(ProgressBar::with_draw_target(length, target).with_style(ProgressStyle::with_template(template)?))
 }
 
 fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &Global) -> anyhow::Result<Done> {

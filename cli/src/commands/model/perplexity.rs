@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use indicatif::HumanCount;
+use indicatif::{HumanCount, ProgressBar};
 use serde_json::{Value, json};
 use yuan_binidx::TokenSet;
 use yuan_model::backend::Scored;
-use yuan_model::perplexity::{DocumentScore, Scoring, Windows, score};
+use yuan_model::perplexity::{DocumentScore, Resets, Scoring, Windows, score};
 use yuan_model::{Encode as _, Model, tokenizer_of};
 
 use crate::Done;
@@ -36,10 +36,12 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
         pending: Vec::new(),
         held: 0,
         scored: 0,
+        bar: super::bar(global, None, "{spinner} {msg}{human_pos} tokens ({per_sec}), {elapsed}")?,
         groups: BTreeMap::new(),
     };
     let passed_over = if args.tokens.is_empty() { run.documents()? } else { run.token_sets().map(|()| 0)? };
     run.flush()?;
+    run.bar.finish_and_clear();
     run.report()?;
     Ok(done_but(passed_over, global))
 }
@@ -47,6 +49,10 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
 fn scoring(args: &PerplexityArgs, model: &Model) -> anyhow::Result<Scoring> {
     let (window, stride) = (args.window.unwrap_or(0), args.stride.unwrap_or(0));
     let mut scoring = Scoring::of(model.description(), &args.prefix, window, stride, args.batch_tokens)?;
+    if args.reset_positions || args.reset_attention {
+        let eod = model.config().eod().context("the model names no token that documents end with")?;
+        scoring.resets = Resets { eod, positions: args.reset_positions, attention: args.reset_attention };
+    }
     match args.compat.as_deref() {
         None => {}
         Some("lm-eval") => scoring.windows = Windows::new(scoring.windows.length(), scoring.windows.length())?,
@@ -81,6 +87,7 @@ struct Run<'a> {
     /// Tokens that wait.
     held: usize,
     scored: u64,
+    bar: ProgressBar,
     groups: BTreeMap<String, Total>,
 }
 
@@ -172,6 +179,7 @@ impl Run<'_> {
         let on_token: Option<&mut dyn FnMut(usize, usize, Scored)> =
             if self.args.per_token { Some(&mut keep) } else { None };
         let scores = score(self.model.engine(), &documents, &self.scoring, on_token)?;
+        self.bar.set_message(format!("{} documents, ", HumanCount(self.scored)));
         for (place, (document, score)) in pending.iter().zip(scores).enumerate() {
             if self.args.each {
                 let mut line = json!({ "id": document.name, "group": document.group });
@@ -179,8 +187,9 @@ impl Run<'_> {
                 if let Some(log_probs) = single.get(place) {
                     line["token_log_probs"] = json!(log_probs);
                 }
-                print(&line.to_string())?;
+                self.bar.suspend(|| print(&line.to_string()))?;
             }
+            self.bar.inc(score.tokens);
             let total = self.groups.entry(document.group.clone()).or_default();
             total.add(1, &score, document.bytes);
         }

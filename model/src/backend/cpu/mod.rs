@@ -48,6 +48,11 @@ impl Array {
     fn rows(&self) -> usize {
         self.values.len() / self.columns
     }
+
+    /// The values of some rows.
+    fn of(&self, rows: &Range<usize>) -> &[f32] {
+        &self.values[rows.start * self.columns..rows.end * self.columns]
+    }
 }
 
 /// The experts of a layer.
@@ -220,21 +225,18 @@ impl Backend for Cpu {
     ) -> Result<Array> {
         let AttentionShape { queries, keys, .. } = *shape;
         let width = shape.values.count * shape.values.width;
-        let own = |array: &Array, rows: &Range<usize>| {
-            array.values[rows.start * array.columns..rows.end * array.columns].to_vec()
-        };
         let mut passing = Vec::new();
         if memories.is_empty() {
             for rows in &layout.sequences {
                 let mut panels = Keys::new(keys.count, keys.width);
-                panels.extend(&own(queries_and_keys, rows), queries_and_keys.columns, keys.first_column);
+                panels.extend(queries_and_keys.of(rows), queries_and_keys.columns, keys.first_column);
                 passing.push(panels);
             }
         }
         for (memory, rows) in memories.iter_mut().zip(&layout.sequences) {
             let panels = memory.keys.get_or_insert_with(|| Keys::new(keys.count, keys.width));
-            panels.extend(&own(queries_and_keys, rows), queries_and_keys.columns, keys.first_column);
-            for row in own(values, rows).chunks_exact(values.columns) {
+            panels.extend(queries_and_keys.of(rows), queries_and_keys.columns, keys.first_column);
+            for row in values.of(rows).chunks_exact(values.columns) {
                 memory.values.extend_from_slice(&row[shape.values.first_column..][..width]);
             }
             memory.heads = Some(shape.values);
