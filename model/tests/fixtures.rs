@@ -1,5 +1,7 @@
 //! Models against what their reference implementations compute.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +23,12 @@ fn open(folder: &Path, place: Place) -> Model {
 /// Where models run: on a GPU as well if this was built for one and it is there.
 #[cfg_attr(feature = "cuda", expect(clippy::print_stderr, reason = "that something is not tested is said"))]
 fn places() -> Vec<Place> {
-    let mut places = vec![Place::Cpu, Place::Candle];
     #[cfg(feature = "cuda")]
     match yuan_model::backend::Nvidia::open(0) {
-        Ok(_) => places.push(Place::Cuda(0)),
+        Ok(_) => return vec![Place::Cpu, Place::Candle, Place::Cuda(0)],
         Err(error) => eprintln!("nothing is compared on a GPU: {error}"),
     }
-    places
+    vec![Place::Cpu, Place::Candle]
 }
 
 /// Compares the model of a folder with one of its fixtures, on the CPU's kernels, on candle's tensors and on a GPU.
