@@ -6,6 +6,8 @@ use std::str::FromStr;
 use candle_core::Device as CandleDevice;
 
 use crate::backend::{Backend, Cpu, Device};
+#[cfg(feature = "cuda")]
+use crate::backend::{Cuda, Nvidia};
 use crate::config::Description;
 use crate::engine::{Engine, Loaded};
 use crate::qwen2_moe::Qwen2Moe;
@@ -24,7 +26,7 @@ pub enum Place {
     Cpu,
     /// A GPU, by its number.
     Cuda(usize),
-    /// The CPU, by the operations that GPUs run: slow, and there to compare with.
+    /// The CPU, by candle's operations: slow, and there to compare with.
     Candle,
 }
 
@@ -121,24 +123,30 @@ impl Model {
         on_layer: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
         let dtype = options.dtype.or(description.dtype).unwrap_or(DType::F32);
-        let device = match options.place {
-            Place::Cpu => None,
-            Place::Auto => gpu(0).ok(),
-            Place::Cuda(number) => Some(gpu(number)?),
-            Place::Candle => Some((CandleDevice::Cpu, "candle".to_owned())),
+        let gpu = match options.place {
+            Place::Cpu | Place::Candle => None,
+            Place::Auto => gpu(0).ok().map(|gpu| (0, gpu)),
+            Place::Cuda(number) => Some((number, gpu(number)?)),
         };
-        let (engine, place) = match device {
-            None => {
+        let config = &description.config;
+        let (engine, place) = match (gpu, options.place) {
+            #[cfg(feature = "cuda")]
+            (Some((number, gpu)), _) => {
+                (transformer(config, weights, Cuda::new(gpu, dtype), on_layer)?, format!("cuda:{number}"))
+            }
+            #[cfg(not(feature = "cuda"))]
+            (Some((_, never)), _) => match never {},
+            (None, Place::Candle) => {
+                let device = Device::new(CandleDevice::Cpu, tensors(dtype));
+                (transformer(config, weights, device, on_layer)?, "candle".to_owned())
+            }
+            (None, _) => {
                 let precision = match options.precision {
                     Precision::F32 => yuan_kernels::gemm::Precision::F32,
                     Precision::Bf16 => yuan_kernels::gemm::Precision::Bf16,
                 };
                 let cpu = Cpu { dtype: packed(dtype), precision, keep_quantised: !options.widen };
-                (transformer(&description.config, weights, cpu, on_layer)?, "cpu".to_owned())
-            }
-            Some((device, name)) => {
-                let device = Device::new(device, tensors(dtype));
-                (transformer(&description.config, weights, device, on_layer)?, name)
+                (transformer(config, weights, cpu, on_layer)?, "cpu".to_owned())
             }
         };
         let unexpected = weights.unexpected().into_iter().map(str::to_owned).collect();
@@ -176,17 +184,19 @@ impl Model {
     }
 }
 
-/// A GPU and its name.
-fn gpu(number: usize) -> Result<(CandleDevice, String)> {
-    if !candle_core::utils::cuda_is_available() {
-        return Err(Error::request(format!(
-            "`cuda:{number}` cannot be used: this program was built without the feature `cuda`"
-        )));
-    }
-    Ok((CandleDevice::new_cuda(number)?, format!("cuda:{number}")))
+/// A GPU by its number.
+#[cfg(feature = "cuda")]
+fn gpu(number: usize) -> Result<Nvidia> {
+    Nvidia::open(number)
 }
 
-fn transformer<B: Backend>(
+/// A GPU by its number: there is none.
+#[cfg(not(feature = "cuda"))]
+fn gpu(number: usize) -> Result<std::convert::Infallible> {
+    Err(Error::request(format!("`cuda:{number}` cannot be used: this program was built without the feature `cuda`")))
+}
+
+pub(crate) fn transformer<B: Backend>(
     config: &Config,
     weights: &Weights,
     backend: B,

@@ -1,5 +1,7 @@
 //! Models against what their reference implementations compute.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,9 +20,20 @@ fn open(folder: &Path, place: Place) -> Model {
     Model::open(folder, Options { place, ..Options::default() }, &mut |_, _| {}).unwrap()
 }
 
-/// Compares the model of a folder with one of its fixtures, on the CPU's kernels and on candle's tensors.
+/// Where models run: on a GPU as well if this was built for one and it is there.
+#[cfg_attr(feature = "cuda", expect(clippy::print_stderr, reason = "that something is not tested is said"))]
+fn places() -> Vec<Place> {
+    #[cfg(feature = "cuda")]
+    match yuan_model::backend::Nvidia::open(0) {
+        Ok(_) => return vec![Place::Cpu, Place::Candle, Place::Cuda(0)],
+        Err(error) => eprintln!("nothing is compared on a GPU: {error}"),
+    }
+    vec![Place::Cpu, Place::Candle]
+}
+
+/// Compares the model of a folder with one of its fixtures, on the CPU's kernels, on candle's tensors and on a GPU.
 fn check(folder: &Path, fixture: &Path, expected: &[&str]) {
-    for place in [Place::Cpu, Place::Candle] {
+    for place in places() {
         let model = open(folder, place);
         let found = compare(model.engine(), model.config(), fixture).unwrap();
         let wrong: Vec<&Comparison> =

@@ -1,9 +1,11 @@
-//! What models are computed with: some twenty operations on rows of activations, on a CPU or on candle's devices.
+//! What models are computed with: some twenty operations on rows of activations, on a CPU, on candle's devices or on a GPU.
 //!
 //! Activations are `[rows, width]`, a row for each token of a [`Batch`]; weights are `[out, in]` and known at load time, so that a backend
 //! lays them out as it likes.
 
 mod cpu;
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) mod cuda;
 mod device;
 mod stack;
 
@@ -13,6 +15,8 @@ use crate::rope::Angles;
 use crate::weights::Tensor;
 
 pub use cpu::Cpu;
+#[cfg(feature = "cuda")]
+pub use cuda::{Cuda, Nvidia};
 pub use device::Device;
 pub use stack::Stack;
 pub use yuan_kernels::gemm::Gate;

@@ -1,4 +1,4 @@
-//! Models on candle's tensors: any device candle has, in fp32, bf16 or fp16.
+//! Models on candle's tensors, composed of its operations, in fp32, bf16 or fp16: what kernels of GPUs are compared with.
 //!
 //! Norms, softmaxes, routers and probabilities are computed in fp32 whatever the type of the weights.
 
@@ -118,6 +118,11 @@ impl Backend for Device {
         self.dense(&weight)
     }
 
+    fn exact_matrix(&self, weight: Stack) -> Result<Array> {
+        // Products are of the weight's type.
+        Self { dtype: DType::F32, ..self.clone() }.dense(&weight)
+    }
+
     fn vector(&self, weight: Vec<f32>) -> Result<Array> {
         // Norms and biases are added and multiplied in fp32.
         Ok(Array::from_slice(&weight, weight.len(), &self.device)?)
@@ -171,7 +176,7 @@ impl Backend for Device {
     }
 
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>) -> Result<Array> {
-        let product = x.matmul(&weight.t()?)?;
+        let product = x.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
         match bias {
             Some(bias) => Ok(product.broadcast_add(&bias.to_dtype(self.dtype)?)?),
             None => Ok(product),
