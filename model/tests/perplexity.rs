@@ -1,4 +1,5 @@
 //! Perplexity against transformers, with the windows of lm-eval and of Hugging Face's recipe.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

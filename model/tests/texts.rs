@@ -1,4 +1,5 @@
 //! Texts made token by token.
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
 use std::path::Path;
 

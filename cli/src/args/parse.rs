@@ -128,19 +128,6 @@ pub(super) fn parse_packing(text: &str) -> Result<Method, String> {
     parse_name(&text.replace('-', "_"), "best_fit, next_fit, concat")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_in_powers_of_two_and_of_ten() {
-        assert_eq!(parse_bytes("8GiB"), Ok(8 << 30));
-        assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
-        assert_eq!(parse_bytes("12"), Ok(12));
-        assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
-    }
-}
-
 /// The type of a model's weights.
 pub fn parse_model_dtype(text: &str) -> Result<yuan_model::DType, String> {
     yuan_model::DType::from_name(text).ok_or_else(|| "it is fp32, bf16 or fp16".to_owned())
@@ -154,4 +141,17 @@ pub fn parse_place(text: &str) -> Result<yuan_model::Place, String> {
 /// What activations are rounded to.
 pub fn parse_precision(text: &str) -> Result<yuan_model::Precision, String> {
     text.parse().map_err(|error: yuan_model::Error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_in_powers_of_two_and_of_ten() {
+        assert_eq!(parse_bytes("8GiB"), Ok(8 << 30));
+        assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
+        assert_eq!(parse_bytes("12"), Ok(12));
+        assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
+    }
 }
