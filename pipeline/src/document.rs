@@ -36,6 +36,11 @@ impl<'a> Document<'a> {
         self.batch.str_at(column, self.row)
     }
 
+    /// A column or a field of the input record as it is spelt: a string, or a whole number; `None` where it is neither.
+    pub fn spelt(&self, column: &str) -> Option<Cow<'a, str>> {
+        self.batch.id_at(column, self.row)
+    }
+
     /// A number column, or a field of the input record; `None` where it is absent, null or no number.
     pub fn f64(&self, column: &str) -> Option<f64> {
         self.batch.f64_at(column, self.row)

@@ -78,7 +78,7 @@ impl Plan {
     /// Cuts the steps into sweeps: each ends where a pass must see everything first.
     ///
     /// # Errors
-    /// If a step reads a column that no step before it adds.
+    /// If a step reads a column that no step before it adds, or would write one over the text or twice.
     pub fn sweeps(&self) -> Result<Vec<Sweep>> {
         let mut known: Vec<Cow<'static, str>> = Vec::new();
         for step in &self.steps {
@@ -95,6 +95,16 @@ impl Plan {
                         hint: Some(format!("put {maker} before it")),
                     });
                 }
+            }
+            for (place, (name, _)) in columns.adds.iter().enumerate() {
+                let problem = if *name == "text" || *name == self.input.text_field {
+                    format!("`{}` would write its column `{name}` over the text", step.name)
+                } else if columns.adds[..place].iter().any(|(other, _)| other == name) {
+                    format!("`{}` adds two columns `{name}`", step.name)
+                } else {
+                    continue;
+                };
+                return Err(Error::Plan { problem, hint: Some("give the column another name".into()) });
             }
             known.extend(columns.adds.into_iter().map(|(name, _)| name));
         }

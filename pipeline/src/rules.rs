@@ -61,6 +61,12 @@ pub trait Rules: Send + Sync {
         Vec::new()
     }
 
+    /// Columns of numbers that say which documents are measured: one that no document has is probably misspelt, and the
+    /// summary tells. None by default.
+    fn names_looked_up(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// Whether a run in which the rules drop no document at all is worth a warning: not of those that only measure.
     fn is_expected_to_drop(&self) -> bool {
         true

@@ -74,6 +74,10 @@ impl Batch {
         let in_work: Vec<usize> = (0..self.rows()).filter(|row| self.is_in_work(*row)).collect();
         let documents: Vec<_> = in_work.iter().map(|row| Document { batch: &self, row: *row }).collect();
         let together = rules.measure_together(&documents)?;
+        let with_number = |name: &str| documents.iter().filter(|document| document.f64(name).is_some()).count() as u64;
+        let all = documents.len() as u64;
+        let looked_up: Vec<(&str, u64)> =
+            rules.names_looked_up().into_iter().map(|name| (name, with_number(name))).collect();
         for (place, row) in in_work.into_iter().enumerate() {
             let document = Document { batch: &self, row };
             let language = rules.language(&document);
@@ -116,6 +120,10 @@ impl Batch {
             self.measured.push(StageMeasures { stage: self.stage, values: recorded, language: language_of, languages });
         }
         self.replace_texts(texts);
+        for (name, with) in looked_up {
+            self.tally("with_value", name, with, 0);
+            self.tally("without_value", name, all - with, 0);
+        }
         for ((_, name), values) in score_columns.into_iter().zip(scores) {
             let field = Field::new(name, DataType::Float32, true);
             self = self.annotate(field, Arc::new(Float32Array::from(values)))?;
