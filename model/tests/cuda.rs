@@ -1,7 +1,7 @@
 //! What a GPU computes in 16 bits, and whether it computes it again. `tests/fixtures.rs` compares it in fp32.
 //!
 //! Without a GPU nothing is tested; that is said.
-
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
 #![cfg(feature = "cuda")]
 
 use std::path::{Path, PathBuf};
