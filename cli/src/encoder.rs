@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use yuan_model::{Encode, MoeConfig, tokenizer_of};
+use yuan_model::{Description, Encode, MoeConfig, tokenizer_of};
 use yuan_pipeline::Error;
 use yuan_tokenizer::{Scratch, Tokenizer};
 
@@ -27,7 +27,9 @@ impl ModelTokenizer {
 
     /// The tokenizer a model's step names, or that of the model's folder or file; none if ids come from a column.
     pub fn of(config: &MoeConfig) -> Result<Option<Arc<dyn Encode>>, Error> {
-        if config.ids_column.is_some() {
+        // What is no model the step tells itself: its file is not called a bad tokenizer here.
+        let is_model = || Description::read(&config.model).is_ok();
+        if config.ids_column.is_some() || config.tokenizer_file.is_none() && !is_model() {
             return Ok(None);
         }
         let path = config.tokenizer_file.clone().or_else(|| tokenizer_of(&config.model));

@@ -70,6 +70,19 @@ impl FromStr for Precision {
     }
 }
 
+impl Place {
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// If it is a GPU, and there is none of its number, or this program was not built for one.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Cuda(number) => gpu(number).map(drop),
+            Self::Auto | Self::Cpu | Self::Candle => Ok(()),
+        }
+    }
+}
+
 /// How a model is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {

@@ -11,9 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
 
+use crate::config::gguf_in;
 use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
-use crate::{Description, Model, Options};
+use crate::{Description, Model, Options, Place};
 
 const NAME: &str = "moe";
 
@@ -42,7 +43,8 @@ pub struct MoeConfig {
     pub model: PathBuf,
     /// The model's tokenizer, where it does not lie in its folder or file.
     pub tokenizer_file: Option<PathBuf>,
-    /// A column with the tokens' ids, made by an earlier step with the model's tokenizer, instead of the text. Default none.
+    /// A column with the tokens' ids, made by an earlier step with the model's tokenizer, instead of the text; the end of the
+    /// document is not scored. Default none.
     pub ids_column: Option<String>,
     /// Where the model runs: `auto` (default; a GPU if this program was built for one and finds it), `cpu`, `cuda:0`…
     pub device: String,
@@ -59,7 +61,7 @@ pub struct MoeConfig {
     /// Tokens by which windows go on: a smaller stride gives each token more context, and takes longer. Default 0: half of
     /// the window; `stride` equal to `window` is lm-eval's rolling log-likelihood.
     pub stride: usize,
-    /// Tokens scored of a document, from its beginning. Default 0: all.
+    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all.
     pub max_document_tokens: usize,
     /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
     pub batch_tokens: usize,
@@ -166,15 +168,33 @@ impl MoeConfig {
             }
             _ => {}
         }
-        let options = Options {
-            place: known(&self.device)?,
-            dtype: self.dtype()?,
-            precision: known(&self.precision)?,
-            widen: false,
-        };
+        if let Some((column, [low, high])) = self.uncertain.iter().find(|(_, [low, high])| (*low..=*high).is_empty()) {
+            let problem = format!("`uncertain.{column}` is [{low}, {high}], and nothing lies between");
+            return Err(wrong(problem, Some("write the smaller number first".into())));
+        }
+        let options =
+            Options { place: self.place()?, dtype: self.dtype()?, precision: known(&self.precision)?, widen: false };
         let scoring = Scoring::of(&description, &self.prefix, self.window, self.stride, self.batch_tokens)
             .map_err(|error| failed(&error))?;
-        Ok(Moe { config: self, encoder, options, scoring, model: OnceLock::new(), turn: Mutex::default() })
+        let eod = description.config.eod();
+        Ok(Moe {
+            config: self,
+            encoder,
+            options,
+            scoring,
+            vocab_size,
+            eod,
+            model: OnceLock::new(),
+            turn: Mutex::default(),
+        })
+    }
+
+    /// Where it runs; what is not there is told before the documents are read.
+    fn place(&self) -> Result<Place> {
+        let place: Place = known(&self.device)?;
+        let hint = "set `device` to `cpu`, or build this program with `--features cuda` where there is a GPU";
+        place.check().map_err(|error| wrong(error.to_string(), Some(hint.into())))?;
+        Ok(place)
     }
 
     fn dtype(&self) -> Result<Option<crate::DType>> {
@@ -218,6 +238,8 @@ pub struct Moe {
     encoder: Option<Arc<dyn Encode>>,
     options: Options,
     scoring: Scoring,
+    vocab_size: usize,
+    eod: Option<u32>,
     model: OnceLock<Model>,
     /// One batch goes through the model at a time, on all threads: memory does not grow with them.
     turn: Mutex<()>,
@@ -242,10 +264,12 @@ impl Moe {
 
     /// Whether cheaper scores leave a document undecided.
     fn is_uncertain(&self, document: &Document<'_>) -> bool {
+        // Columns of scores are 32 bits wide: the ends of a band are what people read there.
+        let lies_in = |value: f64, [low, high]: [f64; 2]| (low as f32..=high as f32).contains(&(value as f32));
         self.config
             .uncertain
             .iter()
-            .all(|(column, [low, high])| document.f64(column).is_none_or(|value| (*low..=*high).contains(&value)))
+            .all(|(column, band)| document.f64(column).is_none_or(|value| lies_in(value, *band)))
     }
 
     fn tokens(&self, document: &Document<'_>) -> Result<Vec<u32>> {
@@ -258,10 +282,16 @@ impl Moe {
                         Some("`tokenize` adds one; it must come before `moe`".into()),
                     )
                 })?;
-                ids.extend_from_slice(found);
+                // What ends a document is none of its text.
+                ids.extend_from_slice(found.strip_suffix(self.eod.as_slice()).unwrap_or(found));
             }
             (None, Some(encoder)) => encoder.encode(document.text(), &mut ids)?,
             (None, None) => return Err(wrong("there is no tokenizer", None)),
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocab_size) {
+            let problem =
+                format!("document {} holds the token {id}, and the model has {}", document.doc_id(), self.vocab_size);
+            return Err(wrong(problem, Some("take ids of the model's own tokenizer".into())));
         }
         if self.config.max_document_tokens > 0 {
             ids.truncate(self.config.max_document_tokens);
@@ -281,6 +311,7 @@ impl Moe {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let found = score(self.model()?.engine(), &ids, &self.scoring, None).map_err(|error| failed(&error))?;
         for (place, score) in chosen.into_iter().zip(found) {
+            score.check().map_err(|error| wrong(format!("document {}: {error}", documents[place].doc_id()), None))?;
             scores[place] = (score.tokens > 0).then_some(score);
         }
         Ok(scores)
@@ -348,6 +379,10 @@ impl Rules for Moe {
         self.config.score_columns()
     }
 
+    fn names_looked_up(&self) -> Vec<&str> {
+        self.config.uncertain.keys().map(String::as_str).collect()
+    }
+
     fn is_expected_to_drop(&self) -> bool {
         let thresholds = [self.config.max_perplexity, self.config.min_perplexity, self.config.max_bits_per_byte];
         thresholds.iter().any(|threshold| *threshold > 0.0) || !self.config.languages.is_empty()
@@ -374,5 +409,6 @@ pub fn tokenizer_of(model: &Path) -> Option<PathBuf> {
     if model.is_file() {
         return model.extension().is_some_and(|extension| extension == "gguf").then(|| model.to_path_buf());
     }
-    ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists())
+    let known = ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists());
+    known.or_else(|| (!model.join("config.json").exists()).then(|| gguf_in(model)).flatten())
 }

@@ -11,6 +11,8 @@ mod dedup;
 mod formats;
 mod metamorphic;
 mod mix;
+mod model_commands;
+mod model_scores;
 mod phases;
 mod resume;
 mod retune;

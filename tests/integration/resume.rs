@@ -31,7 +31,7 @@ impl Dice {
 
 /// Kills runs at random moments until there were enough, and compares every finished run with `undisturbed`. Before each a world
 /// is made anew.
-fn kill_and_resume(
+pub fn kill_and_resume(
     dir: &Dir,
     results: &dyn Fn(&Path) -> BTreeMap<String, Vec<u8>>,
     undisturbed: &Path,

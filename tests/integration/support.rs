@@ -164,6 +164,40 @@ pub fn evaluation_items(count: usize, step: usize) -> String {
     corpus(count).lines().step_by(step).map(item).collect()
 }
 
+/// The beginnings of the first `count` documents, `chars` characters of each.
+pub fn beginnings(count: usize, chars: usize) -> String {
+    let shortened = |line: &str| {
+        let mut document: Value = serde_json::from_str(line).expect("JSON");
+        document["text"] = document["text"].as_str().expect("a text").chars().take(chars).collect::<String>().into();
+        document.to_string() + "\n"
+    };
+    corpus(count).lines().map(shortened).collect()
+}
+
+/// A fixture of the models.
+pub fn model_fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/model").join(name)
+}
+
+/// Puts a tiny model with random weights into a folder, and a tokenizer of 500 tokens learnt of the bundled corpus. Documents
+/// end with token 0 for both.
+pub fn tiny_model(dir: &Dir, fixture: &str, folder: &str) {
+    let fixture = model_fixture(fixture);
+    let read = |name: &str| std::fs::read(fixture.join(name)).expect("a fixture");
+    let mut config: Value = serde_json::from_slice(&read("config.json")).expect("JSON");
+    for name in ["eod_token", "eos_token_id", "bos_token_id"] {
+        if !config[name].is_null() {
+            config[name] = 0.into();
+        }
+    }
+    dir.file(&format!("{folder}/model.safetensors"), read("model.safetensors"));
+    dir.file("learnt-from.jsonl", corpus(40));
+    let tokenizer = format!("{folder}/tokenizer.json");
+    let size = ["--vocab-size", "500", "--reserved", "0", "-q"];
+    dir.ok(&[&["train-tokenizer", "learnt-from.jsonl", "-o", &tokenizer][..], &size].concat());
+    dir.file(&format!("{folder}/config.json"), config.to_string());
+}
+
 /// Two parts of a text of lines, cut at a line end near `at`.
 pub fn halves(text: &str, at: usize) -> (&str, &str) {
     text.split_at(text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').expect("lines") + 1)

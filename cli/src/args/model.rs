@@ -1,5 +1,6 @@
 //! Neural language models: `model`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -18,7 +19,7 @@ pub enum ModelCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Compare what a model computes with the reference values that lie in its folder (fixtures*.safetensors)
+    /// Compare what a model computes with the reference values that lie in its folder (fixtures.safetensors)
     ///
     /// Prints the greatest difference of each value; exit status 1 if one is above the tolerance.
     Check {
@@ -68,8 +69,8 @@ pub enum ModelCommand {
         #[arg(long, value_name = "N", default_value_t = 16384)]
         tokens: usize,
         /// Tokens of a document
-        #[arg(long, value_name = "N", default_value_t = 1024)]
-        length: usize,
+        #[arg(long, value_name = "N", default_value = "1024")]
+        length: NonZeroUsize,
         /// Tokens that go through the model together
         #[arg(long, value_name = "N", default_value_t = 4096)]
         batch_tokens: usize,
@@ -183,7 +184,7 @@ pub struct GenerateArgs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 256)]
     pub max_new_tokens: usize,
     /// What logits are divided by; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f64,
     /// Choose among the K likeliest tokens; 0 for all
     #[arg(long, value_name = "K", default_value_t = 0)]

@@ -75,12 +75,13 @@ impl Description {
         if path.extension().is_some_and(|extension| extension == "gguf") {
             return gguf::open(path);
         }
+        let directory = path.is_dir().then_some(path);
         let path = match path.extension().and_then(|extension| extension.to_str()) {
-            _ if path.is_dir() => path.join("config.json"),
+            _ if directory.is_some() => path.join("config.json"),
             Some("safetensors" | "bin" | "pt" | "pth") => path.with_file_name("config.json"),
             _ => path.to_path_buf(),
         };
-        if let (false, Some(gguf)) = (path.exists(), path.parent().and_then(gguf::only_in)) {
+        if let (false, Some(gguf)) = (path.exists(), directory.and_then(gguf::only_in)) {
             return gguf::open(&gguf);
         }
         let mut description = Self::from_json(&text(&path)?, &path)?;
@@ -192,6 +193,11 @@ impl Config {
             Self::Qwen2Moe(config) => config.tied_embeddings,
         }
     }
+}
+
+/// The one GGUF file of a directory, or the first part of one that is split.
+pub(crate) fn gguf_in(directory: &Path) -> Option<std::path::PathBuf> {
+    gguf::only_in(directory)
 }
 
 /// Reads an object with the fields of a `config.json`; `path` is named in errors.

@@ -32,6 +32,19 @@ impl DocumentScore {
         (bytes > 0 && self.tokens > 0).then(|| -self.log_prob / std::f64::consts::LN_2 / bytes as f64)
     }
 
+    /// Whether there is a score at all: NaN passes every threshold.
+    ///
+    /// # Errors
+    /// If a probability is no number.
+    pub fn check(&self) -> Result<()> {
+        if self.log_prob.is_nan() {
+            return Err(Error::request(
+                "its probability is no number: the weights hold NaN or infinity, or fp16 overflows, which bf16 and fp32 do not",
+            ));
+        }
+        Ok(())
+    }
+
     fn add(&mut self, scored: Scored) {
         self.log_prob += f64::from(scored.log_prob);
         self.tokens += 1;

@@ -24,21 +24,21 @@ pub fn bench(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
             loading(global, |on_layer| Model::random(config, 0, run.options(), on_layer))?
         }
     };
-    let config = model.config();
-    let documents = tokens.div_ceil(*length).max(1);
-    let texts: Vec<Vec<u32>> = (0..documents).map(|number| text(number, *length, config.vocab_size())).collect();
+    let (config, length) = (model.config(), length.get());
+    let documents = tokens.div_ceil(length).max(1);
+    let texts: Vec<Vec<u32>> = (0..documents).map(|number| text(number, length, config.vocab_size())).collect();
     let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-    let (windows, resets) = (Windows::new(*length, *length)?, Resets::default());
+    let (windows, resets) = (Windows::new(length, length)?, Resets::default());
     let scoring = Scoring { prefix: Some(0), windows, batch_tokens: *batch_tokens, resets };
     // What is made when it is first needed is made now.
-    let first = *batch_tokens / *length;
+    let first = *batch_tokens / length;
     score(model.engine(), &texts[..first.clamp(1, texts.len())], &scoring, None)?;
     let start = Instant::now();
     let scores = score(model.engine(), &texts, &scoring, None)?;
     let seconds = start.elapsed().as_secs_f64();
     let scored: u64 = scores.iter().map(|score| score.tokens).sum();
     let per_second = scored as f64 / seconds;
-    let flops = flops_per_token(config, *length);
+    let flops = flops_per_token(config, length);
     let rate = flops * per_second;
     if *json {
         print(

@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use yuan_gguf::Header;
-use yuan_model::generate::{ChatTemplate, Generation, RenderOptions, Sampling, StopRules, Stopped, generate as run};
+use yuan_model::generate::{
+    ChatTemplate, Generation, RenderOptions, Sampler, Sampling, Stop, StopRules, Stopped, generate as run,
+};
 use yuan_model::{Config, Encode as _, tokenizer_of};
 
 use crate::Done;
@@ -17,21 +19,8 @@ use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
 pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
-    let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model)).ok_or_else(|| {
-        let problem = format!("there is no tokenizer in `{}`", args.model.display());
-        usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
-    })?;
-    let prompts = prompts(args)?;
-    let model = super::open(&args.model, &args.run, global)?;
-    // Control tokens of a chat's template are control tokens.
-    let tokenizer = ModelTokenizer::parsing_special(&path)?;
-    let template = template(&args.model, model.config())?;
-    let texts: Vec<String> =
-        prompts.into_iter().map(|prompt| prompt.text(args, template.as_ref())).collect::<anyhow::Result<_>>()?;
-    let mut ids = vec![Vec::new(); texts.len()];
-    for (text, ids) in texts.iter().zip(&mut ids) {
-        tokenizer.encode(text, ids)?;
-    }
+    // What can be wrong is told before the weights are read.
+    let description = super::describe_files(&args.model)?;
     let how = Generation {
         sampling: Sampling {
             temperature: args.temperature,
@@ -41,12 +30,29 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
             seed: args.seed,
         },
         stop: StopRules {
-            ids: model.description().eos.clone(),
+            ids: description.eos.clone(),
             strings: args.stop.clone(),
             max_new_tokens: args.max_new_tokens,
         },
-        max_positions: model.config().max_positions(),
+        max_positions: description.config.max_positions(),
     };
+    super::asked(Sampler::new(how.sampling.clone()), None)?;
+    super::asked(Stop::new(&how.stop), None)?;
+    let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model)).ok_or_else(|| {
+        let problem = format!("there is no tokenizer in `{}`", args.model.display());
+        usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
+    })?;
+    let prompts = prompts(args)?;
+    // Control tokens of a chat's template are control tokens.
+    let tokenizer = ModelTokenizer::parsing_special(&path)?;
+    let template = template(&args.model, &description.config)?;
+    let texts: Vec<String> =
+        prompts.into_iter().map(|prompt| prompt.text(args, template.as_ref())).collect::<anyhow::Result<_>>()?;
+    let mut ids = vec![Vec::new(); texts.len()];
+    for (text, ids) in texts.iter().zip(&mut ids) {
+        tokenizer.encode(text, ids)?;
+    }
+    let model = super::open(&args.model, &args.run, global)?;
     // An id beyond the tokenizer's, of a vocabulary that was rounded up, says nothing.
     let piece = |id: u32| tokenizer.tokenizer().token_bytes(id).unwrap_or_default();
     let is_streamed = texts.len() == 1 && !args.json;
@@ -110,16 +116,17 @@ fn prompts(args: &GenerateArgs) -> anyhow::Result<Vec<Prompt>> {
     if let Some(path) = &args.prompts {
         let mut text = String::new();
         if path == Path::new("-") {
-            std::io::stdin().read_to_string(&mut text).context("standard input")?;
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
         } else {
-            text = fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
+            text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         }
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let place = || format!("line {} of `{}`", number + 1, path.display());
             prompts.push(match line.trim_start().starts_with('{') {
                 false => Prompt::Text(line.to_owned()),
                 true => {
-                    let mut object: Value = serde_json::from_str(line).with_context(place)?;
+                    let mut object: Value =
+                        serde_json::from_str(line).with_context(|| format!("{} is no JSON object", place()))?;
                     match (object["prompt"].take(), object["messages"].take()) {
                         (Value::String(text), _) => Prompt::Text(text),
                         (_, Value::Array(messages)) => Prompt::Messages(messages),
@@ -138,8 +145,8 @@ fn prompts(args: &GenerateArgs) -> anyhow::Result<Vec<Prompt>> {
 /// The chat template that lies with a model, or the one of its kind.
 fn template(model: &Path, config: &Config) -> anyhow::Result<Option<ChatTemplate>> {
     let of_kind = || matches!(config, Config::Qwen2Moe(_)).then(ChatTemplate::chatml);
-    if model.is_file() {
-        let header = Header::read(fs::File::open(model)?)?;
+    if let Some(file) = tokenizer_of(model).filter(|path| path.extension().is_some_and(|it| it == "gguf")) {
+        let header = Header::read(fs::File::open(file)?)?;
         let source = header.get("tokenizer.chat_template").and_then(yuan_gguf::Value::as_str);
         return Ok(source.map(ChatTemplate::new).transpose()?.or_else(of_kind));
     }

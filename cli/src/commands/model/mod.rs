@@ -8,7 +8,7 @@ mod perplexity;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use yuan_model::check::compare;
+use yuan_model::check::{Comparison, compare};
 use yuan_model::convert;
 use yuan_model::{Config, DType, Description, Model};
 
@@ -16,6 +16,9 @@ use super::{print, say};
 use crate::Done;
 use crate::args::{Global, ModelCommand, ProgressKind, RunOnArgs};
 use crate::hints::usage;
+
+/// What to do where the device asked for is not there.
+const NO_DEVICE: &str = "take `--device cpu`, or build this program with `--features cuda` where there is a GPU";
 
 pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
     match command {
@@ -30,8 +33,17 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
     }
 }
 
+/// What was asked for, or why it makes no sense: a mistake on the command line.
+fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result<T> {
+    result.map_err(|error| match error {
+        yuan_model::Error::Request { problem } => usage(problem, hint.map(str::to_owned)),
+        other => other.into(),
+    })
+}
+
 /// Opens a model, and says what is odd about its files.
 fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
+    asked(run.device.check(), Some(NO_DEVICE))?;
     let model = loading(global, |on_layer| Model::open(path, run.options(), on_layer))?;
     for warning in &model.description().warnings {
         say(global, &format!("warning: {warning}"));
@@ -66,6 +78,7 @@ fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<P
 }
 
 fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &Global) -> anyhow::Result<Done> {
+    describe_files(path)?;
     let fixture = path.join("fixtures.safetensors");
     if !fixture.exists() {
         let hint = "a fixture has inputs and what the reference implementation made of them".to_owned();
@@ -73,7 +86,9 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     }
     let model = open(path, run, global)?;
     let found = compare(model.engine(), model.config(), &fixture)?;
-    let wrong = found.iter().filter(|one| one.max_delta.is_nan() || one.max_delta > tolerance).count();
+    // What is no number is not close, a tolerance neither.
+    let is_close = |one: &&Comparison| one.max_delta <= tolerance;
+    let wrong = found.len() - found.iter().filter(is_close).count();
     if as_json {
         let values: Vec<_> = found
             .iter()
@@ -87,7 +102,7 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     } else {
         let width = found.iter().map(|one| one.name.len()).max().unwrap_or(0);
         for one in &found {
-            let mark = if one.max_delta <= tolerance { "" } else { "  above the tolerance" };
+            let mark = if is_close(&one) { "" } else { "  above the tolerance" };
             print(&format!("{:width$}  {:>9} values  max |Δ| {:.1e}{mark}", one.name, one.count, one.max_delta))?;
         }
         print(&format!(
@@ -137,12 +152,23 @@ fn is_megatron(path: &Path) -> bool {
     path.join("latest_checkpointed_iteration.txt").exists()
 }
 
+/// What the files of a model that can be run say of it.
+fn describe_files(path: &Path) -> anyhow::Result<Description> {
+    if !path.exists() {
+        let hint = "give a folder with `config.json` and weights, or a GGUF file".to_owned();
+        return Err(usage(format!("there is no model `{}`", path.display()), hint));
+    }
+    Ok(Description::read(path)?)
+}
+
 /// What a path or a name says of a model.
 fn describe(path: &Path) -> anyhow::Result<Description> {
-    if !path.exists()
-        && let Some(config) = path.to_str().and_then(Config::named)
-    {
-        return Ok(Description::of(config));
+    if !path.exists() {
+        if let Some(config) = path.to_str().and_then(Config::named) {
+            return Ok(Description::of(config));
+        }
+        let hint = format!("give a folder or a file, or one of the names {}", Config::NAMES.join(", "));
+        return Err(usage(format!("there is no model `{}`", path.display()), hint));
     }
     if is_megatron(path) { Ok(convert::megatron_description(path)?) } else { Ok(Description::read(path)?) }
 }

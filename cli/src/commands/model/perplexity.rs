@@ -1,6 +1,7 @@
 //! `model perplexity`: how likely documents are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use yuan_binidx::TokenSet;
 use yuan_model::backend::Scored;
 use yuan_model::perplexity::{DocumentScore, Resets, Scoring, Windows, score};
-use yuan_model::{Encode as _, Model, tokenizer_of};
+use yuan_model::{Description, Encode as _, Model, tokenizer_of};
 
 use crate::Done;
 use crate::args::{Global, PerplexityArgs};
@@ -21,6 +22,8 @@ use crate::hints::usage;
 const HELD: usize = 256;
 
 pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done> {
+    // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
+    let scoring = scoring(args, &super::describe_files(&args.model)?)?;
     let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model));
     let tokenizer = path.map(|path| ModelTokenizer::load(&path)).transpose()?;
     if tokenizer.is_none() && args.tokens.is_empty() {
@@ -29,7 +32,7 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
     }
     let model = super::open(&args.model, &args.run, global)?;
     let mut run = Run {
-        scoring: scoring(args, &model)?,
+        scoring,
         model: &model,
         args,
         tokenizer: tokenizer.as_ref(),
@@ -46,11 +49,11 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
     Ok(done_but(passed_over, global))
 }
 
-fn scoring(args: &PerplexityArgs, model: &Model) -> anyhow::Result<Scoring> {
+fn scoring(args: &PerplexityArgs, model: &Description) -> anyhow::Result<Scoring> {
     let (window, stride) = (args.window.unwrap_or(0), args.stride.unwrap_or(0));
-    let mut scoring = Scoring::of(model.description(), &args.prefix, window, stride, args.batch_tokens)?;
+    let mut scoring = super::asked(Scoring::of(model, &args.prefix, window, stride, args.batch_tokens), None)?;
     if args.reset_positions || args.reset_attention {
-        let eod = model.config().eod().context("the model names no token that documents end with")?;
+        let eod = model.config.eod().context("the model names no token that documents end with")?;
         scoring.resets = Resets { eod, positions: args.reset_positions, attention: args.reset_attention };
     }
     match args.compat.as_deref() {
@@ -70,6 +73,12 @@ struct Pending {
     bytes: Option<u64>,
 }
 
+impl fmt::Display for Pending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "document {} of `{}`", self.name, self.group)
+    }
+}
+
 /// What was found of some documents.
 #[derive(Default)]
 struct Total {
@@ -84,7 +93,7 @@ struct Run<'a> {
     scoring: Scoring,
     tokenizer: Option<&'a ModelTokenizer>,
     pending: Vec<Pending>,
-    /// Tokens that wait.
+    /// Tokens that wait, and one for each document.
     held: usize,
     scored: u64,
     bar: ProgressBar,
@@ -97,7 +106,13 @@ impl Run<'_> {
     }
 
     fn push(&mut self, document: Pending) -> anyhow::Result<()> {
-        self.held += document.ids.len();
+        let vocab_size = self.model.config().vocab_size();
+        if let Some(id) = document.ids.iter().find(|id| **id as usize >= vocab_size) {
+            let problem = format!("{document} holds the token {id}, and the model has {vocab_size}");
+            return Err(usage(problem, "score what the model's own tokenizer made".to_owned()));
+        }
+        // An empty document counts too: memory is bounded.
+        self.held += document.ids.len() + 1;
         self.pending.push(document);
         if self.held >= self.scoring.batch_tokens { self.flush() } else { Ok(()) }
     }
@@ -117,9 +132,9 @@ impl Run<'_> {
                 }
                 let group = match &self.args.by {
                     None => shard.path.display().to_string(),
-                    Some(field) => document.str(field).map_or_else(|| "-".to_owned(), std::borrow::Cow::into_owned),
+                    Some(field) => document.spelt(field).map_or_else(|| "-".to_owned(), std::borrow::Cow::into_owned),
                 };
-                let name = document.id().map_or_else(|| json!(document.doc_id()), |id| json!(id));
+                let name = document.spelt(&input.id_field).map_or_else(|| json!(document.doc_id()), |id| json!(id));
                 let bytes = Some(document.text().len() as u64);
                 if let Err(error) = self.push(Pending { name, group, ids, bytes }) {
                     failed = Some(error);
@@ -181,6 +196,7 @@ impl Run<'_> {
         let scores = score(self.model.engine(), &documents, &self.scoring, on_token)?;
         self.bar.set_message(format!("{} documents, ", HumanCount(self.scored)));
         for (place, (document, score)) in pending.iter().zip(scores).enumerate() {
+            score.check().with_context(|| document.to_string())?;
             if self.args.each {
                 let mut line = json!({ "id": document.name, "group": document.group });
                 describe(&mut line, &score, document.bytes);
