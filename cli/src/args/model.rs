@@ -149,7 +149,7 @@ pub struct PerplexityArgs {
     #[arg(long, value_name = "FIELD", conflicts_with = "tokens")]
     pub by: Option<String>,
     /// A JSON line for each document: tokens, log-probability, perplexity, bits per byte
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub each: bool,
     /// With the log-probability of each token
     #[arg(long, requires = "each")]

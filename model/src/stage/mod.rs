@@ -3,20 +3,28 @@
 //! Reads `text`, or token ids that an earlier step made of it; adds columns with perplexity and bits per byte. Cost: one pass of
 //! the model over each token that is scored.
 
-use std::collections::BTreeMap;
+mod config;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use yuan_pipeline::{Check, Document, Error, Measured, Result, Rules};
+use yuan_pipeline::{Check, Document, Measured, Result, Rules};
+
+pub use self::config::{Limits, MoeConfig};
+use self::config::{failed, known, wrong};
 
 use crate::config::gguf_in;
 use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
-use crate::{Description, Model, Options, Place};
+use crate::{Description, Model, Options};
 
 const NAME: &str = "moe";
+
+// The places of measures.
+const PERPLEXITY: usize = 0;
+const BITS: usize = 1;
+const LOG_PROB: usize = 2;
+const TOKENS: usize = 3;
 
 /// Turns text into the model's tokens.
 pub trait Encode: Send + Sync {
@@ -28,113 +36,6 @@ pub trait Encode: Send + Sync {
 
     /// Ids are below this.
     fn vocab_size(&self) -> usize;
-}
-
-/// Scores documents with a neural language model (Yuan 2.0, Yuan2.0-M32, Qwen1.5-MoE, Qwen2-MoE), and drops those that are
-/// too unlikely as `high_perplexity` or `high_bits_per_byte`, those too likely as `low_perplexity`.
-///
-/// Long documents are read in windows that overlap; every token is predicted once. Documents are read together without padding, and
-/// each gets the same score in any company. As such a model is slow, `uncertain` may name what cheaper scores leave
-/// undecided: only that is scored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct MoeConfig {
-    /// A folder of Hugging Face's with `config.json` and weights (safetensors, PyTorch, GPTQ), or a GGUF file.
-    pub model: PathBuf,
-    /// The model's tokenizer, where it does not lie in its folder or file.
-    pub tokenizer_file: Option<PathBuf>,
-    /// A column with the tokens' ids, made by an earlier step with the model's tokenizer, instead of the text; the end of the
-    /// document is not scored. Default none.
-    pub ids_column: Option<String>,
-    /// Where the model runs: `auto` (default; a GPU if this program was built for one and finds it), `cpu`, `cuda:0`…
-    pub device: String,
-    /// The type of the weights in memory: `fp32`, `bf16` or `fp16`. Default: as in the files.
-    pub dtype: Option<String>,
-    /// What activations are rounded to in products on a CPU: `fp32` (default), or `bf16`, which is several times as fast where
-    /// the CPU has AMX, and slower elsewhere.
-    pub precision: String,
-    /// What stands before each document, so that its first token is predicted as well: `eod` (default: the token documents end
-    /// with), `none`, or an id.
-    pub prefix: String,
-    /// Most tokens read at once of a document. Default 0: as many as the model was trained for, at most 4096.
-    pub window: usize,
-    /// Tokens by which windows go on: a smaller stride gives each token more context, and takes longer. Default 0: half of
-    /// the window; `stride` equal to `window` is lm-eval's rolling log-likelihood.
-    pub stride: usize,
-    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all.
-    pub max_document_tokens: usize,
-    /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
-    pub batch_tokens: usize,
-    /// Score only documents whose columns lie between two values, both included: `uncertain = { kenlm_perplexity = [300, 2000] }`. A
-    /// document without one of the columns is scored. Default empty: all.
-    pub uncertain: BTreeMap<String, [f64; 2]>,
-    /// The column with the perplexity of a token. Default `moe_perplexity`.
-    pub perplexity_column: String,
-    /// The column with the bits per byte of text; empty for none. Default `moe_bits_per_byte`.
-    pub bits_column: String,
-    /// The column with the sum of the natural logarithms of the tokens' probabilities. Default empty: none.
-    pub log_prob_column: String,
-    /// The column with the number of tokens predicted. Default empty: none.
-    pub count_column: String,
-    /// Greatest perplexity kept. Default 0: off.
-    pub max_perplexity: f64,
-    /// Least perplexity kept: text that repeats itself is very likely. Default 0: off.
-    pub min_perplexity: f64,
-    /// Most bits per byte kept. Default 0: off.
-    pub max_bits_per_byte: f64,
-    /// Thresholds for documents of one language, by the `language` column: `languages.zh = { max_perplexity = 80 }`. Default
-    /// empty.
-    pub languages: BTreeMap<String, Limits>,
-}
-
-/// Thresholds for one language; those that are not given are those of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Greatest perplexity kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_perplexity: Option<f64>,
-    /// Least perplexity kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_perplexity: Option<f64>,
-    /// Most bits per byte kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_bits_per_byte: Option<f64>,
-}
-
-impl Default for MoeConfig {
-    fn default() -> Self {
-        Self {
-            model: PathBuf::new(),
-            tokenizer_file: None,
-            ids_column: None,
-            device: "auto".into(),
-            dtype: None,
-            precision: "fp32".into(),
-            prefix: "eod".into(),
-            window: 0,
-            stride: 0,
-            max_document_tokens: 0,
-            batch_tokens: 4096,
-            uncertain: BTreeMap::new(),
-            perplexity_column: "moe_perplexity".into(),
-            bits_column: "moe_bits_per_byte".into(),
-            log_prob_column: String::new(),
-            count_column: String::new(),
-            max_perplexity: 0.0,
-            min_perplexity: 0.0,
-            max_bits_per_byte: 0.0,
-            languages: BTreeMap::new(),
-        }
-    }
-}
-
-fn wrong(problem: impl Into<String>, hint: impl Into<Option<String>>) -> Error {
-    Error::Stage { stage: NAME.into(), problem: problem.into(), hint: hint.into() }
-}
-
-fn failed(error: &crate::Error) -> Error {
-    wrong(error.to_string(), None)
 }
 
 impl MoeConfig {
@@ -188,48 +89,6 @@ impl MoeConfig {
             turn: Mutex::default(),
         })
     }
-
-    /// Where it runs; what is not there is told before the documents are read.
-    fn place(&self) -> Result<Place> {
-        let place: Place = known(&self.device)?;
-        let hint = "set `device` to `cpu`, or build this program with `--features cuda` where there is a GPU";
-        place.check().map_err(|error| wrong(error.to_string(), Some(hint.into())))?;
-        Ok(place)
-    }
-
-    fn dtype(&self) -> Result<Option<crate::DType>> {
-        let Some(name) = &self.dtype else { return Ok(None) };
-        let known = crate::DType::from_name(name);
-        known.map(Some).ok_or_else(|| wrong(format!("`dtype` is `{name}`: it is `fp32`, `bf16` or `fp16`"), None))
-    }
-
-    /// The checks that documents of a language are held to.
-    fn checks(&self, language: &str) -> Vec<Check> {
-        let primary = language.split(['-', '_']).next().unwrap_or(language);
-        let own = self.languages.get(language).or_else(|| self.languages.get(primary)).copied().unwrap_or_default();
-        let checks = [
-            Check::at_most("high_perplexity", PERPLEXITY, own.max_perplexity.unwrap_or(self.max_perplexity)),
-            Check::at_least("low_perplexity", PERPLEXITY, own.min_perplexity.unwrap_or(self.min_perplexity)),
-            Check::at_most("high_bits_per_byte", BITS, own.max_bits_per_byte.unwrap_or(self.max_bits_per_byte)),
-        ];
-        checks.into_iter().filter(|check| check.threshold > 0.0).collect()
-    }
-
-    /// The columns it adds, by the place of their measure.
-    pub fn score_columns(&self) -> Vec<(usize, String)> {
-        let columns = [
-            (PERPLEXITY, &self.perplexity_column),
-            (BITS, &self.bits_column),
-            (LOG_PROB, &self.log_prob_column),
-            (TOKENS, &self.count_column),
-        ];
-        columns.into_iter().filter(|(_, name)| !name.is_empty()).map(|(place, name)| (place, name.clone())).collect()
-    }
-}
-
-/// What a setting names.
-fn known<T: std::str::FromStr<Err = crate::Error>>(name: &str) -> Result<T> {
-    name.parse().map_err(|error: crate::Error| failed(&error))
 }
 
 /// The stage of a [`MoeConfig`].
@@ -247,11 +106,6 @@ pub struct Moe {
 
 /// The checks that hold for a language.
 pub struct PreparedMoe(Vec<Check>);
-
-const PERPLEXITY: usize = 0;
-const BITS: usize = 1;
-const LOG_PROB: usize = 2;
-const TOKENS: usize = 3;
 
 impl Moe {
     fn model(&self) -> Result<&Model> {
