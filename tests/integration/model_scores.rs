@@ -287,7 +287,8 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     score("bare", &[]).fails(2, &["bare/config.json", "field `use_more` is not known"]);
     dir.file("bare/config.json", &config);
     std::fs::remove_file(dir.path("bare/tokenizer.json")).expect("removed");
-    score("bare", &[]).fails(2, &["no tokenizer in `", "hint: set `tokenizer_file`, or `ids_column`"]);
+    score("bare", &[])
+        .fails(2, &["no tokenizer in `", "hint: set `tokenizer_file` (`score --moe-tokenizer FILE`), or `ids_column`"]);
     let size = ["--vocab-size", "900", "--reserved", "0", "-q"];
     dir.ok(&[&["train-tokenizer", "learnt-from.jsonl", "-o", "bare/tokenizer.json"][..], &size].concat());
     score("bare", &[]).fails(2, &["ids up to 899, the model 512 tokens", "hint: set `tokenizer_file`"]);

@@ -31,6 +31,9 @@ pub struct ScoreArgs {
     /// Where `--moe` runs: auto, cpu, cuda:0
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// The tokenizer of `--moe`, where it does not lie in the model's folder
+    #[arg(long, value_name = "FILE", requires = "moe")]
+    pub moe_tokenizer: Option<PathBuf>,
     /// Score as this tool does: ccnet
     #[arg(long, value_name = "PEER", requires = "kenlm")]
     pub compat: Option<String>,

@@ -43,7 +43,9 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
     }
     let uncertain = args.uncertain.iter().map(|band| uncertain(band)).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
     for wanted in &args.moe {
-        let config = MoeConfig { uncertain: uncertain.clone(), device: args.device.clone(), ..neural(wanted)? };
+        let tokenizer_file = args.moe_tokenizer.as_deref().map(absolute).transpose()?;
+        let (uncertain, device) = (uncertain.clone(), args.device.clone());
+        let config = MoeConfig { uncertain, device, tokenizer_file, ..neural(wanted)? };
         stages.push(StageConfig::Moe(config));
     }
     if let Some(column) = &args.buckets {

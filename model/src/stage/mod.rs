@@ -65,7 +65,10 @@ impl MoeConfig {
             }
             None if self.ids_column.is_none() => {
                 let problem = format!("there is no tokenizer in `{}`", self.model.display());
-                return Err(wrong(problem, Some("set `tokenizer_file`, or `ids_column`".into())));
+                return Err(wrong(
+                    problem,
+                    Some("set `tokenizer_file` (`score --moe-tokenizer FILE`), or `ids_column`".into()),
+                ));
             }
             _ => {}
         }
