@@ -104,7 +104,9 @@ impl Cpu {
     fn pack(&self, weight: Stack) -> Matrix {
         match self.precision {
             Precision::F32 => self.pack_exact(weight),
-            Precision::Bf16 => Self { dtype: DType::Bf16, ..*self }.pack_exact(weight).with_precision(Precision::Bf16),
+            Precision::Bf16 => Self { dtype: DType::Bf16, keep_quantised: false, ..*self }
+                .pack_exact(weight)
+                .with_precision(Precision::Bf16),
         }
     }
 
