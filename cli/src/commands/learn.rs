@@ -46,6 +46,11 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
         let tokenizer_file = args.moe_tokenizer.as_deref().map(absolute).transpose()?;
         let (uncertain, device) = (uncertain.clone(), args.device.clone());
         let config = MoeConfig { uncertain, device, tokenizer_file, ..neural(wanted)? };
+        let is_taken = |stage: &StageConfig| matches!(stage, StageConfig::Moe(other) if other.perplexity_column == config.perplexity_column);
+        if stages.iter().any(is_taken) {
+            let hint = "name one of them: `--moe NAME=MODEL`".to_owned();
+            return Err(usage(format!("two models would write `{}`", config.perplexity_column), hint));
+        }
         stages.push(StageConfig::Moe(config));
     }
     if let Some(column) = &args.buckets {
