@@ -88,7 +88,8 @@ impl Place {
 pub struct Options {
     /// Where it runs.
     pub place: Place,
-    /// The type of its weights in memory. Default: that of the files; bf16 for quantised ones on a GPU.
+    /// The type of its weights in memory. Default: that of the files, whatever `config.json` says; bf16 for quantised ones on a
+    /// GPU.
     pub dtype: Option<DType>,
     /// What activations are rounded to in products on a CPU; a GPU takes the type of the weights. fp32 by default; bf16 is several
     /// times as fast where the CPU has AMX, and slower elsewhere. Norms, routers and attention stay in fp32.
@@ -135,31 +136,34 @@ impl Model {
         options: Options,
         on_layer: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
-        let dtype = options.dtype.or(description.dtype).unwrap_or(DType::F32);
+        let in_files = weights.dtype();
         let gpu = match options.place {
             Place::Cpu | Place::Candle => None,
             Place::Auto => gpu(0).ok().map(|gpu| (0, gpu)),
             Place::Cuda(number) => Some((number, gpu(number)?)),
         };
         let config = &description.config;
-        let (engine, place) = match (gpu, options.place) {
+        let (engine, place, dtype) = match (gpu, options.place) {
             #[cfg(feature = "cuda")]
             (Some((number, gpu)), _) => {
-                (transformer(config, weights, Cuda::new(gpu, dtype), on_layer)?, format!("cuda:{number}"))
+                let dtype = options.dtype.or(in_files).unwrap_or(DType::BF16);
+                (transformer(config, weights, Cuda::new(gpu, dtype), on_layer)?, format!("cuda:{number}"), dtype)
             }
             #[cfg(not(feature = "cuda"))]
             (Some((_, never)), _) => match never {},
             (None, Place::Candle) => {
+                let dtype = options.dtype.or(in_files).unwrap_or(DType::F32);
                 let device = Device::new(CandleDevice::Cpu, tensors(dtype));
-                (transformer(config, weights, device, on_layer)?, "candle".to_owned())
+                (transformer(config, weights, device, on_layer)?, "candle".to_owned(), dtype)
             }
             (None, _) => {
                 let precision = match options.precision {
                     Precision::F32 => yuan_kernels::gemm::Precision::F32,
                     Precision::Bf16 => yuan_kernels::gemm::Precision::Bf16,
                 };
-                let cpu = Cpu { dtype: packed(dtype), precision, keep_quantised: !options.widen };
-                (transformer(config, weights, cpu, on_layer)?, "cpu".to_owned())
+                let cpu = Cpu { dtype: options.dtype, precision, widen: options.widen };
+                let dtype = options.dtype.or(in_files).unwrap_or(DType::F32);
+                (transformer(config, weights, cpu, on_layer)?, "cpu".to_owned(), dtype)
             }
         };
         let unexpected = weights.unexpected().into_iter().map(str::to_owned).collect();
@@ -222,14 +226,6 @@ pub(crate) fn transformer<B: Backend>(
         Config::Qwen2Moe(config) => Box::new(Qwen2Moe::load(config.clone(), weights, &backend, &mut on_layer)?),
     };
     Ok(Box::new(Loaded { backend, transformer }))
-}
-
-fn packed(dtype: DType) -> yuan_kernels::gemm::DType {
-    match dtype {
-        DType::F32 => yuan_kernels::gemm::DType::F32,
-        DType::F16 => yuan_kernels::gemm::DType::F16,
-        DType::BF16 => yuan_kernels::gemm::DType::Bf16,
-    }
 }
 
 fn tensors(dtype: DType) -> candle_core::DType {

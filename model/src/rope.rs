@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock};
 
 use half::bf16;
 
-use crate::config::{Rope, RopePrecision, Yarn};
+use crate::config::{Blend, Rope, RopePrecision, Yarn};
 
 /// Cosines and sines of some rows: `[rows, half]` each.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,11 @@ impl Yarn {
 
     /// A frequency of which `share` is divided by the factor.
     fn stretch(&self, frequency: f32, share: f32) -> f32 {
-        frequency / self.factor as f32 * share + frequency * (1.0 - share)
+        let factor = self.factor as f32;
+        match self.blend {
+            Blend::Frequencies => frequency / factor * share + frequency * (1.0 - share),
+            Blend::WaveLengths => frequency / (share * factor + (1.0 - share)),
+        }
     }
 }
 
@@ -114,5 +118,25 @@ impl RopePrecision {
             Self::F32 => value,
             Self::Bf16 => bf16::from_f32(value).to_f32(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: base 10000, 8 values, 64 positions, so that one turn is at place 4 · ln(64 / 2π) / ln 10000 = 1.008 and 32
+    /// turns are before the first: the ramp goes from 0 to 2, and the second frequency, 0.1, is stretched by half.
+    #[test]
+    fn frequencies_or_wave_lengths_are_averaged() {
+        let rope = |blend| {
+            let yarn = Yarn { blend, ..Yarn::new(4.0, 64) };
+            Rope { base: 10_000.0, width: 8, precision: RopePrecision::F32, yarn: Some(yarn) }.frequencies()
+        };
+        let near = |found: &[f32], expected: [f64; 4]| {
+            found.iter().zip(expected).all(|(found, expected)| (f64::from(*found) / expected - 1.0).abs() < 1e-6)
+        };
+        assert!(near(&rope(Blend::Frequencies), [1.0, 0.1 * 0.625, 0.0025, 0.000_25]));
+        assert!(near(&rope(Blend::WaveLengths), [1.0, 0.1 / 2.5, 0.0025, 0.000_25]));
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of tensors, one below the other, as one weight.
 
-use crate::weights::{Kind, Tensor};
+use crate::DType;
+use crate::weights::Tensor;
 
 /// A weight `[out, in]` put together from rows of tensors.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Stack {
 #[derive(Clone, Debug)]
 enum Part {
     Tensor(Tensor),
-    Numbers(Vec<f32>),
+    Numbers(Vec<f32>, DType),
 }
 
 impl Stack {
@@ -36,15 +37,15 @@ impl Stack {
         self
     }
 
-    /// Rows that are computed from tensors.
+    /// Rows that are computed from tensors, and that a type holds as they are.
     ///
     /// # Panics
     /// If they are no whole rows.
     #[must_use]
-    pub fn with_numbers(mut self, numbers: Vec<f32>) -> Self {
+    pub fn with_numbers(mut self, numbers: Vec<f32>, dtype: DType) -> Self {
         assert!(numbers.len().is_multiple_of(self.columns), "rows of a weight are of one length");
         let rows = numbers.len() / self.columns;
-        self.parts.push((self.rows, Part::Numbers(numbers)));
+        self.parts.push((self.rows, Part::Numbers(numbers, dtype)));
         self.rows += rows;
         self
     }
@@ -59,9 +60,17 @@ impl Stack {
         self.columns
     }
 
-    /// Whether all of it lies in files in blocks of few bits for a value.
-    pub fn is_quantised(&self) -> bool {
-        self.parts.iter().all(|(_, part)| matches!(part, Part::Tensor(tensor) if is_quantised(tensor.kind())))
+    /// The type that holds all of it as it is; `None` if some of it lies in blocks, of few bits for a value.
+    pub fn dtype(&self) -> Option<DType> {
+        let mut widest = None;
+        for (_, part) in &self.parts {
+            let own = match part {
+                Part::Tensor(tensor) => tensor.kind().dtype()?,
+                Part::Numbers(_, dtype) => *dtype,
+            };
+            widest = Some(widest.map_or(own, |other| if own == other { own } else { DType::F32 }));
+        }
+        widest
     }
 
     /// Whole rows from `first_row` on.
@@ -75,25 +84,16 @@ impl Stack {
             let (start, part) = &self.parts[self.parts.partition_point(|(start, _)| *start <= row) - 1];
             let (skip, rows) = match part {
                 Part::Tensor(tensor) => (row - start, tensor.rows()),
-                Part::Numbers(numbers) => (row - start, numbers.len() / self.columns),
+                Part::Numbers(numbers, _) => (row - start, numbers.len() / self.columns),
             };
             let count = (rows - skip).min(out.len() / self.columns);
             let (own, rest) = std::mem::take(&mut out).split_at_mut(count * self.columns);
             match part {
                 Part::Tensor(tensor) => tensor.read_rows(skip, own),
-                Part::Numbers(numbers) => own.copy_from_slice(&numbers[skip * self.columns..][..own.len()]),
+                Part::Numbers(numbers, _) => own.copy_from_slice(&numbers[skip * self.columns..][..own.len()]),
             }
             out = rest;
             row += count;
         }
-    }
-}
-
-/// Whether values lie in a file in blocks, of few bits each.
-fn is_quantised(kind: Kind) -> bool {
-    match kind {
-        Kind::Gptq { .. } => true,
-        Kind::Ggml(kind) => kind.block_len() > 1,
-        Kind::F64 | Kind::F32 | Kind::F16 | Kind::BF16 | Kind::Random => false,
     }
 }

@@ -14,7 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use qwen2_moe::{Qwen2Moe, SlidingWindow};
-pub use rope::{Rope, RopePrecision, Yarn};
+pub use rope::{Blend, Rope, RopePrecision, Yarn};
 pub use tensors::Parameters;
 pub use yuan::{Router, Yuan, YuanMoe};
 

@@ -37,12 +37,31 @@ pub struct Yarn {
     pub beta_slow: f64,
     /// By what cos and sin are multiplied. Default 0.1 ln(factor) + 1.
     pub attention_factor: f64,
+    /// How frequencies between those that stay and those that are divided are found.
+    pub blend: Blend,
+}
+
+/// What becomes of a frequency of which a share, between 0 and 1, is stretched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blend {
+    /// The frequency and its `factor`-th part are averaged, as in the paper and in transformers.
+    #[default]
+    Frequencies,
+    /// The wave lengths are averaged: it is divided by `share * factor + 1 - share`. Yuan's fork of vLLM (`use_yarn`).
+    WaveLengths,
 }
 
 impl Yarn {
     /// The defaults for a context `factor` times as long as the original one.
     pub fn new(factor: f64, original_positions: usize) -> Self {
         let attention_factor = if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 };
-        Self { factor, original_positions, beta_fast: 32.0, beta_slow: 1.0, attention_factor }
+        Self {
+            factor,
+            original_positions,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+            attention_factor,
+            blend: Blend::Frequencies,
+        }
     }
 }

@@ -9,7 +9,7 @@ mod megatron;
 use std::fs;
 use std::path::Path;
 
-use crate::weights::{Kind, Tensor, Weights, write_safetensors, write_whole};
+use crate::weights::{Tensor, Weights, widest, write_safetensors, write_whole};
 use crate::{Config, DType, Description, Error, Result};
 
 /// Files beside the weights that go with them.
@@ -152,22 +152,10 @@ fn write(
     out: &Path,
     options: Options,
 ) -> Result<Report> {
-    let dtype = options.dtype.or_else(|| widest(&tensors)).or(said).unwrap_or(DType::BF16);
+    let dtype =
+        options.dtype.or_else(|| widest(tensors.iter().map(|(_, tensor)| tensor))).or(said).unwrap_or(DType::BF16);
     let count = tensors.len();
     write_safetensors(out, tensors, options.max_shard_bytes, dtype)?;
     write_whole(&out.join("config.json"), config.to_json(dtype).as_bytes())?;
     Ok(Report { config, dtype, tensors: count, unexpected: Vec::new(), warnings: Vec::new() })
-}
-
-/// The type that holds what all tensors have; none if some are in few bits.
-fn widest(tensors: &[(String, Tensor)]) -> Option<DType> {
-    let has = |kind: Kind| tensors.iter().any(|(_, tensor)| tensor.kind() == kind);
-    // Norms are kept in singles beside weights in few bits.
-    let is_packed = tensors.iter().any(|(_, tensor)| matches!(tensor.kind(), Kind::Ggml(_) | Kind::Gptq { .. }));
-    let widest = match (has(Kind::F32) || has(Kind::F64), has(Kind::F16), has(Kind::BF16)) {
-        (true, ..) | (_, true, true) => DType::F32,
-        (_, true, _) => DType::F16,
-        _ => DType::BF16,
-    };
-    (!is_packed).then_some(widest)
 }

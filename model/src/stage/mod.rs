@@ -51,11 +51,9 @@ impl MoeConfig {
         }
         let description = Description::read(&self.model).map_err(|error| failed(&error))?;
         let weights = Weights::open(&self.model).map_err(|error| failed(&error))?;
-        let missing = weights.missing(&description.config);
-        if let Some((name, _)) = missing.first() {
-            let problem = format!("`{}` has no tensor `{name}` ({} missing)", self.model.display(), missing.len());
-            return Err(wrong(problem, Some("is it a checkpoint of the model that `config.json` describes?".into())));
-        }
+        weights.check(&description.config).map_err(|error| {
+            wrong(error.to_string(), Some("is it a checkpoint of the model that `config.json` describes?".into()))
+        })?;
         let vocab_size = description.config.vocab_size();
         match &encoder {
             Some(encoder) if encoder.vocab_size() > vocab_size => {

@@ -113,12 +113,26 @@ impl Weights {
         self.found.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// The type that holds what all matrices have; `None` if some are in few bits. Norms and biases, which some checkpoints keep
+    /// in singles, do not count.
+    pub fn dtype(&self) -> Option<DType> {
+        widest(self.found.tensors.values().filter(|tensor| tensor.shape().len() > 1))
+    }
+
     /// The names that nobody has asked for yet. Frequencies of rotary embeddings, which old checkpoints have, are no
     /// weights and left out.
     pub fn unexpected(&self) -> Vec<&str> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let names = self.names().chain(self.found.others.keys().map(String::as_str));
         names.filter(|name| !asked.contains(*name) && !name.ends_with("rotary_emb.inv_freq")).collect()
+    }
+
+    /// Checks that everything a configuration asks for is there, in its shape.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] of the first that is not.
+    pub fn check(&self, config: &Config) -> Result<()> {
+        config.tensors().try_for_each(|(name, shape)| self.get(&name, &shape).map(drop))
     }
 
     /// Names and shapes that a configuration asks for and that are not there.
@@ -138,4 +152,14 @@ impl Weights {
             false => format!("; there is {}", near.join(", ")),
         }
     }
+}
+
+/// The type that holds what all tensors have; `None` if some are in few bits.
+pub(crate) fn widest<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> Option<DType> {
+    let mut widest = None;
+    for tensor in tensors {
+        let own = tensor.kind().dtype()?;
+        widest = Some(widest.map_or(own, |other| if own == other { own } else { DType::F32 }));
+    }
+    widest
 }

@@ -11,8 +11,8 @@ const DEVIATION: f32 = 0.02;
 /// Numbers of a tensor.
 #[derive(Debug)]
 pub(super) enum Random {
-    /// All the same.
-    Constant(f32),
+    /// All the same, a number that any type holds.
+    Constant(f32, DType),
     /// Drawn by a hash of this and the number's place.
     Normal { key: u64, dtype: DType },
 }
@@ -20,9 +20,9 @@ pub(super) enum Random {
 /// The tensor of a name: norms are 1, biases 0.
 pub(super) fn tensor(name: &str, shape: Vec<usize>, seed: u64, dtype: DType) -> Tensor {
     let random = if name.ends_with("norm.weight") || name.ends_with("qk_weight") {
-        Random::Constant(1.0)
+        Random::Constant(1.0, dtype)
     } else if name.ends_with("bias") {
-        Random::Constant(0.0)
+        Random::Constant(0.0, dtype)
     } else {
         // FNV-1a, mixed with the seed.
         let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -41,10 +41,17 @@ fn mix(number: u64) -> u64 {
 }
 
 impl Random {
+    /// The type that holds the numbers as they are.
+    pub(super) fn dtype(&self) -> DType {
+        match self {
+            Self::Constant(_, dtype) | Self::Normal { dtype, .. } => *dtype,
+        }
+    }
+
     /// Gives the numbers from `place` on.
     pub(super) fn read(&self, place: usize, out: &mut [f32]) {
         match *self {
-            Self::Constant(number) => out.fill(number),
+            Self::Constant(number, _) => out.fill(number),
             Self::Normal { key, dtype } => {
                 for (place, out) in (place as u64..).zip(out) {
                     let number = normal(mix(key.wrapping_add(place)));

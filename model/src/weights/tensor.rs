@@ -10,6 +10,7 @@ use super::quantised::ggml;
 use super::quantised::gptq::Gptq;
 use super::random::Random;
 use super::stored::{Float, Stored};
+use crate::DType;
 
 /// How a tensor's numbers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,22 @@ pub enum Kind {
         /// Of a weight.
         bits: u32,
     },
-    /// Drawn on demand.
-    Random,
+    /// Drawn on demand, rounded to a type.
+    Random(DType),
+}
+
+impl Kind {
+    /// The type that holds its numbers as they are, or those of double precision as near as can be; `None` if they lie in blocks, of
+    /// few bits each.
+    pub fn dtype(self) -> Option<DType> {
+        match self {
+            Self::F64 | Self::F32 | Self::Ggml(ggml::Kind::F32) => Some(DType::F32),
+            Self::F16 | Self::Ggml(ggml::Kind::F16) => Some(DType::F16),
+            Self::BF16 | Self::Ggml(ggml::Kind::BF16) => Some(DType::BF16),
+            Self::Random(dtype) => Some(dtype),
+            Self::Ggml(_) | Self::Gptq { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -42,7 +57,7 @@ impl fmt::Display for Kind {
             Self::BF16 => formatter.write_str("bfloat16"),
             Self::Ggml(kind) => formatter.write_str(kind.name()),
             Self::Gptq { bits } => write!(formatter, "GPTQ int{bits}"),
-            Self::Random => formatter.write_str("random"),
+            Self::Random(dtype) => write!(formatter, "random {}", dtype.name()),
         }
     }
 }
@@ -153,7 +168,7 @@ impl Tensor {
                 Float::Ggml(kind) => Kind::Ggml(kind),
             },
             Data::Gptq(_, bits) => Kind::Gptq { bits: *bits },
-            Data::Random(_) => Kind::Random,
+            Data::Random(random) => Kind::Random(random.dtype()),
             // They have at least one part.
             Data::Below(parts) | Data::Beside(parts) => parts[0].kind(),
         }

@@ -1,12 +1,12 @@
 //! Weights under Hugging Face's names, put where the model wants them.
 
 use super::{FeedForward, Filter, Layer, Yuan};
-use crate::Result;
 use crate::backend::{Backend, Gate, Mlp, RouteWeights, Routing, Stack};
 use crate::config::{Router, Yuan as Config, YuanMoe};
 use crate::rope::AngleTable;
 use crate::transformer::embedding_and_head;
 use crate::weights::{Tensor, Weights};
+use crate::{DType, Result};
 
 impl<B: Backend> Yuan<B> {
     /// Loads a model. `on_layer` is called with the number of each layer that is there.
@@ -79,7 +79,8 @@ impl<B: Backend> Loader<'_, B> {
 
     /// A convolution of two taps, `[out, in, 2, 1]`, as one product with `[previous, own]`: `[out, 2 * in]`.
     fn convolution(&self, name: &str, out: usize, columns: usize) -> Result<B::Matrix> {
-        let taps = self.get(name, &[out, columns, 2, 1])?.to_vec();
+        let tensor = self.get(name, &[out, columns, 2, 1])?;
+        let taps = tensor.to_vec();
         let mut weight = vec![0.0; taps.len()];
         for (weight, taps) in weight.chunks_exact_mut(2 * columns).zip(taps.chunks_exact(2 * columns)) {
             let (previous, own) = weight.split_at_mut(columns);
@@ -87,7 +88,8 @@ impl<B: Backend> Loader<'_, B> {
                 (*previous, *own) = (taps[0], taps[1]);
             }
         }
-        self.backend.matrix(Stack::new(2 * columns).with_numbers(weight))
+        let dtype = tensor.kind().dtype().unwrap_or_default();
+        self.backend.matrix(Stack::new(2 * columns).with_numbers(weight, dtype))
     }
 
     /// Rows for the queries of all heads, then for their keys.
@@ -126,7 +128,7 @@ impl<B: Backend> Loader<'_, B> {
             rows.extend(row.iter().map(|value| value * scale));
         }
         let bias = self.backend.vector(self.get("self_attn.qk_bias", &[2, width])?.to_vec())?;
-        Ok((self.backend.matrix(Stack::new(hidden).with_numbers(rows))?, Some(bias)))
+        Ok((self.backend.matrix(Stack::new(hidden).with_numbers(rows, DType::F32))?, Some(bias)))
     }
 
     /// The activation is on `up_proj`, not on `gate_proj`.

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
-use yuan_kernels::gemm::{Chosen, DType, Matrix, Precision, Rows, Start, experts, matmul, matmul_gated};
+use yuan_kernels::gemm::{Chosen, Matrix, Precision, Rows, Start, experts, matmul, matmul_gated};
 use yuan_kernels::{
     Attention, Columns, Keys, Sequence, add, attention, attention_router, pairs, rms_norm, rope, sigmoid_gate, top_k,
 };
@@ -20,17 +20,18 @@ use super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
 use crate::batch::Batch;
 use crate::rope::Angles;
 use crate::weights::Tensor;
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 /// How weights lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// Their type.
-    pub dtype: DType,
+    /// Their type; that of the files if none is named.
+    pub dtype: Option<DType>,
     /// What activations are rounded to in products.
     pub precision: Precision,
-    /// Whether quantised weights stay as they are in the file and are widened when they are used.
-    pub keep_quantised: bool,
+    /// Whether quantised weights are widened when they are loaded, to fp32 if no type is named; otherwise they stay as they are in
+    /// the file and are widened when they are used.
+    pub widen: bool,
 }
 
 /// Activations, `[rows, columns]`.
@@ -104,24 +105,33 @@ impl Cpu {
     fn pack(&self, weight: Stack) -> Matrix {
         match self.precision {
             Precision::F32 => self.pack_exact(weight),
-            Precision::Bf16 => Self { dtype: DType::Bf16, keep_quantised: false, ..*self }
-                .pack_exact(weight)
-                .with_precision(Precision::Bf16),
+            // There are no products of bf16 with what is not of it.
+            Precision::Bf16 => packed(&weight, DType::BF16).with_precision(Precision::Bf16),
         }
     }
 
     fn pack_exact(&self, weight: Stack) -> Matrix {
-        if self.keep_quantised && weight.is_quantised() {
-            return Matrix::lazy(Arc::new(weight));
+        match (weight.dtype(), self.dtype) {
+            (None, _) if !self.widen => Matrix::lazy(Arc::new(weight)),
+            (own, named) => packed(&weight, named.or(own).unwrap_or_default()),
         }
-        let read = |first_row: usize, rows: &mut [f32]| {
-            weight.read(first_row, rows);
-            Ok::<_, Infallible>(())
-        };
-        match Matrix::pack(weight.rows(), weight.columns(), self.dtype, read) {
-            Ok(matrix) => matrix,
-            Err(never) => match never {},
-        }
+    }
+}
+
+/// Packs a weight as numbers of a type.
+fn packed(weight: &Stack, dtype: DType) -> Matrix {
+    let dtype = match dtype {
+        DType::F32 => yuan_kernels::gemm::DType::F32,
+        DType::F16 => yuan_kernels::gemm::DType::F16,
+        DType::BF16 => yuan_kernels::gemm::DType::Bf16,
+    };
+    let read = |first_row: usize, rows: &mut [f32]| {
+        weight.read(first_row, rows);
+        Ok::<_, Infallible>(())
+    };
+    match Matrix::pack(weight.rows(), weight.columns(), dtype, read) {
+        Ok(matrix) => matrix,
+        Err(never) => match never {},
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Fields, rope};
 use crate::Result;
-use crate::config::{Rope, RopePrecision, Router, Yarn, Yuan, YuanMoe};
+use crate::config::{Blend, Rope, RopePrecision, Router, Yarn, Yuan, YuanMoe};
 
 /// The base of pre-training, which Hugging Face's file has as a constant.
 const BASE: f64 = 10_000.0;
@@ -82,6 +82,7 @@ fn angles(fields: &Fields, width: usize, max_positions: usize) -> Result<((Rope,
         }
         let mut own = Yarn::new(factor, max_positions);
         own.attention_factor *= attention_factor;
+        own.blend = Blend::WaveLengths;
         yarn = Some(own);
         longest = scaled.unwrap_or(max_positions);
     }
@@ -167,8 +168,17 @@ pub(super) fn write(config: &Yuan) -> Value {
         "dropout": 0.0,
         "use_moe": config.moe.is_some(),
     });
-    if config.rope.yarn.is_some() {
-        object["rope_scaling"] = rope::write(&config.rope);
+    match &config.rope.yarn {
+        Some(yarn) if yarn.blend == Blend::WaveLengths => {
+            let usual = Yarn::new(yarn.factor, yarn.original_positions).attention_factor;
+            object["use_yarn"] = true.into();
+            object["yarn_scale_factor"] = yarn.factor.into();
+            object["attn_factor"] = (yarn.attention_factor / usual).into();
+            object["max_position_embeddings"] = yarn.original_positions.into();
+            object["scaled_max_position_embeddings"] = config.max_positions.into();
+        }
+        Some(_) => object["rope_scaling"] = rope::write(&config.rope),
+        None => {}
     }
     if config.rope.precision == RopePrecision::Bf16 {
         object["rope_bf16_compat"] = true.into();
