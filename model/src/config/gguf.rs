@@ -60,7 +60,8 @@ pub(super) fn open(path: &Path) -> Result<Description> {
     read(&header, path)
 }
 
-fn header(path: &Path) -> Result<Header> {
+/// The header of a file.
+pub(super) fn header(path: &Path) -> Result<Header> {
     let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
     Header::read(file).map_err(|error| Error::malformed(path, error.to_string()))
 }

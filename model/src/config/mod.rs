@@ -79,6 +79,8 @@ impl Description {
         let path = match path.extension().and_then(|extension| extension.to_str()) {
             _ if directory.is_some() => path.join("config.json"),
             Some("safetensors" | "bin" | "pt" | "pth") => path.with_file_name("config.json"),
+            // A list of shards.
+            Some("json") if path.to_string_lossy().ends_with(".index.json") => path.with_file_name("config.json"),
             _ => path.to_path_buf(),
         };
         if let (false, Some(gguf)) = (path.exists(), directory.and_then(gguf::only_in)) {
@@ -198,6 +200,16 @@ impl Config {
 /// The one GGUF file of a directory, or the first part of one that is split.
 pub(crate) fn gguf_in(directory: &Path) -> Option<std::path::PathBuf> {
     gguf::only_in(directory)
+}
+
+/// The header of a GGUF file, which errors name.
+pub(crate) fn gguf_header(path: &Path) -> Result<yuan_gguf::Header> {
+    gguf::header(path)
+}
+
+/// Where the files lie that go with a model: its folder, or the one that its file of weights is in.
+pub(crate) fn folder_of(model: &Path) -> &Path {
+    if model.is_file() { model.parent().unwrap_or(model) } else { model }
 }
 
 /// Reads an object with the fields of a `config.json`; `path` is named in errors.
