@@ -149,7 +149,7 @@ fn write_set(dir: &Dir, name: &str, documents: &[Vec<u16>]) {
 }
 
 #[test]
-fn rolling_windows_are_those_of_lm_eval() {
+fn windows_are_those_of_lm_eval_and_transformers() {
     let dir = Dir::new();
     let golden: Value =
         serde_json::from_slice(&std::fs::read(model_fixture("perplexity.json")).expect("a fixture")).expect("JSON");
@@ -160,13 +160,21 @@ fn rolling_windows_are_those_of_lm_eval() {
     let model = model.to_string_lossy();
     let cases = golden["cases"].as_array().expect("cases").iter();
     let mut compared = 0;
-    for case in cases.filter(|case| case["by"] == "lm_eval") {
+    for case in cases {
+        let by_lm_eval = case["by"] == "lm_eval";
         let (window, stride) = (case["length"].to_string(), case["stride"].to_string());
-        let fixed = ["model", "perplexity", &model, "--tokens", "set", "--each", "--per-token", "--prefix", &prefix];
+        let fixed = ["model", "perplexity", &model, "--tokens", "set", "--each", "--per-token"];
         let window = [&fixed[..], &["--window", &window]].concat();
-        let mut ways = vec![[&window[..], &["--stride", &stride]].concat()];
-        if case["length"] == case["stride"] {
-            ways.push([&window[..], &["--compat", "lm-eval"]].concat());
+        let mut ways = Vec::new();
+        if by_lm_eval {
+            let window = [&window[..], &["--prefix", &prefix]].concat();
+            ways.push([&window[..], &["--stride", &stride]].concat());
+            if case["length"] == case["stride"] {
+                ways.push([&window[..], &["--compat", "lm-eval"]].concat());
+            }
+        } else {
+            let peer = ["--prefix", "none", "--stride", &stride, "--compat", "transformers"];
+            ways.push([&window[..], &peer].concat());
         }
         for way in ways {
             let found = json_lines(&dir.ok(&way));
@@ -183,8 +191,11 @@ fn rolling_windows_are_those_of_lm_eval() {
         }
     }
     assert!(compared > 1000, "{compared}");
+    // Longer than it was trained for is read, and said.
+    let ran = dir.ok(&["model", "perplexity", &model, "--tokens", "set", "--window", "300"]);
+    assert!(ran.stderr().contains("warning: windows have 300 tokens, and the model was trained for 128"));
     dir.run(&["model", "perplexity", &model, "--tokens", "set", "--compat", "lm-evl"])
-        .fails(2, &["there is `lm-eval`"]);
+        .fails(2, &["there are `lm-eval` and"]);
     write_set(&dir, "wrong", &[vec![3, 4], vec![5, 600, 7]]);
     dir.run(&["model", "perplexity", &model, "--tokens", "wrong"])
         .fails(2, &["document 1 of `wrong` holds the token 600, and the model has 512", "hint: score what"]);
@@ -263,11 +274,11 @@ fn what_cannot_be_asked_is_told_before_the_weights_are_read() {
     std::fs::remove_file(dir.path("m/model.safetensors")).expect("removed");
     let perplexity = |more: &[&str]| dir.run(&[&["model", "perplexity", "m", "in.jsonl"], more].concat());
     perplexity(&[]).fails(1, &["it has no weights"]);
-    perplexity(&["--window", "1000"]).fails(2, &["`window` is 1000", "128 positions"]);
+    perplexity(&["--window", "2000000"]).fails(2, &["`window` is 2000000", "at most 1048576"]);
     perplexity(&["--stride", "129"]).fails(2, &["cannot go on by 129"]);
     perplexity(&["--prefix", "512"]).fails(2, &["`prefix` is `512`"]);
-    perplexity(&["--compat", "x"]).fails(2, &["there is `lm-eval`"]);
-    perplexity(&["--compat", "lm-eval", "--stride", "3"]).fails(2, &["cannot be used with"]);
+    perplexity(&["--compat", "x"]).fails(2, &["there are `lm-eval` and `transformers`"]);
+    perplexity(&["--compat", "lm-eval", "--stride", "3"]).fails(2, &["whole windows", "leave out `--stride`"]);
     perplexity(&["--per-token"]).fails(2, &["--each"]);
     perplexity(&["--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
     perplexity(&["--dtype", "int8"]).fails(2, &["fp32"]);

@@ -128,9 +128,10 @@ pub struct PerplexityArgs {
     #[arg(long, value_name = "N")]
     pub window: Option<usize>,
     /// Tokens by which windows go on [default: half of the window]
-    #[arg(long, value_name = "N", conflicts_with = "compat")]
+    #[arg(long, value_name = "N")]
     pub stride: Option<usize>,
-    /// Cut long documents as this tool does: lm-eval (rolling log-likelihood)
+    /// Cut long documents as this tool does: lm-eval (rolling log-likelihood), transformers (its guide to perplexity, whose
+    /// `max_length` is a token more than `--window`)
     #[arg(long, value_name = "PEER")]
     pub compat: Option<String>,
     /// Begin positions again behind each end of document within a sequence, as Yuan's trainer does: for packed sequences
