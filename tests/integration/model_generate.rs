@@ -59,6 +59,28 @@ fn prompts_are_continued_alike_in_any_batch() {
     assert_ne!(texts[0]["text"], texts[3]["text"]);
 }
 
+/// GGUF files give rows that stand for no token a name, and say that they are unused.
+#[test]
+fn unused_tokens_of_a_gguf_file_are_never_drawn() {
+    const KEY: &[u8] = b"tokenizer.ggml.token_type";
+    let dir = Dir::new();
+    let mut bytes = std::fs::read(model_fixture("gguf_logits/float.gguf")).expect("a fixture");
+    // The key is followed by the types of the value and its elements, and their count.
+    let place = bytes.windows(KEY.len()).position(|part| part == KEY).expect("types of tokens") + KEY.len() + 4 + 4 + 8;
+    for id in (0..260).filter(|id| !(65..80).contains(id)) {
+        bytes[place + 4 * id..][..4].copy_from_slice(&5_i32.to_le_bytes());
+    }
+    let fixed = ["-n", "40", "--temperature", "10000", "-p", "Hi", "-q"];
+    let said = |model: &str| dir.ok(&[&["model", "generate", model][..], &fixed].concat()).stdout();
+    std::fs::copy(model_fixture("gguf_logits/float.gguf"), dir.path("all.gguf")).expect("copied");
+    dir.file("few.gguf", bytes);
+    let few: std::collections::BTreeSet<char> = said("few.gguf").trim_end().chars().collect();
+    assert!(
+        few.len() > 5 && few.len() <= 15 && said("all.gguf").trim_end().chars().any(|c| !few.contains(&c)),
+        "{few:?}"
+    );
+}
+
 #[test]
 fn texts_go_on_behind_what_the_model_was_trained_for_if_asked() {
     let dir = yuan();

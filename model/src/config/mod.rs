@@ -45,6 +45,8 @@ pub struct Description {
     pub eos: Vec<u32>,
     /// The token batches are padded with.
     pub pad: Option<u32>,
+    /// Tokens that no text has: GGUF files name the rows that pad a vocabulary, and call them unused.
+    pub unused: Vec<u32>,
     /// What was guessed, and how to say it instead.
     pub warnings: Vec<String>,
 }
@@ -62,7 +64,7 @@ impl Description {
     /// A shape of which no file says more.
     pub fn of(config: Config) -> Self {
         let eos = config.eod().into_iter().collect();
-        Self { config, dtype: None, quantization: None, eos, pad: None, warnings: Vec::new() }
+        Self { config, dtype: None, quantization: None, eos, pad: None, unused: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads `config.json`, the one in a directory or beside a file of weights, or the metadata of a GGUF file.

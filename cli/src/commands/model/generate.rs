@@ -47,9 +47,10 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
     let prompts = prompts(args)?;
     // Control tokens of a chat's template are control tokens.
     let tokenizer = ModelTokenizer::parsing_special(&path)?;
+    let unspelt = (0..config.vocab_size() as u32).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
     // What ends a text needs no spelling.
-    let is_never = |id: &u32| tokenizer.tokenizer().id_to_token(*id).is_none() && !how.stop.ids.contains(id);
-    how.never = (0..config.vocab_size() as u32).filter(is_never).collect();
+    let is_end = |id: &u32| how.stop.ids.contains(id);
+    how.never = unspelt.chain(description.unused.iter().copied()).filter(|id| !is_end(id)).collect();
     let ids = ids(args, prompts, &tokenizer, &path, config, &how)?;
     let mut trained = Trained { positions: config.max_positions(), is_told: false };
     for (number, prompt) in ids.iter().enumerate() {
