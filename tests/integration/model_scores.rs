@@ -281,7 +281,8 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     let mut renamed = weights.clone();
     renamed[at + "layers.1.mlp.experts.".len()] = b'9';
     dir.file("bare/model.safetensors", renamed);
-    score("bare", &[]).fails(2, &["tensor `model.layers.1.mlp.experts.3.w2.weight` is missing", "hint: is it a checkpoint"]);
+    score("bare", &[])
+        .fails(2, &["tensor `model.layers.1.mlp.experts.3.w2.weight` is missing", "hint: is it a checkpoint"]);
     dir.file("bare/model.safetensors", &weights);
     dir.file("bare/config.json", config.replace("\"use_moe\"", "\"use_more\":1,\"use_moe\""));
     score("bare", &[]).fails(2, &["bare/config.json", "field `use_more` is not known"]);
