@@ -49,6 +49,20 @@ pub trait Session {
     /// If there are not tokens for each sequence, an id is not in the vocabulary, or the device fails.
     fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>>;
 
+    /// Reads as [`read`](Self::read) does, and hands over the logits behind some tokens: of each sequence those from the place `from`
+    /// (among those given) on. `take` gets the sequence, the token's place and its logits, `[vocab]`, in this order.
+    ///
+    /// Memory: logits of a hundred tokens or so, not of all.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if there is not a place for each sequence.
+    fn read_from(
+        &mut self,
+        tokens: &[&[u32]],
+        from: &[usize],
+        take: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<()>;
+
     /// Tokens read of a sequence.
     fn tokens(&self, sequence: usize) -> usize;
 
@@ -61,7 +75,13 @@ pub trait Session {
 
     /// Forgets a sequence, whose followers move up.
     fn remove(&mut self, sequence: usize);
+
+    /// Appends a sequence of which nothing has been read.
+    fn add(&mut self);
 }
+
+/// Tokens whose logits are in memory at one time.
+const ROWS: usize = 128;
 
 /// A model on its backend.
 pub(crate) struct Loaded<B: Backend> {
@@ -153,6 +173,36 @@ impl<B: Backend> Session for Growing<'_, B> {
         backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())
     }
 
+    fn read_from(
+        &mut self,
+        tokens: &[&[u32]],
+        from: &[usize],
+        take: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<()> {
+        if from.len() != tokens.len() {
+            return Err(Error::request(format!("{} places for {} sequences", from.len(), tokens.len())));
+        }
+        let mut batch = Batch::new();
+        // The row of each token whose logits are wanted, its sequence and its place there.
+        let mut wanted = Vec::new();
+        for (sequence, ((tokens, state), from)) in tokens.iter().zip(&self.states).zip(from).enumerate() {
+            let first = batch.len();
+            batch.push_after(state.tokens(), tokens);
+            wanted.extend((*from..tokens.len()).map(|place| ((first + place) as u32, sequence, place)));
+        }
+        let Loaded { backend, transformer } = self.model;
+        let hidden = transformer.forward(backend, &batch, &mut self.states, None)?;
+        for wanted in wanted.chunks(ROWS) {
+            let rows: Vec<u32> = wanted.iter().map(|(row, ..)| *row).collect();
+            let mut logits = backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())?;
+            let vocab_size = logits.len() / rows.len();
+            for ((_, sequence, place), logits) in wanted.iter().zip(logits.chunks_exact_mut(vocab_size)) {
+                take(*sequence, *place, logits);
+            }
+        }
+        Ok(())
+    }
+
     fn tokens(&self, sequence: usize) -> usize {
         self.states[sequence].tokens()
     }
@@ -163,5 +213,9 @@ impl<B: Backend> Session for Growing<'_, B> {
 
     fn remove(&mut self, sequence: usize) {
         self.states.remove(sequence);
+    }
+
+    fn add(&mut self) {
+        self.states.push(State::new(self.model.transformer.layers()));
     }
 }

@@ -9,6 +9,7 @@
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
 //! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `model` | `model.rs` |
+//! | `serve` | `serve.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -22,6 +23,7 @@ mod parse;
 mod run;
 mod samples;
 mod score;
+mod serve;
 mod tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +37,7 @@ pub use model::{GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
+pub use serve::ServeArgs;
 pub use tokens::{
     CompressionArgs, CountArgs, FileRange, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
     TrainTokenizerArgs,
@@ -135,6 +138,11 @@ pub enum Command {
     /// Neural language models (Yuan 2.0, Yuan2.0-M32, Qwen2-MoE): look at, check, convert, score, generate, measure
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Serve a model over HTTP: OpenAI's completions and chats, Yuan's `PUT /yuan`
+    ///
+    /// `/v1/completions` (log-probabilities, echo, streams), `/v1/chat/completions`, `/v1/models`, `/yuan`, `/health`, `/metrics`. Texts of
+    /// all clients are made together and are the same as alone. A line for each request goes to standard error.
+    Serve(ServeArgs),
     /// Look after an index of earlier crawls, made by `dedup --update`
     #[command(subcommand)]
     Index(IndexCommand),
