@@ -72,7 +72,7 @@ pub trait Session {
 /// A model on its backend.
 pub(crate) struct Loaded<B: Backend> {
     pub(crate) backend: B,
-    pub(crate) transformer: Box<dyn Transformer<B>>,
+    pub(crate) transformer: Transformer<B>,
 }
 
 impl<B: Backend> Engine for Loaded<B> {

@@ -1,39 +1,22 @@
 //! What models have in common: tokens go in, a row of activations comes out for each.
+//!
+//! ```text
+//! x = embedding of tokens
+//! x += attend(norm(x)), x += feed(norm(x))      in each layer, as the model has it
+//! norm(x)
+//! ```
 
+mod load;
+mod state;
+
+use crate::Result;
 use crate::backend::Backend;
 use crate::batch::Batch;
-use crate::weights::Weights;
-use crate::{Error, Result};
+use crate::rope::AngleTable;
 
-/// What a model remembers of one sequence, so that its next tokens can be read without the former ones.
-pub struct State<B: Backend> {
-    /// Tokens read.
-    tokens: usize,
-    /// For each layer.
-    layers: Vec<B::Memory>,
-}
-
-impl<B: Backend> State<B> {
-    /// Of a sequence without tokens, for a model of so many layers.
-    pub(crate) fn new(layers: usize) -> Self {
-        Self { tokens: 0, layers: (0..layers).map(|_| B::Memory::default()).collect() }
-    }
-
-    /// Tokens read so far.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// What a layer remembers.
-    pub fn layer(&self, layer: usize) -> &B::Memory {
-        &self.layers[layer]
-    }
-}
-
-/// What one layer remembers of each sequence.
-pub(crate) fn memories<B: Backend>(states: &mut [State<B>], layer: usize) -> Vec<&mut B::Memory> {
-    states.iter_mut().map(|state| &mut state.layers[layer]).collect()
-}
+pub(crate) use self::load::LayerWeights;
+pub use self::state::State;
+use self::state::{begin, memories};
 
 /// Sees what a layer computes on its way: its number, what it is, the numbers. For tests and `model check`.
 pub type Trace<'a, B> = dyn FnMut(usize, &'static str, Traced<'_, B>) + 'a;
@@ -48,8 +31,8 @@ pub enum Traced<'a, B: Backend> {
 
 /// A layer whose numbers may be looked at.
 pub(crate) struct Shown<'t, 'f, B: Backend> {
-    pub layer: usize,
-    pub trace: Option<&'t mut Trace<'f, B>>,
+    layer: usize,
+    trace: Option<&'t mut Trace<'f, B>>,
 }
 
 impl<B: Backend> Shown<'_, '_, B> {
@@ -66,62 +49,83 @@ impl<B: Backend> Shown<'_, '_, B> {
     }
 }
 
-/// A model without its output layer.
-pub trait Transformer<B: Backend>: Send + Sync {
+/// What a model has of its own in a layer. Activations come normed, and what is returned is added to those before the norm.
+pub(crate) trait Layer<B: Backend>: Send + Sync {
+    /// Attention, and what belongs to it.
+    fn attend(
+        &self,
+        backend: &B,
+        normed: &B::Array,
+        layout: &B::Layout,
+        memories: &mut [&mut B::Memory],
+        show: &mut Shown<'_, '_, B>,
+    ) -> Result<B::Array>;
+
+    /// An MLP, or experts.
+    fn feed(&self, backend: &B, normed: &B::Array, show: &mut Shown<'_, '_, B>) -> Result<B::Array>;
+}
+
+/// A layer with its norms.
+struct Block<B: Backend> {
+    input_norm: B::Vector,
+    post_norm: B::Vector,
+    layer: Box<dyn Layer<B>>,
+}
+
+/// A model.
+pub struct Transformer<B: Backend> {
+    vocab_size: usize,
+    eps: f32,
+    angles: AngleTable,
+    embedding: B::Table,
+    blocks: Vec<Block<B>>,
+    norm: B::Vector,
+    head: B::Head,
+}
+
+impl<B: Backend> Transformer<B> {
     /// Activations behind the last norm, `[rows, hidden]`. `states` are empty, or one for each sequence of the batch.
     ///
     /// # Errors
     /// If an id is not in the vocabulary or the device fails.
-    fn forward(
+    pub fn forward(
         &self,
         backend: &B,
         batch: &Batch,
         states: &mut [State<B>],
-        trace: Option<&mut Trace<'_, B>>,
-    ) -> Result<B::Array>;
+        mut trace: Option<&mut Trace<'_, B>>,
+    ) -> Result<B::Array> {
+        begin(batch, states, self.vocab_size)?;
+        let layout = backend.layout(batch, self.angles.rows(batch.positions()))?;
+        let mut x = backend.embed(&self.embedding, batch.ids())?;
+        for (number, Block { input_norm, post_norm, layer }) in self.blocks.iter().enumerate() {
+            let mut show = Shown { layer: number, trace: trace.as_deref_mut() };
+            let normed = backend.rms_norm(&x, input_norm, self.eps)?;
+            show.array("input_norm_out", &normed);
+            let attended = layer.attend(backend, &normed, &layout, &mut memories(states, number), &mut show)?;
+            show.array("attn_out", &attended);
+            backend.add(&mut x, &attended)?;
+            let normed = backend.rms_norm(&x, post_norm, self.eps)?;
+            show.array("post_norm_out", &normed);
+            let fed = layer.feed(backend, &normed, &mut show)?;
+            show.array("mlp_out", &fed);
+            backend.add(&mut x, &fed)?;
+        }
+        backend.rms_norm(&x, &self.norm, self.eps)
+    }
 
     /// The output layer.
-    fn head(&self) -> &B::Head;
+    pub fn head(&self) -> &B::Head {
+        &self.head
+    }
+
+    /// Tokens of the vocabulary.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
 
     /// Layers.
-    fn layers(&self) -> usize;
-}
-
-/// Checks that states fit a batch, and counts the tokens they are about to read.
-pub(crate) fn begin<B: Backend>(batch: &Batch, states: &mut [State<B>], vocab_size: usize) -> Result<()> {
-    if !states.is_empty() && states.len() != batch.sequences().len() {
-        return Err(Error::request(format!(
-            "{} sequences cannot be read with the states of {}",
-            batch.sequences().len(),
-            states.len()
-        )));
+    pub fn layers(&self) -> usize {
+        self.blocks.len()
     }
-    if let Some(id) = batch.ids().iter().find(|id| **id as usize >= vocab_size) {
-        return Err(Error::request(format!(
-            "token {id} is not in the model's vocabulary of {vocab_size}: the text was made with another tokenizer"
-        )));
-    }
-    for (state, rows) in states.iter_mut().zip(batch.sequences()) {
-        state.tokens += rows.len();
-    }
-    Ok(())
-}
-
-/// The embedding and the output layer, `[vocab, hidden]` both. A tied output layer may be stored beside the embedding.
-pub(crate) fn embedding_and_head<B: Backend>(
-    weights: &Weights,
-    shape: [usize; 2],
-    is_tied: bool,
-    backend: &B,
-) -> Result<(B::Table, B::Head)> {
-    const HEAD: &str = "lm_head.weight";
-    let table = weights.get("model.embed_tokens.weight", &shape)?;
-    let embedding = backend.table(table.clone())?;
-    let head = if is_tied {
-        weights.try_get(HEAD, &shape)?;
-        backend.head(table, Some(&embedding))?
-    } else {
-        backend.head(weights.get(HEAD, &shape)?, None)?
-    };
-    Ok((embedding, head))
 }
