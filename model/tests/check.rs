@@ -209,6 +209,59 @@ fn a_damaged_fixture_is_told_by_tensor() {
     assert!(error.contains("`seq0.logits` is neither of F32 nor of I64"), "{error}");
 }
 
+/// Tensors drawn at random in the place of those that are there: an error or comparisons, whatever they hold.
+#[test]
+fn no_fixture_makes_it_panic() {
+    let mut state = 0x5eed_u64;
+    let mut draw = |end: usize| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (state >> 33) as usize % end
+    };
+    for (name, others) in [
+        (
+            "yuan-moe-tiny",
+            ["decode.prefill_len", "decode.layer0.k_cache", "decode.layer0.lf_memory", "decode.step_logits"],
+        ),
+        (
+            "qwen2moe-tiny",
+            ["rope.inv_freq", "batch_left.logits_at_real_tokens", "seq0.logprobs", "seq0.layer0.router_topk_idx"],
+        ),
+    ] {
+        let model = open(&folder(name));
+        let both =
+            ["seq0.input_ids", "seq0.logits", "seq1.input_ids", "batch_left.input_ids", "batch_left.attention_mask"];
+        let names: Vec<&str> = both.into_iter().chain(others).collect();
+        let (mut refused, mut failed) = (0, 0);
+        for _ in 0..200 {
+            let mut tensors = Tensors::of(name, &names);
+            for _ in 0..1 + draw(2) {
+                let mut shape: Vec<usize> = (0..draw(4)).map(|_| [0, 1, 2, 3, 11, 13, 32, 40][draw(8)]).collect();
+                let own = &tensors.0[names[draw(names.len())]].1;
+                shape = if draw(3) == 0 { own.clone() } else { shape };
+                let count = shape.iter().product();
+                let kind = draw(3);
+                let mut value = || match kind {
+                    0 => [-1.0, 0.0, 1.0, 0.5, 511.0, 512.0, 1e30, f32::NAN][draw(8)],
+                    1 => draw(2) as f32,
+                    _ => draw(500) as f32,
+                };
+                let values: Vec<f32> = (0..count).map(|_| value()).collect();
+                let place = ["rope.cos", "decode1.prefill_len", "batch_left.position_ids", "reset.seq0.logits"];
+                let place = if draw(4) == 0 { place[draw(4)] } else { names[draw(names.len())] };
+                tensors = match draw(2) {
+                    0 => tensors.with(place, &shape, &values),
+                    _ => tensors.with_ids(place, &shape, &values.iter().map(|value| *value as i64).collect::<Vec<_>>()),
+                };
+            }
+            match tensors.compare(&model) {
+                Ok(found) => failed += usize::from(found.iter().any(|it| it.max_delta > 2e-4)),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 50 && failed > 20, "{refused} {failed}");
+    }
+}
+
 #[test]
 fn reference_values_are_no_weights() {
     let together = tempfile::tempdir().unwrap();
