@@ -281,7 +281,8 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     let mut renamed = weights.clone();
     renamed[at + "layers.1.mlp.experts.".len()] = b'9';
     dir.file("bare/model.safetensors", renamed);
-    score("bare", &[]).fails(2, &["tensor `model.layers.1.mlp.experts.3.w2.weight` is missing", "hint: is it a checkpoint"]);
+    score("bare", &[])
+        .fails(2, &["tensor `model.layers.1.mlp.experts.3.w2.weight` is missing", "hint: is it a checkpoint"]);
     dir.file("bare/model.safetensors", &weights);
     dir.file("bare/config.json", config.replace("\"use_moe\"", "\"use_more\":1,\"use_moe\""));
     score("bare", &[]).fails(2, &["bare/config.json", "field `use_more` is not known"]);
@@ -315,7 +316,7 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     with("perplexity_column = \"text\"").fails(2, &["`moe` would write its column `text` over the text"]);
     with("perplexity_column = \"a\", bits_column = \"a\"").fails(2, &["`moe` adds two columns `a`"]);
     with("languages.cn = { max_perplexity = 3 }").fails(2, &["`languages`: `cn` is no language", "did you mean `zh`?"]);
-    let again = &[&format!("moe = {{ model = \"m\" }}")[..], "moe = { model = \"m\", bits_column = \"b\" }"];
+    let again = &["moe = { model = \"m\" }", "moe = { model = \"m\", bits_column = \"b\" }"];
     dir.file("r.toml", recipe(&[&dir.path("in.jsonl")], 5_000, again));
     dir.run(&["run", "r.toml", "-o", "run", "-q"])
         .fails(2, &["`moe_2` adds the column `moe_perplexity`, and `moe` before it does so too", "another name"]);

@@ -13,7 +13,7 @@ use yuan_pipeline::{Check, Document, Measured, Result, Rules};
 pub use self::config::{Limits, MoeConfig};
 use self::config::{failed, known, wrong};
 
-use crate::config::gguf_in;
+use crate::config::{folder_of, gguf_in};
 use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
 use crate::{Description, Model, Options};
@@ -258,11 +258,12 @@ impl yuan_pipeline::Measure for NamedLanguage {
     }
 }
 
-/// The tokenizer that lies with a model: its path, if there is one.
+/// The tokenizer that lies with a model, or beside its file of weights: its path, if there is one.
 pub fn tokenizer_of(model: &Path) -> Option<PathBuf> {
-    if model.is_file() {
-        return model.extension().is_some_and(|extension| extension == "gguf").then(|| model.to_path_buf());
+    if model.is_file() && model.extension().is_some_and(|extension| extension == "gguf") {
+        return Some(model.to_path_buf());
     }
+    let model = folder_of(model);
     let known = ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists());
     known.or_else(|| (!model.join("config.json").exists()).then(|| gguf_in(model)).flatten())
 }

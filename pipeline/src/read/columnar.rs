@@ -278,7 +278,11 @@ fn push_record(record: &RecordBatch, first_row: u64, builder: &mut BatchBuilder<
     }
     let filter = |array: &dyn Array| Ok(arrow_select::filter::filter(array, &keep)?);
     let riders = riders.choose(keep.true_count(), &filter)?;
-    builder.pass_on(Batch::new(filter(&ids)?.as_primitive().clone(), filter(texts)?.as_string::<i64>().clone(), riders)?)
+    builder.pass_on(Batch::new(
+        filter(&ids)?.as_primitive().clone(),
+        filter(texts)?.as_string::<i64>().clone(),
+        riders,
+    )?)
 }
 
 fn text_column(schema: &SchemaRef, builder: &BatchBuilder<'_>) -> Result<usize> {

@@ -68,7 +68,10 @@ fn scoring(args: &PerplexityArgs, model: &Description) -> anyhow::Result<Scoring
         None => {}
         Some("transformers") => scoring.windows = scoring.windows.aligned(),
         Some("lm-eval") if args.stride.is_some() => {
-            return Err(usage("`--compat lm-eval` goes on by whole windows".to_owned(), "leave out `--stride`".to_owned()));
+            return Err(usage(
+                "`--compat lm-eval` goes on by whole windows".to_owned(),
+                "leave out `--stride`".to_owned(),
+            ));
         }
         Some("lm-eval") => scoring.windows = Windows::new(scoring.windows.length(), scoring.windows.length())?,
         Some(other) => return Err(usage(format!("`--compat {other}`: there are `lm-eval` and `transformers`"), None)),
