@@ -91,6 +91,43 @@ fn a_model_is_checked_with_what_lies_in_its_folder() {
 }
 
 #[test]
+fn a_gguf_file_is_checked_with_what_lies_beside_it() {
+    let dir = Dir::new();
+    let fixture = std::fs::read(model_fixture("gguf_logits/float.safetensors")).expect("a fixture");
+    dir.file("m/a.gguf", std::fs::read(model_fixture("gguf_logits/float.gguf")).expect("a model"));
+    dir.file("m/fixtures.safetensors", fixture.clone());
+    for model in ["m", "m/a.gguf"] {
+        let told = dir.ok(&["model", "check", model, "-q"]).stdout();
+        assert!(told.contains("4 of 4 within"), "{told}");
+    }
+    dir.run(&["model", "check", "m", "--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
+    // The first logit is no number, which no tolerance lets pass.
+    let header = 8 + u64::from_le_bytes(fixture[..8].try_into().expect("eight bytes")) as usize;
+    let told: Value = serde_json::from_slice(&fixture[8..header]).expect("JSON");
+    let place = header + told["seq0.logits"]["data_offsets"][0].as_u64().expect("an offset") as usize;
+    let mut damaged = fixture.clone();
+    damaged[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    dir.file("m/fixtures.safetensors", damaged);
+    for tolerance in ["2e-4", "inf"] {
+        let bad = dir.run(&["model", "check", "m", "-q", "--tolerance", tolerance]);
+        assert_eq!(bad.status(), 1, "{}", bad.stdout());
+        assert!(
+            bad.stdout().contains("max |Δ| inf  1 are not finite, in the fixture or in the model"),
+            "{}",
+            bad.stdout()
+        );
+        assert!(bad.stdout().contains("3 of 4 within"), "{}", bad.stdout());
+    }
+    let told = json(&dir.run(&["model", "check", "m", "-q", "--json"]));
+    let wrong = told["values"].as_array().expect("values").iter().find(|it| it["name"] == "seq0.logits");
+    let wrong = wrong.expect("the logits");
+    assert_eq!((&told["wrong"], &wrong["max_delta"]), (&json!(1), &Value::Null));
+    assert!(wrong["problem"].as_str().is_some_and(|problem| problem.contains("not finite")), "{told}");
+    dir.file("m/fixtures.safetensors", &fixture[..fixture.len() - 4]);
+    dir.run(&["model", "check", "m"]).fails(1, &["`m/fixtures.safetensors` is damaged"]);
+}
+
+#[test]
 fn texts_and_their_tokens_have_the_same_bits() {
     let dir = yuan();
     // One longer than a window, one empty.
@@ -262,6 +299,10 @@ fn speed_is_measured_with_random_weights() {
     assert!(told["tokens_per_second"].as_f64() > Some(0.0) && told["flop_per_token"].as_f64() > Some(3e5), "{told}");
     assert!(bench(&["--length", "50", "--peak", "0.1"]).stdout().contains("% of 0.1 TFLOP/s"));
     bench(&["--length", "0"]).fails(2, &["--length"]);
+    bench(&["--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
+    let own = model_fixture("qwen2moe-tiny");
+    dir.run(&["model", "bench", &own.to_string_lossy(), "--device", "cuda:99"])
+        .fails(2, &["hint: take `--device cpu`"]);
     dir.run(&["model", "bench"]).fails(2, &["MODEL"]);
     dir.run(&["model", "bench", "--random-weights", "yuan3"]).fails(2, &["there is no model `yuan3`", "yuan2-m32"]);
 }

@@ -316,7 +316,7 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     with("perplexity_column = \"text\"").fails(2, &["`moe` would write its column `text` over the text"]);
     with("perplexity_column = \"a\", bits_column = \"a\"").fails(2, &["`moe` adds two columns `a`"]);
     with("languages.cn = { max_perplexity = 3 }").fails(2, &["`languages`: `cn` is no language", "did you mean `zh`?"]);
-    let again = &[&format!("moe = {{ model = \"m\" }}")[..], "moe = { model = \"m\", bits_column = \"b\" }"];
+    let again = &["moe = { model = \"m\" }", "moe = { model = \"m\", bits_column = \"b\" }"];
     dir.file("r.toml", recipe(&[&dir.path("in.jsonl")], 5_000, again));
     dir.run(&["run", "r.toml", "-o", "run", "-q"])
         .fails(2, &["`moe_2` adds the column `moe_perplexity`, and `moe` before it does so too", "another name"]);

@@ -23,7 +23,7 @@ pub enum ModelCommand {
     ///
     /// Prints the greatest difference of each value; exit status 1 if one is above the tolerance.
     Check {
-        /// The model's folder
+        /// The model's folder, or its file of weights beside fixtures.safetensors
         model: PathBuf,
         /// Greatest difference of a value
         #[arg(long, value_name = "DIFFERENCE", default_value_t = 2e-4)]

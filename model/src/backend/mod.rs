@@ -8,6 +8,7 @@ mod cpu;
 pub(crate) mod cuda;
 mod device;
 mod log_probs;
+mod routes;
 mod stack;
 
 use crate::Result;
@@ -20,6 +21,7 @@ pub use cpu::Cpu;
 pub use cuda::{Cuda, Nvidia};
 pub use device::Device;
 pub use log_probs::LogProbs;
+pub use routes::Routes;
 pub use stack::Stack;
 pub use yuan_kernels::gemm::Gate;
 pub use yuan_kernels::{Heads, Weights as RouteWeights};

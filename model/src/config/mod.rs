@@ -166,6 +166,14 @@ impl Config {
         }
     }
 
+    /// What is added to the mean of squares in norms.
+    pub fn rms_norm_eps(&self) -> f64 {
+        match self {
+            Self::Yuan(config) => config.rms_norm_eps,
+            Self::Qwen2Moe(config) => config.rms_norm_eps,
+        }
+    }
+
     /// The rotary embedding.
     pub fn rope(&self) -> &Rope {
         match self {
