@@ -164,8 +164,9 @@ struct Growing<'a, B: Backend> {
     states: Vec<State<B>>,
 }
 
-impl<B: Backend> Session for Growing<'_, B> {
-    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+impl<B: Backend> Growing<'_, B> {
+    /// Reads the next tokens of every sequence: activations behind them, and the row at which each sequence begins.
+    fn forward(&mut self, tokens: &[&[u32]]) -> Result<(B::Array, Vec<usize>)> {
         if tokens.len() != self.states.len() {
             let (lists, sequences) = (tokens.len(), self.states.len());
             return Err(Error::request(format!(
@@ -173,15 +174,21 @@ impl<B: Backend> Session for Growing<'_, B> {
             )));
         }
         let mut batch = Batch::new();
-        let mut rows = Vec::new();
         for (tokens, state) in tokens.iter().zip(&self.states) {
             batch.push_after(state.tokens(), tokens);
-            if !tokens.is_empty() {
-                rows.push(batch.len() as u32 - 1);
-            }
         }
         let Loaded { backend, transformer } = self.model;
         let hidden = transformer.forward(backend, &batch, &mut self.states, None)?;
+        Ok((hidden, batch.sequences().iter().map(|rows| rows.start).collect()))
+    }
+}
+
+impl<B: Backend> Session for Growing<'_, B> {
+    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+        let (hidden, starts) = self.forward(tokens)?;
+        let ends = starts.iter().zip(tokens).filter(|(_, tokens)| !tokens.is_empty());
+        let rows: Vec<u32> = ends.map(|(start, tokens)| (start + tokens.len() - 1) as u32).collect();
+        let Loaded { backend, transformer } = self.model;
         backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())
     }
 
@@ -192,18 +199,18 @@ impl<B: Backend> Session for Growing<'_, B> {
         take: &mut dyn FnMut(usize, usize, &mut [f32]),
     ) -> Result<()> {
         if from.len() != tokens.len() {
-            return Err(Error::request(format!("{} places for {} sequences", from.len(), tokens.len())));
+            let (places, lists) = (from.len(), tokens.len());
+            return Err(Error::request(format!(
+                "{places} places do not say what is wanted of {lists} lists of tokens"
+            )));
         }
-        let mut batch = Batch::new();
+        let (hidden, starts) = self.forward(tokens)?;
         // The row of each token whose logits are wanted, its sequence and its place there.
         let mut wanted = Vec::new();
-        for (sequence, ((tokens, state), from)) in tokens.iter().zip(&self.states).zip(from).enumerate() {
-            let first = batch.len();
-            batch.push_after(state.tokens(), tokens);
-            wanted.extend((*from..tokens.len()).map(|place| ((first + place) as u32, sequence, place)));
+        for (sequence, ((start, tokens), from)) in starts.iter().zip(tokens).zip(from).enumerate() {
+            wanted.extend((*from..tokens.len()).map(|place| ((start + place) as u32, sequence, place)));
         }
         let Loaded { backend, transformer } = self.model;
-        let hidden = transformer.forward(backend, &batch, &mut self.states, None)?;
         for wanted in wanted.chunks(ROWS) {
             let rows: Vec<u32> = wanted.iter().map(|(row, ..)| *row).collect();
             let mut logits = backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())?;
