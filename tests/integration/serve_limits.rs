@@ -26,8 +26,8 @@ fn sixty_four_clients_get_what_each_gets_alone() {
     let server = Server::start(&dir, &["--max-concurrent", "24", "--batch-tokens", "16"]);
     let body = |number: usize| {
         json!({
-            "prompt": format!("{} {number} of the river", "word ".repeat(number % 7)), "max_tokens": 10 + number % 23, "temperature": 1.5,
-            "seed": number, "logprobs": 2, "echo": number % 3 == 0,
+            "prompt": format!("{} {number} of the river", "word ".repeat(number % 7)), "max_tokens": 6 + number % 11, "temperature": 1.5,
+            "seed": number, "logprobs": 2, "echo": number.is_multiple_of(3),
         })
     };
     let alone: Vec<Value> = (0..64).map(|number| server.complete(&body(number))["choices"].take()).collect();
@@ -150,8 +150,12 @@ fn requests_that_make_no_sense_are_told() {
     );
     let binary = server.raw(&[&server.request("POST", "/v1/completions", "", "")[..], b""].concat());
     assert!(binary.status == 400 && binary.error().2.contains("EOF"), "{binary:?}");
-    let deep =
-        server.raw(&server.request("POST", "/v1/completions", "", &format!("{{\"metadata\": {}", "[".repeat(15_000))));
+    let deep = server.raw(&server.request(
+        "POST",
+        "/v1/completions",
+        "",
+        &format!("{{\"response_format\": {}", "[".repeat(15_000)),
+    ));
     assert!(deep.status == 400 && deep.error().2.contains("recursion limit"), "{deep:?}");
     let wrong = server.get("/v1/completions");
     assert!(wrong.status == 405 && wrong.head.contains("allow: post"), "{wrong:?}");
@@ -281,10 +285,10 @@ fn slow_clients_are_not_waited_for() {
 #[test]
 fn a_server_that_stops_ends_what_it_has_begun() {
     let dir = tiny();
-    let server = Server::start(&dir, &["--max-positions", "100000"]);
+    let server = Server::start(&dir, &["--max-positions", "100000", "--grace", "300"]);
     let mut stream = server.connect();
     stream
-        .write_all(&server.request("POST", "/v1/completions", "", &long("The river", 1500).to_string()))
+        .write_all(&server.request("POST", "/v1/completions", "", &long("The river", 300).to_string()))
         .expect("sent");
     let mut first = [0; 400];
     stream.read_exact(&mut first).expect("it begins");
@@ -302,7 +306,7 @@ fn a_server_that_stops_ends_what_it_has_begun() {
     );
     let (status, said) = server.end();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("POST /v1/completions 200 ") && said.contains(", 1500 out\n"), "{said}");
+    assert!(said.contains("POST /v1/completions 200 ") && said.contains(", 300 out\n"), "{said}");
     drop(idle);
 }
 

@@ -74,14 +74,11 @@ impl Text {
 
     /// The first of its next `count` tokens whose logits are wanted.
     pub fn wanted(&self, read: usize, count: usize) -> usize {
-        if count == 0 {
-            0
-        } else if self.job().score_prompt && read + 1 < self.job().prompt.len() {
-            0
-        } else if read + count == self.ids.len() && self.stop.is_some() {
-            count - 1
-        } else {
-            count
+        let is_scored = self.job().score_prompt && read + 1 < self.job().prompt.len();
+        match read + count == self.ids.len() && self.stop.is_some() {
+            _ if is_scored => 0,
+            true => count.saturating_sub(1),
+            false => count,
         }
     }
 
