@@ -31,7 +31,7 @@ pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMeth
 pub use documents::ResumeArgs;
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use mix::MixArgs;
-pub use model::{GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
+pub use model::{ConvertArgs, GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};

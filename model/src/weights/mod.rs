@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use tensor::{Kind, Tensor};
-pub use write::write_safetensors;
 pub(crate) use write::write_whole;
+pub use write::{Form, write_safetensors};
 
 use canonical::Canonical;
 

@@ -10,11 +10,12 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
-use yuan_model::{Config, DType, Description, Model};
+use yuan_model::weights::quantised::round::Packing;
+use yuan_model::{Config, Description, Model};
 
 use super::{print, say};
 use crate::Done;
-use crate::args::{Global, ModelCommand, ProgressKind, RunOnArgs};
+use crate::args::{ConvertArgs, Global, ModelCommand, ProgressKind, RunOnArgs};
 use crate::hints::usage;
 
 /// What to do where the device asked for is not there.
@@ -24,9 +25,7 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
     match command {
         ModelCommand::Info { model, json } => info::info(model, *json, global),
         ModelCommand::Check { model, tolerance, run, json } => check(model, *tolerance, run, *json, global),
-        ModelCommand::Convert { model, out, dtype, config, max_shard_bytes } => {
-            convert(model, out, *dtype, config.as_deref(), *max_shard_bytes, global)
-        }
+        ModelCommand::Convert(args) => convert(args, global),
         ModelCommand::Perplexity(args) => perplexity::perplexity(args, global),
         ModelCommand::Generate(args) => generate::generate(args, global),
         ModelCommand::Bench { .. } => bench::bench(command, global),
@@ -124,16 +123,16 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     Ok(if wrong == 0 && !found.is_empty() { Done::All } else { Done::Unsound })
 }
 
-fn convert(
-    path: &Path,
-    out: &Path,
-    dtype: Option<DType>,
-    config: Option<&Path>,
-    max_shard_bytes: u64,
-    global: &Global,
-) -> anyhow::Result<Done> {
-    let config = config.map(Config::read).transpose()?;
-    let options = convert::Options { dtype, max_shard_bytes };
+fn convert(args: &ConvertArgs, global: &Global) -> anyhow::Result<Done> {
+    let (path, out) = (args.model.as_path(), args.out.as_path());
+    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let packing = args.bits.map(|bits| Packing { bits, group_size: args.group_size as usize });
+    let options = convert::Options {
+        dtype: args.dtype,
+        packing,
+        packs_embeddings: args.with_embeddings,
+        max_shard_bytes: args.max_shard_bytes,
+    };
     let report = if is_megatron(path) {
         convert::megatron(path, config.as_ref(), out, options)?
     } else {
@@ -146,8 +145,9 @@ fn convert(
         say(global, &format!("warning: {} tensors were left out: `{first}`…", report.unexpected.len()));
     }
     let (total, tensors) = (report.config.parameters().total, report.tensors);
+    let bits = args.bits.map_or_else(String::new, |bits| format!(", matrices of {bits} bits"));
     print(&format!(
-        "{}: {tensors} tensors, {} parameters, {}",
+        "{}: {tensors} tensors, {} parameters, {}{bits}",
         out.display(),
         info::count(total),
         report.dtype.name()
