@@ -24,7 +24,7 @@ pub use dtype::DType;
 pub use error::{Error, Result};
 pub use model::{Model, Options, Place, Precision};
 pub use qwen2_moe::Qwen2Moe;
-pub use rope::Angles;
+pub use rope::{AngleTable, Angles};
 pub use stage::{Encode, Limits, Moe, MoeConfig, tokenizer_of};
 pub use transformer::{State, Trace, Traced, Transformer};
 pub use yuan::Yuan;

@@ -16,6 +16,8 @@
 //! | `cpu` | a network on the kernels of `yuan-kernels`: the same bits for any number of threads |
 
 mod batch;
+mod check;
+pub mod cpu;
 mod error;
 mod init;
 mod loss;
@@ -23,8 +25,10 @@ mod network;
 mod state;
 
 pub use batch::Batch;
+pub use cpu::Cpu;
 pub use error::{Error, Result};
 pub use init::initial;
 pub use loss::{Loss, RouterLoad};
 pub use network::{Network, Parameter, Update, Updated};
 pub use state::{Named, State};
+pub use yuan_kernels::gemm::Precision;

@@ -15,7 +15,7 @@ mod taps;
 pub use adamw::{AdamW, adamw, squares};
 pub use attention::{CausalAttention, attend, attend_backward};
 pub use gate::{gate_backward, gate_weighted};
-pub use loss::cross_entropy;
+pub use loss::cross_entropy_backward;
 pub use norm::rms_norm_backward;
 pub use router::{Choices, attention_router_backward, choose_backward, probabilities};
 pub use sums::{add_columns, add_rows, scatter_rows};
