@@ -1,5 +1,10 @@
 //! What can be wrong with a network in training or with what it is given.
 
+use std::path::{Path, PathBuf};
+
+/// Why data cannot be had, in the words of whoever has them.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// The result of everything fallible in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -54,12 +59,49 @@ pub enum Error {
     /// The device or its library refused.
     #[error("the device failed: {0}")]
     Device(String),
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "write"…
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file of a training is not what was written.
+    #[error("`{}` is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the way out.
+        problem: String,
+    },
+    /// A text or document cannot be had.
+    #[error("{what} cannot be read: {source}")]
+    Data {
+        /// Which.
+        what: String,
+        /// Why not.
+        source: Cause,
+    },
     /// What the model's crate says of it.
     #[error(transparent)]
     Model(#[from] yuan_model::Error),
 }
 
 impl Error {
+    /// A refused operation on a file.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// A file that is not what was written.
+    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_path_buf(), problem: problem.into() }
+    }
+
     /// Something wrong with a row of a batch.
     pub(crate) fn batch(row: usize, problem: impl Into<String>) -> Self {
         Self::Batch { row, problem: problem.into() }

@@ -14,6 +14,7 @@
 //! | `loss`, `state` | what a pass tells; parameters and moments for a checkpoint |
 //! | `init` | parameters before the first step |
 //! | `cpu` | a network on the kernels of `yuan-kernels`: the same bits for any number of threads |
+//! | [`training`] | the loop around it: texts, schedule, evaluation, log, checkpoints |
 
 mod batch;
 mod check;
@@ -23,10 +24,11 @@ mod init;
 mod loss;
 mod network;
 mod state;
+pub mod training;
 
 pub use batch::Batch;
 pub use cpu::Cpu;
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use init::initial;
 pub use loss::{Loss, RouterLoad};
 pub use network::{Network, Parameter, Update, Updated};
