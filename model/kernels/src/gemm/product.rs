@@ -145,7 +145,7 @@ impl Job<'_> {
         let most = match self.left.precision {
             Precision::F32 => {
                 let kernels = kernels(self.left.isa);
-                (kernels.cache / (kernels.rows * self.left.inputs.min(INPUTS) * size_of::<f32>())).max(4)
+                (kernels.cache / (kernels.rows * self.left.inputs.clamp(1, INPUTS) * size_of::<f32>())).max(4)
             }
             Precision::Bf16 => TILES,
         };
