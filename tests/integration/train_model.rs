@@ -80,7 +80,10 @@ fn a_model_is_trained_and_used() {
     assert!(ran.stdout().starts_with("held out"), "{}", ran.stdout());
     let lines = told(&dir, "out");
     let steps: Vec<&Value> = lines.iter().filter(|line| line["evaluation"].is_null()).collect();
-    assert_eq!(steps.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>(), (1..=8).map(Some).collect::<Vec<_>>());
+    assert_eq!(
+        steps.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>(),
+        (1..=8).map(Some).collect::<Vec<_>>()
+    );
     let loss = |line: &Value| line["loss"].as_f64().expect("a loss");
     assert!((loss(steps[0]) - 512_f64.ln()).abs() < 0.3 && loss(steps[7]) < loss(steps[0]), "{lines:?}");
     assert_eq!((steps[7]["tokens"].as_u64(), steps[0]["routers"].as_array().map(Vec::len)), (Some(2048), Some(2)));
@@ -110,7 +113,8 @@ fn a_model_is_trained_and_used() {
     // What is in bf16 is half as large; training with it goes on from fp32.
     dir.ok(&short(&["-o", "half", "--save-dtype", "bf16", "-q"]));
     assert_eq!(told(&dir, "half"), lines);
-    let size = |folder: &str| std::fs::metadata(dir.path(folder).join("model/model.safetensors")).expect("a file").len();
+    let size =
+        |folder: &str| std::fs::metadata(dir.path(folder).join("model/model.safetensors")).expect("a file").len();
     assert!(size("half") < size("out") * 11 / 20);
     // From its weights on, elsewhere.
     let from = ["train-model", "train", "--from", "out/model", "--steps", "1", "-L", "64", "--batch-tokens", "256"];
@@ -125,15 +129,12 @@ fn a_run_that_is_killed_or_stopped_ends_as_one_that_was_not() {
     dir.ok(&short(&["-o", "whole", "--threads", "1", "-q"]));
     let expected = told(&dir, "whole");
     let model = |folder: &str| std::fs::read(dir.path(folder).join("model/model.safetensors")).expect("a model");
-    // Out of time at once, then time and time again.
+    // Out of time after a step or some, time and time again.
     let mut calls = 0;
     while !dir.path("timed/model").exists() {
         dir.ok(&short(&["-o", "timed", "--time", "0.3s", "--threads", "2", "-q"]));
         calls += 1;
-        assert!(calls < 50);
-        if calls == 20 {
-            dir.ok(&short(&["-o", "timed", "-q"]));
-        }
+        assert!(calls <= 8, "each takes a step");
     }
     assert_eq!(told(&dir, "timed"), expected);
     assert!(model("timed") == model("whole"));
@@ -165,8 +166,10 @@ fn other_settings_are_refused_and_damage_is_told() {
     let begin = short(&["-o", "out", "-q"]);
     dir.ok(&begin);
     let with = |more: &[&str]| dir.run(&[&begin[..], more].concat());
-    with(&["--learning-rate", "0.002"])
-        .fails(2, &["`out` was made with other settings: `learning_rate` was 0.001, now 0.002", "--from out/checkpoints"]);
+    with(&["--learning-rate", "0.002"]).fails(
+        2,
+        &["`out` was made with other settings: `learning_rate` was 0.001, now 0.002", "--from out/checkpoints"],
+    );
     with(&["--seed", "1"]).fails(2, &["`seed` was 1234, now 1"]);
     with(&["--documents", "together"]).fails(2, &["`documents` was \"apart\", now \"together\""]);
     let swapped: Vec<&str> = begin.iter().map(|word| if *word == "train" { "held" } else { *word }).collect();
@@ -242,7 +245,8 @@ fn masks_and_weights_change_what_is_learnt() {
     dir.file("asked.jsonl", line.repeat(60));
     dir.ok(&["tokenize", "asked.jsonl", "-o", "asked", "--tokenizer", "t.json", "--loss-mask", "-q"]);
     let train = |more: &[&str]| {
-        let base = ["train-model", "--config", "config.json", "--steps", "2", "-L", "32", "--batch-tokens", "128", "-q"];
+        let base =
+            ["train-model", "--config", "config.json", "--steps", "2", "-L", "32", "--batch-tokens", "128", "-q"];
         dir.ok(&[&base[..], more].concat());
         told(&dir, more.last().expect("a folder"))[0]["loss"].clone()
     };

@@ -104,22 +104,22 @@ pub struct TrainSettings {
     pub floor_fraction: Option<f64>,
     /// Longest gradient; a longer one is shortened to it, 0 for none [default: 1]
     #[arg(long, value_name = "NORM", help_heading = "Optimizer")]
-    pub max_gradient_norm: Option<f32>,
+    pub max_gradient_norm: Option<f64>,
     /// Part of each matrix that is taken off it, times the learning rate [default: 0.1]
     #[arg(long, value_name = "FRACTION", help_heading = "Optimizer")]
-    pub weight_decay: Option<f32>,
+    pub weight_decay: Option<f64>,
     /// How long AdamW remembers gradients [default: 0.9]
     #[arg(long, value_name = "BETA", help_heading = "Optimizer")]
-    pub beta1: Option<f32>,
+    pub beta1: Option<f64>,
     /// How long AdamW remembers their squares [default: 0.95]
     #[arg(long, value_name = "BETA", help_heading = "Optimizer")]
-    pub beta2: Option<f32>,
+    pub beta2: Option<f64>,
     /// AdamW's epsilon [default: 1e-8]
     #[arg(long, value_name = "NUMBER", help_heading = "Optimizer")]
-    pub epsilon: Option<f32>,
+    pub epsilon: Option<f64>,
     /// What the auxiliary loss of load balance counts [default: 0, as of Yuan2.0-M32]
     #[arg(long, value_name = "NUMBER", help_heading = "Optimizer")]
-    pub balance: Option<f32>,
+    pub balance: Option<f64>,
     /// Steps between evaluations; 0 for the one at the end alone [default: 200]
     #[arg(long, value_name = "N", help_heading = "Evaluation")]
     pub eval_every: Option<u64>,

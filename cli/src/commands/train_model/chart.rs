@@ -247,8 +247,8 @@ fn line_chart(caption: &str, curves: &[Curve]) -> anyhow::Result<String> {
             .map_err(chart_error)?;
         for (place, (name, points)) in curves.iter().enumerate() {
             let style = COLOURS[place % COLOURS.len()].stroke_width(2);
-            let points = points.iter().copied().filter(|point| point.1.is_finite());
-            let drawn = chart.draw_series(LineSeries::new(points, style)).map_err(chart_error)?;
+            let points: Vec<(f64, f64)> = points.iter().copied().filter(|point| point.1.is_finite()).collect();
+            let drawn = chart.draw_series([PathElement::new(points, style)]).map_err(chart_error)?;
             drawn.label(name).legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
         }
         if curves.len() > 1 {

@@ -45,7 +45,7 @@ pub fn open(prefix: &Path, wanted: Wanted<'_>) -> anyhow::Result<TokenSet> {
         return wrong(problem, "set `vocab_size` of the config.json");
     }
     if let (Some(own), Some(tokenizer)) = (&known.tokenizer, wanted.tokenizer)
-        && own != tokenizer.fingerprint()
+        && own.as_str() != tokenizer.fingerprint()
     {
         let problem = "its tokens are of another tokenizer".to_owned();
         return wrong(problem, "give the one they were made with as `--tokenizer`");

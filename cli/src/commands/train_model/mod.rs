@@ -74,11 +74,11 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
 
     let stopped = cancel_on_signals()?;
     let done = begun.state.step;
-    let options = cpu::Options { precision: recipe.products(), balance: recipe.balance };
+    let options = cpu::Options { precision: recipe.products(), balance: recipe.balance as f32 };
     let network: Box<dyn Network> = Box::new(Cpu::new(&config, options, begun.state)?);
     let mut told = lines.clone();
     let mut shown = Shown::new(global, steps, done)?;
-    let mut page = chart::Page::new(out, &recipe, &config, steps);
+    let page = chart::Page::new(out, &recipe, &config, steps);
     let mut run = Run {
         trainer: Trainer::new(network, &texts, plan, done),
         held_out: &held_out,

@@ -70,17 +70,17 @@ pub struct TrainRecipe {
     /// What is left of it at the last step, in [0, 1]. Default 0.1.
     pub floor_fraction: f64,
     /// Longest gradient; a longer one is shortened to it, 0 for none. Default 1.
-    pub max_gradient_norm: f32,
+    pub max_gradient_norm: f64,
     /// Part of each matrix that is taken off it, times the learning rate. Default 0.1.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// How long AdamW remembers gradients. Default 0.9.
-    pub beta1: f32,
+    pub beta1: f64,
     /// How long AdamW remembers their squares. Default 0.95.
-    pub beta2: f32,
+    pub beta2: f64,
     /// AdamW's epsilon. Default 1e-8.
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// What the auxiliary loss of load balance counts. Default 0: Yuan2.0-M32 was trained without.
-    pub balance: f32,
+    pub balance: f64,
     /// Steps between evaluations; 0 for the one at the end alone. Default 200.
     pub eval_every: u64,
     /// Tokens of each set evaluated on the way; at the end it is all of them. Default 100,000.
@@ -140,11 +140,11 @@ impl TrainRecipe {
     pub fn of(args: &TrainModelArgs) -> anyhow::Result<Self> {
         let mut recipe = args.recipe.as_deref().map_or_else(|| Ok(Self::default()), Self::read)?;
         let given = toml::Table::try_from(&args.settings).context("the flags")?;
-        let one_of = |names: [&str; 3]| names.iter().any(|name| given.contains_key(*name));
-        if one_of(["tokens", "steps", "epochs"]) {
+        let one_of = |names: &[&str]| names.iter().any(|name| given.contains_key(*name));
+        if one_of(&["tokens", "steps", "epochs"]) {
             (recipe.tokens, recipe.steps, recipe.epochs) = (None, None, None);
         }
-        if one_of(["config", "from", "from"]) {
+        if one_of(&["config", "from"]) {
             (recipe.config, recipe.from) = (None, None);
         }
         let mut table = toml::Table::try_from(&recipe).context("the recipe")?;
@@ -230,10 +230,10 @@ impl TrainRecipe {
     pub fn update(&self) -> Update {
         Update {
             learning_rate: self.learning_rate as f32,
-            betas: [self.beta1, self.beta2],
-            epsilon: self.epsilon,
-            weight_decay: self.weight_decay,
-            max_gradient_norm: (self.max_gradient_norm != 0.0).then_some(self.max_gradient_norm),
+            betas: [self.beta1 as f32, self.beta2 as f32],
+            epsilon: self.epsilon as f32,
+            weight_decay: self.weight_decay as f32,
+            max_gradient_norm: (self.max_gradient_norm != 0.0).then_some(self.max_gradient_norm as f32),
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Run<'a> {
     /// What takes the steps.
     pub trainer: Trainer<'a>,
     /// Documents that are not trained on.
-    pub held_out: &'a [Box<dyn HeldOut>],
+    pub held_out: &'a [Box<dyn HeldOut + 'a>],
     /// How they are read.
     pub reading: Reading,
     /// What is done how often.
@@ -76,14 +76,16 @@ impl Run<'_> {
     /// As of [`Trainer::step`] and [`Reading::evaluate`], and if the disk refuses.
     pub fn go(&mut self, stopped: &AtomicBool, on_line: &mut dyn FnMut(&Line)) -> Result<Ended> {
         let steps = self.trainer.plan().schedule.steps;
-        // Longest step so far: the next one is not begun if it would not be done in time.
-        let mut longest = Duration::ZERO;
+        // Longest step so far: the next one is not begun if it would not be done in time. One is taken in any case, so that a run
+        // comes to its end in whatever pieces.
+        let mut longest = None;
         // Of a run that was stopped while it evaluated.
         if self.is_due(self.every.evaluate) && !self.evaluate(false, stopped, on_line)? {
             return Ok(Ended::Stopped);
         }
         while self.trainer.done() < steps {
-            if self.every.until.is_some_and(|until| Instant::now() + longest > until) {
+            let is_late = |longest: Duration| self.every.until.is_some_and(|until| Instant::now() + longest > until);
+            if longest.is_some_and(is_late) {
                 self.save()?;
                 return Ok(Ended::OutOfTime);
             }
@@ -93,7 +95,7 @@ impl Run<'_> {
                 return Ok(Ended::Stopped);
             };
             let took = start.elapsed();
-            longest = longest.max(took);
+            longest = longest.max(Some(took));
             self.tokens += step.tokens;
             self.seconds += took.as_secs_f64();
             let line = StepLine::new(&step, self.tokens, self.seconds, took.as_secs_f64());
