@@ -14,7 +14,7 @@ use crate::gemm::{STEP, Start};
 use crate::isa::{Isa, force};
 use std::ops::Range;
 
-/// `y[r, c] = Σᵢ left[r, i] · right[c, i]`, for all rows of the left and some of the right side.
+/// `y[r, c] = Σᵢ left[r, i] · right[c, i]`, for all rows of the left and some of the right side. Over no inputs, y stays as it is.
 pub struct Product<'a> {
     left: &'a Packed,
     right: &'a Packed,
@@ -145,7 +145,7 @@ impl Job<'_> {
         let most = match self.left.precision {
             Precision::F32 => {
                 let kernels = kernels(self.left.isa);
-                (kernels.cache / (kernels.rows * self.left.inputs.min(INPUTS) * size_of::<f32>())).max(4)
+                (kernels.cache / (kernels.rows * self.left.inputs.clamp(1, INPUTS) * size_of::<f32>())).max(4)
             }
             Precision::Bf16 => TILES,
         };

@@ -76,7 +76,8 @@ pub(super) fn loss(
                 running.read(logits, (*target as usize).checked_sub(part.start));
             });
         }
-        sum -= running.iter().zip(weights).map(|(it, weight)| f64::from(*weight) * f64::from(it.log_prob())).sum::<f64>();
+        sum -=
+            running.iter().zip(weights).map(|(it, weight)| f64::from(*weight) * f64::from(it.log_prob())).sum::<f64>();
         let Some(Gradients { scale, dx, parameters }) = &mut gradients else { continue };
         let scales: Vec<f32> = weights.iter().map(|weight| *scale * weight).collect();
         let log_sums: Vec<f32> = running.iter().map(Running::log_sum).collect();

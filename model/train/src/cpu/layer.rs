@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use yuan_kernels::gemm::{Precision, Start, View};
-use yuan_kernels::training::{
-    CausalAttention, Into, attend, attend_backward, rms_norm_backward, taps, taps_backward,
-};
+use yuan_kernels::training::{CausalAttention, Into, attend, attend_backward, rms_norm_backward, taps, taps_backward};
 use yuan_kernels::{Heads, add, rms_norm, rope};
 use yuan_model::Angles;
 use yuan_model::config::Yuan;
