@@ -143,9 +143,11 @@ fn nothing_is_multiplied_with_nothing() {
     multiply(&mut [Product::new(&left, &right, Start::Zero, &mut [], 2)]);
     multiply(&mut []);
     // No rows are summed over: y stays.
-    left.pack(View::new(&[], 2), Inputs::Across, Precision::Bf16);
-    right.pack(View::new(&[], 3), Inputs::Across, Precision::Bf16);
-    let mut y = [5.0; 6];
-    multiply(&mut [Product::new(&left, &right, Start::Accumulate, &mut y, 3)]);
-    assert_eq!(y, [5.0; 6]);
+    for precision in PRECISIONS {
+        left.pack(View::new(&[], 2), Inputs::Across, precision);
+        right.pack(View::new(&[], 3), Inputs::Across, precision);
+        let mut y = [5.0; 6];
+        multiply(&mut [Product::new(&left, &right, Start::Accumulate, &mut y, 3)]);
+        assert_eq!(y, [5.0; 6]);
+    }
 }

@@ -1,311 +1,265 @@
-//! Runs of a tiny model on a real text, from the first step to the model that is saved.
+//! What training does to a small network: it learns, to the same bits on any number of threads, and what it has learnt can be run.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use serde_json::{Map, json};
-use yuan_model::config::Yuan;
-use yuan_model::perplexity::{Resets, Scoring, Windows, score};
-use yuan_model::{Config, DType, Model, Options, Place};
-use yuan_train::training::{
-    Borders, Ended, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape, Text, Texts, Trainer,
-};
-use yuan_train::{Batch, Cause, Cpu, Network, Result, Update, cpu, initial};
+use yuan_kernels::isa::{Isa, force};
+use yuan_model::backend::Target;
+use yuan_model::config::{Rope, RopePrecision, Router, Yuan, YuanMoe};
+use yuan_model::weights::{Weights, write_safetensors};
+use yuan_model::{Config, DType, Description, Model};
+use yuan_train::cpu::Options;
+use yuan_train::{Batch, Cpu, Error, Network, Precision, State, Update, initial};
 
-const EOD: u32 = 500;
-const LENGTH: usize = 48;
-
-fn config() -> Yuan {
-    match Config::named("yuan-moe-tiny") {
-        Some(Config::Yuan(config)) => config,
-        other => panic!("{other:?}"),
+/// A mixture of four experts, two layers.
+fn small() -> Yuan {
+    Yuan {
+        vocab_size: 128,
+        hidden_size: 32,
+        intermediate_size: 48,
+        layers: 2,
+        heads: 2,
+        attention_width: 64,
+        rms_norm_eps: 1e-6,
+        rope: Rope { base: 10_000.0, width: 16, precision: RopePrecision::F32, yarn: None },
+        max_positions: 64,
+        tied_embeddings: true,
+        moe: Some(YuanMoe {
+            experts: 4,
+            top_k: 2,
+            width: 40,
+            norm_topk_prob: true,
+            gated: true,
+            router: Router::Attention,
+        }),
+        share_qk: false,
+        reset_position_ids: true,
+        reset_attention_mask: false,
+        eod: 0,
+        sep: 1,
+        pad: 0,
     }
 }
 
-fn network(seed: u64) -> Cpu {
-    let config = config();
-    let state = initial(&Config::Yuan(config.clone()), seed);
-    Cpu::new(&config, cpu::Options { balance: 0.01, ..cpu::Options::default() }, state).unwrap()
+fn network(config: &Yuan, options: Options) -> Cpu {
+    Cpu::new(config, options, initial(&Config::Yuan(config.clone()), 3)).unwrap()
 }
 
-/// The bytes of the licence, a document for each paragraph.
-fn documents() -> Vec<Vec<u32>> {
-    let text = include_str!("../../../LICENSE");
-    let words = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-    let paragraphs = text.split("\n\n").map(words).filter(|paragraph| !paragraph.is_empty());
-    paragraphs.map(|paragraph| paragraph.bytes().map(u32::from).collect()).collect()
-}
-
-/// The licence in texts of one length, one behind the other and from the start again.
-struct Licence(Vec<u32>);
-
-impl Licence {
-    fn new() -> Self {
-        Self(documents().into_iter().flat_map(|document| document.into_iter().chain([EOD])).collect())
+/// 64 short documents that each begin with a token of their own, so that everything behind it can be known.
+fn documents() -> Batch {
+    let mut batch = Batch::new();
+    let mut seed = 5_u32;
+    for number in 0..64 {
+        let mut ids = vec![number];
+        let length = 10 + number as usize % 9;
+        ids.extend((0..length).map(|_| {
+            seed = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+            64 + (seed >> 20) % 64
+        }));
+        batch.push(&ids[..length], &ids[1..], &vec![1.0; length]).unwrap();
     }
+    batch
 }
 
-impl Texts for Licence {
-    fn read(&self, place: u64, text: &mut Text) -> Result<(), Cause> {
-        let at = |token: usize| self.0[(place as usize * LENGTH + token) % self.0.len()];
-        text.ids = (0..=LENGTH).map(at).collect();
-        text.weights = vec![1.0; LENGTH];
-        Ok(())
+fn train(network: &mut Cpu, batch: &Batch, steps: u64, rate: f32) -> f64 {
+    let scale = 1.0 / batch.weights().iter().sum::<f32>();
+    let mut mean = 0.0;
+    for step in 0..steps {
+        mean = network.accumulate(batch, scale).unwrap().mean();
+        let warm = (step as f32 + 1.0) / 20.0;
+        network.update(&Update { weight_decay: 0.0, ..Update::new(rate * warm.min(1.0)) }).unwrap();
     }
+    mean
 }
 
-/// Some of its paragraphs, under a name.
-struct Paragraphs(&'static str, Vec<Vec<u32>>);
-
-impl HeldOut for Paragraphs {
-    fn name(&self) -> &str {
-        self.0
-    }
-
-    fn for_each(&self, take: &mut dyn FnMut(&[u32], Option<u64>) -> Result<bool>) -> Result<()> {
-        for document in &self.1 {
-            if !take(document, Some(document.len() as u64))? {
-                break;
-            }
+/// ln 64 = 4.16 nats a token is what can be known without the documents.
+#[test]
+fn documents_are_learnt_by_heart() {
+    let batch = documents();
+    for precision in [Precision::F32, Precision::Bf16] {
+        let mut network = network(&small(), Options { precision, balance: 0.01 });
+        let first = network.evaluate(&batch).unwrap();
+        assert!((first.mean() - 128.0_f64.ln()).abs() < 0.1, "{}", first.mean());
+        train(&mut network, &batch, 150, 1e-2);
+        let last = network.evaluate(&batch).unwrap();
+        assert!(last.mean() < 0.1, "{precision:?}: {}", last.mean());
+        for router in &last.routers {
+            assert_eq!(router.tokens.iter().sum::<u64>(), 2 * batch.len() as u64);
+            assert!(router.evenness() > 0.8 && router.busiest() < 2.5, "{router:?}");
+            assert!(router.mean_entropy() <= 4.0_f64.ln() + 1e-6);
         }
-        Ok(())
     }
-}
-
-fn plan(steps: u64) -> Plan {
-    Plan {
-        texts_per_step: 3,
-        texts_per_batch: 2,
-        borders: Borders::Apart { eod: EOD },
-        schedule: Schedule { peak: 3e-3, floor: 3e-4, warmup: 2, steps, shape: Shape::Cosine },
-        update: Update::new(0.0),
-    }
-}
-
-fn reading() -> Reading {
-    Reading { prefix: EOD, windows: Windows::new(128, 64).unwrap(), batch_tokens: 100 }
-}
-
-/// Goes on in a folder until the end, or until the step after which it is told to stop.
-fn train(folder: &Path, steps: u64, stop_after: Option<u64>) -> Ended {
-    let checkpoints = Folder::new(folder.join("checkpoints"));
-    let settings = Map::from_iter([("steps".to_owned(), json!(steps))]);
-    let (mut network, texts) = (network(5), Licence::new());
-    let (mut done, mut tokens, mut seconds) = (0, 0, 0.0);
-    if let Some(step) = checkpoints.steps().unwrap().last() {
-        let progress = checkpoints.progress(*step).unwrap();
-        assert_eq!(progress.difference(&settings), None);
-        network.restore(checkpoints.state(&progress, &Config::Yuan(config())).unwrap()).unwrap();
-        (done, tokens, seconds) = (progress.step, progress.tokens, progress.seconds);
-    }
-    let held_out: [Box<dyn HeldOut>; 1] = [Box::new(Paragraphs("licence", documents()[..4].to_vec()))];
-    let (log, lines) = Log::open(&folder.join("log.jsonl"), done).unwrap();
-    let stopped = AtomicBool::new(false);
-    let mut run = Run {
-        trainer: Trainer::new(Box::new(network), &texts, plan(steps), done),
-        held_out: &held_out,
-        reading: reading(),
-        every: Every { evaluate: 3, evaluation_tokens: 200, save: 2, keep: 2, until: None },
-        checkpoints,
-        model: folder.join("model"),
-        dtype: DType::F32,
-        companions: &[],
-        settings: &settings,
-        version: "test",
-        log,
-        lines,
-        tokens,
-        seconds,
-    };
-    run.go(&stopped, &mut |line| {
-        if matches!(line, Line::Step(line) if Some(line.step) == stop_after) {
-            stopped.store(true, Ordering::Relaxed);
-        }
-    })
-    .unwrap()
-}
-
-/// The log without what depends on the clock.
-fn told(folder: &Path) -> Vec<String> {
-    let lines = Log::read(&folder.join("log.jsonl")).unwrap();
-    let told = lines.into_iter().map(|line| match line {
-        Line::Step(mut line) => {
-            (line.seconds, line.tokens_per_second) = (0.0, 0.0);
-            format!("{line:?}")
-        }
-        Line::Evaluation(mut line) => {
-            line.seconds = 0.0;
-            format!("{line:?}")
-        }
-    });
-    told.collect()
-}
-
-fn bytes(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap()
 }
 
 #[test]
-fn a_run_that_was_stopped_goes_on_to_the_bit_for_any_number_of_threads() {
-    let home = tempfile::tempdir().unwrap();
-    let whole = home.path().join("whole");
-    std::fs::create_dir(&whole).unwrap();
-    let with = |threads: usize, folder: &Path, stop_after: Option<u64>| {
+fn threads_and_instructions_change_no_bit() {
+    let batch = documents();
+    let run = |threads: usize, isa: Isa, precision: Precision| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| train(folder, 7, stop_after))
+        pool.install(|| {
+            force(isa, || {
+                let mut network = network(&small(), Options { precision, balance: 0.02 });
+                let mean = train(&mut network, &batch, 3, 1e-2);
+                (mean, network.evaluate(&batch).unwrap(), network.state().unwrap())
+            })
+        })
     };
-    assert_eq!(with(1, &whole, None), Ended::Finished);
-    let expected = told(&whole);
-    // Seven steps, an evaluation after the third and the sixth, and the one at the end.
-    assert_eq!(expected.len(), 10);
-    for stop_after in 1..=7 {
-        let folder = home.path().join(format!("stopped after {stop_after}"));
-        std::fs::create_dir(&folder).unwrap();
-        assert_eq!(with(2, &folder, Some(stop_after)), Ended::Stopped);
-        assert_eq!(with(1 + stop_after as usize % 2, &folder, None), Ended::Finished);
-        assert_eq!(told(&folder), expected, "stopped after step {stop_after}");
-        for file in ["model/model.safetensors", "checkpoints/step-00000007/optimizer.safetensors"] {
-            assert!(bytes(&folder.join(file)) == bytes(&whole.join(file)), "{file}, stopped after step {stop_after}");
-        }
-        assert!(folder.join("checkpoints/step-00000006").exists());
-    }
-    // Killed between two checkpoints: what was logged behind the last is taken and told again.
-    let killed = home.path().join("killed");
-    std::fs::create_dir(&killed).unwrap();
-    assert_eq!(with(2, &killed, Some(5)), Ended::Stopped);
-    std::fs::remove_dir_all(killed.join("checkpoints/step-00000005")).unwrap();
-    assert_eq!(with(2, &killed, None), Ended::Finished);
-    assert_eq!(told(&killed), expected);
-    // Once more, when all is done.
-    assert_eq!(with(2, &killed, None), Ended::Finished);
-    assert_eq!(told(&killed), expected);
-}
-
-#[test]
-fn a_run_out_of_time_leaves_a_checkpoint() {
-    let home = tempfile::tempdir().unwrap();
-    let texts = Licence::new();
-    let mut run = Run {
-        trainer: Trainer::new(Box::new(network(5)), &texts, plan(1000), 0),
-        held_out: &[],
-        reading: reading(),
-        every: Every {
-            evaluate: 0,
-            evaluation_tokens: 0,
-            save: 0,
-            keep: 1,
-            until: Some(std::time::Instant::now() + std::time::Duration::from_millis(1500)),
-        },
-        checkpoints: Folder::new(home.path().join("c")),
-        model: home.path().join("model"),
-        dtype: DType::F32,
-        companions: &[],
-        settings: &Map::new(),
-        version: "test",
-        log: Log::open(&home.path().join("log.jsonl"), 0).unwrap().0,
-        lines: Vec::new(),
-        tokens: 0,
-        seconds: 0.0,
-    };
-    assert_eq!(run.go(&AtomicBool::new(false), &mut |_| {}).unwrap(), Ended::OutOfTime);
-    let step = run.trainer.done();
-    assert!((1..1000).contains(&step), "{step}");
-    assert_eq!(run.checkpoints.steps().unwrap(), [step]);
-    assert!(!home.path().join("model").exists());
-}
-
-#[test]
-fn what_is_evaluated_is_what_the_saved_model_says() {
-    let home = tempfile::tempdir().unwrap();
-    assert_eq!(train(home.path(), 7, None), Ended::Finished);
-    let lines = Log::read(&home.path().join("log.jsonl")).unwrap();
-    let found = lines.iter().rev().find_map(|line| if let Line::Evaluation(line) = line { Some(line) } else { None });
-    let found = found.expect("the last evaluation");
-    let options = Options { place: Place::Cpu, ..Options::default() };
-    let model = Model::open(&home.path().join("model"), options, &mut |_, _| {}).unwrap();
-    let scoring = Scoring::of(model.description(), "eod", 0, 0, 100).unwrap();
-    let documents: Vec<Vec<u32>> = documents()[..4].to_vec();
-    assert!(documents.iter().any(|document| document.len() > 128), "one is longer than a window");
-    let documents: Vec<&[u32]> = documents.iter().map(Vec::as_slice).collect();
-    let scores = score(model.engine(), &documents, &scoring, None).unwrap();
-    let (sum, tokens) = scores.iter().fold((0.0, 0), |sum, score| (sum.0 - score.log_prob, sum.1 + score.tokens));
-    assert_eq!((found.tokens, found.documents, found.is_final), (tokens, 4, true));
-    let loss = found.loss.unwrap();
-    assert!((loss - sum / tokens as f64).abs() < 1e-4, "{loss} {}", sum / tokens as f64);
-    assert_eq!(found.bits_per_byte.unwrap(), loss / std::f64::consts::LN_2);
-}
-
-/// A text of three documents, the first begun before it, the last going on behind it, is what the model says of each alone.
-#[test]
-fn documents_of_a_text_are_read_as_they_are_scored() {
-    let [a, b, c] = [&documents()[3][..20], &documents()[4][..17], &documents()[5][..9]];
-    let ids: Vec<u32> = a.iter().chain([&EOD]).chain(b).chain([&EOD]).chain(c).copied().collect();
-    let text = Text { weights: vec![1.0; ids.len() - 1], ids };
-    let mut network = network(2);
-    let loss = |network: &mut Cpu, batch: &Batch| network.evaluate(batch).unwrap().sum;
-    let mut apart = Batch::new();
-    Borders::Apart { eod: EOD }.push(&text, &mut apart).unwrap();
-    let found = loss(&mut network, &apart);
-    let alone = |network: &mut Cpu, ids: &[u32]| {
-        let mut batch = Batch::new();
-        batch.push(&ids[..ids.len() - 1], &ids[1..], &vec![1.0; ids.len() - 1]).unwrap();
-        loss(network, &batch)
-    };
-    let whole = |document: &[u32]| [&[EOD], document].concat();
-    let expected = alone(&mut network, &[a, &[EOD]].concat())
-        + alone(&mut network, &[whole(b).as_slice(), &[EOD]].concat())
-        + alone(&mut network, &whole(c));
-    assert!((found - expected).abs() < 1e-6 * expected, "{found} {expected}");
-    // Together, even with resets, filtering runs on and the ends belong to what is before them.
-    let mut together = Batch::new();
-    Borders::Together(Resets { eod: EOD, positions: true, attention: true }).push(&text, &mut together).unwrap();
-    assert!((loss(&mut network, &together) - expected).abs() > 1e-4);
-}
-
-#[test]
-fn what_is_masked_is_not_learnt() {
-    let gradients = |masked: u32| {
-        let mut network = network(2);
-        let mut batch = Batch::new();
-        let targets = [2, masked, 4, 5];
-        batch.push(&[1, 2, 3, 4], &targets, &[1.0, 0.0, 1.0, 1.0]).unwrap();
-        let loss = network.accumulate(&batch, 1.0 / 3.0).unwrap();
-        (loss.sum, loss.weight, network.gradients().unwrap())
-    };
-    let (sum, weight, found) = gradients(3);
-    assert_eq!(weight, 3.0);
-    let other = gradients(77);
-    assert!(sum == other.0 && found == other.2);
-    // A step in which nothing counts changes no more than weight decay does.
-    struct Nothing;
-    impl Texts for Nothing {
-        fn read(&self, _: u64, text: &mut Text) -> Result<(), Cause> {
-            *text = Text { ids: vec![1, 2, 3], weights: vec![0.0; 2] };
-            Ok(())
+    for precision in [Precision::F32, Precision::Bf16] {
+        let one = run(1, Isa::best(), precision);
+        for (threads, isa) in [(2, Isa::best()), (5, Isa::best()), (2, Isa::Avx2)] {
+            assert_eq!(run(threads, isa, precision), one, "{precision:?}, {threads} threads, {isa:?}");
         }
     }
-    let mut trainer = Trainer::new(Box::new(network(2)), &Nothing, plan(4), 0);
-    let step = trainer.step(&AtomicBool::new(false)).unwrap().expect("it is not stopped");
-    assert_eq!((step.loss.weight, step.updated.gradient_norm), (0.0, 0.0));
 }
 
 #[test]
-fn a_small_text_is_learnt_by_heart() {
-    let texts = Licence::new();
-    let schedule = Schedule { peak: 4e-3, floor: 4e-4, warmup: 5, steps: 120, shape: Shape::Cosine };
-    // The same eight texts in every step.
-    struct Same<'a>(&'a Licence);
-    impl Texts for Same<'_> {
-        fn read(&self, place: u64, text: &mut Text) -> Result<(), Cause> {
-            self.0.read(20 + place % 8, text)
+fn what_is_learnt_can_be_run() {
+    let (config, batch) = (small(), documents());
+    let untied = Yuan { tied_embeddings: false, ..config.clone() };
+    let dense = Yuan { moe: None, ..config.clone() };
+    for config in [config, untied, dense] {
+        let mut network = network(&config, Options::default());
+        train(&mut network, &batch, 10, 1e-2);
+        let evaluated = network.evaluate(&batch).unwrap();
+        let targets: Vec<Target> = (0..).zip(batch.targets()).map(|(row, id)| Target { row, id: *id }).collect();
+        let score = |weights: &Weights| {
+            let description = Description::of(Config::Yuan(config.clone()));
+            let options = yuan_model::Options { place: yuan_model::Place::Cpu, ..Default::default() };
+            let model = Model::load(description, weights, options, &mut |_, _| {}).unwrap();
+            assert!(model.unexpected().is_empty());
+            let scored = model.engine().score(batch.inputs(), &targets).unwrap();
+            -scored.iter().map(|scored| f64::from(scored.log_prob)).sum::<f64>() / scored.len() as f64
+        };
+        let tensors = || network.state().unwrap().into_tensors();
+        let mean = score(&Weights::of(tensors()));
+        assert!((mean - evaluated.mean()).abs() < 1e-5, "{mean} {}", evaluated.mean());
+        let folder = tempfile::tempdir().unwrap();
+        write_safetensors(folder.path(), tensors(), u64::MAX, DType::F32).unwrap();
+        assert_eq!(score(&Weights::open(&folder.path().join("model.safetensors")).unwrap()), mean);
+    }
+}
+
+#[test]
+fn training_goes_on_to_the_bit() {
+    let (config, batch) = (small(), documents());
+    let mut whole = network(&config, Options::default());
+    train(&mut whole, &batch, 4, 1e-2);
+    let state = whole.state().unwrap();
+    assert_eq!(state.step, 4);
+    train(&mut whole, &batch, 3, 1e-2);
+    let mut turned = state.clone();
+    turned.tensors.reverse();
+    let mut again = network(&config, Options::default());
+    again.accumulate(&batch, 1.0).unwrap();
+    again.restore(turned).unwrap();
+    train(&mut again, &batch, 3, 1e-2);
+    assert_eq!(again.state().unwrap(), whole.state().unwrap());
+
+    let refused = |change: &dyn Fn(&mut State)| {
+        let (mut changed, mut network) = (state.clone(), network(&config, Options::default()));
+        change(&mut changed);
+        let before = network.state().unwrap();
+        let error = network.restore(changed).unwrap_err().to_string();
+        assert_eq!(network.state().unwrap(), before);
+        error
+    };
+    assert!(
+        refused(&|state| drop(state.tensors.remove(0))).starts_with("tensor `model.embed_tokens.weight` is missing")
+    );
+    assert!(refused(&|state| state.tensors.push(state.tensors[1].clone())).ends_with("is there twice"));
+    assert!(refused(&|state| state.tensors[0].shape = vec![1]).contains("is [1], and the network's is [128, 32]"));
+    assert!(refused(&|state| state.tensors[0].first_moment = vec![1.0]).contains("moments are not of 4096 numbers"));
+    let stranger = |state: &mut State| {
+        let mut tensor = state.tensors[0].clone();
+        tensor.name = "lm_head.weight".into();
+        state.tensors.push(tensor);
+    };
+    assert_eq!(refused(&stranger), "tensor `lm_head.weight` is none of the network's");
+}
+
+/// Differences of the loss along each tensor's gradient; all experts are taken, so that no choice turns over on the way.
+#[test]
+fn gradients_are_those_of_differences() {
+    let config = small();
+    let classic = YuanMoe { router: Router::Classic, gated: false, top_k: 4, ..config.moe.clone().unwrap() };
+    let attention = YuanMoe { top_k: 4, ..config.moe.clone().unwrap() };
+    let shares = YuanMoe { norm_topk_prob: false, ..attention.clone() };
+    let batch = documents();
+    for moe in [None, Some(attention), Some(classic), Some(shares)] {
+        let config = Yuan { moe, tied_embeddings: false, ..config.clone() };
+        let mut network = network(&config, Options::default());
+        train(&mut network, &batch, 30, 1e-2);
+        let state = network.state().unwrap();
+        network.accumulate(&batch, 1.0).unwrap();
+        let gradients = network.gradients().unwrap();
+        for (number, gradient) in gradients.iter().enumerate() {
+            let norm = gradient.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+            let values = &state.tensors[number].values;
+            let size = values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt().max(1.0);
+            let step = 3e-3 * size;
+            let mut loss = |by: f64| {
+                let mut moved = state.clone();
+                for (value, gradient) in moved.tensors[number].values.iter_mut().zip(gradient) {
+                    *value += (by * f64::from(*gradient) / norm) as f32;
+                }
+                network.restore(moved).unwrap();
+                network.evaluate(&batch).unwrap().sum
+            };
+            let slope = (loss(step) - loss(-step)) / (2.0 * step);
+            let name = &state.tensors[number].name;
+            assert!((slope - norm).abs() < 0.02 * norm + 0.02, "{name}: {slope} {norm}");
         }
     }
-    let same = Same(&texts);
-    let plan = Plan { texts_per_step: 8, texts_per_batch: 8, schedule, ..plan(120) };
-    let mut trainer = Trainer::new(Box::new(network(1)), &same, plan, 0);
-    let stopped = AtomicBool::new(false);
-    let losses: Vec<f64> =
-        (0..120).map(|_| trainer.step(&stopped).unwrap().expect("it is not stopped").loss.mean()).collect();
-    assert!((losses[0] - 512_f64.ln()).abs() < 0.2, "{}", losses[0]);
-    assert!(losses[119] < 0.5, "{losses:?}");
+}
+
+#[test]
+fn parts_of_a_batch_add_up() {
+    let (config, all) = (small(), documents());
+    let (mut whole, mut parts) = (network(&config, Options::default()), network(&config, Options::default()));
+    let loss = whole.accumulate(&all, 0.25).unwrap();
+    let mut sum = yuan_train::Loss::default();
+    for rows in all.inputs().sequences().chunks(10) {
+        let mut part = Batch::new();
+        for rows in rows {
+            let own = rows.clone();
+            part.push(&all.inputs().ids()[own.clone()], &all.targets()[own.clone()], &all.weights()[own]).unwrap();
+        }
+        sum.add(&parts.accumulate(&part, 0.25).unwrap());
+    }
+    assert_eq!(sum.weight, loss.weight);
+    assert!(
+        (sum.sum / loss.sum - 1.0).abs() < 1e-6
+            && (sum.routers[1].entropy / loss.routers[1].entropy - 1.0).abs() < 1e-6
+    );
+    assert_eq!(sum.routers[0].tokens, loss.routers[0].tokens);
+    for (whole, part) in whole.gradients().unwrap().iter().zip(parts.gradients().unwrap()) {
+        let most = whole.iter().fold(0.0_f32, |most, it| most.max(it.abs()));
+        assert!(whole.iter().zip(&part).all(|(whole, part)| (whole - part).abs() <= 1e-4 * most));
+    }
+}
+
+#[test]
+fn what_is_masked_teaches_nothing() {
+    let mut network = network(&small(), Options::default());
+    let mut batch = Batch::new();
+    assert_eq!(network.accumulate(&batch, 1.0).unwrap().mean(), 0.0);
+    batch.push(&[1, 2, 3], &[2, 3, 4], &[0.0; 3]).unwrap();
+    let loss = network.accumulate(&batch, 1.0).unwrap();
+    assert_eq!((loss.sum, loss.weight), (0.0, 0.0));
+    assert!(network.gradients().unwrap().iter().flatten().all(|it| *it == 0.0));
+    batch.push(&[1], &[128], &[1.0]).unwrap();
+    let error = network.accumulate(&batch, 1.0).unwrap_err().to_string();
+    assert_eq!(error, "row 3 of the batch is to predict the token 128: the vocabulary has 128");
+}
+
+#[test]
+fn a_step_to_nowhere_is_not_taken() {
+    let (config, batch) = (small(), documents());
+    let mut network = network(&config, Options::default());
+    network.accumulate(&batch, f32::MAX).unwrap();
+    let before = network.state().unwrap();
+    let error = network.update(&Update::new(1e-3)).unwrap_err();
+    assert!(matches!(error, Error::NotFinite { step: 1, .. }), "{error}");
+    assert_eq!(network.state().unwrap(), before);
+    assert!(network.gradients().unwrap().iter().flatten().all(|it| *it == 0.0));
+    assert!(Cpu::new(&config, Options { balance: -1.0, ..Options::default() }, before).is_err());
 }

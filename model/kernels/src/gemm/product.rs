@@ -14,7 +14,7 @@ use crate::gemm::{STEP, Start};
 use crate::isa::{Isa, force};
 use std::ops::Range;
 
-/// `y[r, c] = Σᵢ left[r, i] · right[c, i]`, for all rows of the left and some of the right side.
+/// `y[r, c] = Σᵢ left[r, i] · right[c, i]`, for all rows of the left and some of the right side. Over no inputs, y stays as it is.
 pub struct Product<'a> {
     left: &'a Packed,
     right: &'a Packed,
