@@ -55,8 +55,13 @@ const SHORT: [&str; 20] = [
     "2",
 ];
 
+/// It with other flags, which take the places of those that are there.
 fn short<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&SHORT[..], more].concat()
+    let mut arguments = SHORT[..2].to_vec();
+    let flags = SHORT[2..].chunks(2).filter(|flag| !more.contains(&flag[0]));
+    arguments.extend(flags.flatten());
+    arguments.extend(more);
+    arguments
 }
 
 /// The log without what depends on the clock.
@@ -100,7 +105,7 @@ fn a_model_is_trained_and_used() {
         assert_eq!((&said[0]["tokens"], &said[0]["documents"]), (&last["tokens"], &last["documents"]));
     }
     dir.ok(&["model", "info", "out/model"]);
-    dir.ok(&["model", "generate", "out/model", "--prompt", "The", "--max-tokens", "4", "-q"]);
+    dir.ok(&["model", "generate", "out/model", "--prompt", "The", "--max-new-tokens", "4", "-q"]);
     let moe = ["score", "held.jsonl", "-o", "scored", "--moe", "yuan=out/model", "-q"];
     dir.ok(&moe);
     assert!(dir.documents("scored/out").iter().all(|document| document["yuan_perplexity"].is_number()));
@@ -143,7 +148,7 @@ fn a_run_that_is_killed_or_stopped_ends_as_one_that_was_not() {
         let mut child = dir.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("started");
         while std::fs::metadata(dir.path(folder).join("checkpoints")).is_err() {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            assert!(child.try_wait().expect("asked").is_none(), "it ended before it was {folder}");
+            assert!(child.try_wait().expect("run/out/tokens").is_none(), "it ended before it was {folder}");
         }
         let id = child.id().to_string();
         std::process::Command::new("kill").args([signal, &id]).status().expect("kill is there");
@@ -165,7 +170,7 @@ fn other_settings_are_refused_and_damage_is_told() {
     let dir = tokens();
     let begin = short(&["-o", "out", "-q"]);
     dir.ok(&begin);
-    let with = |more: &[&str]| dir.run(&[&begin[..], more].concat());
+    let with = |more: &[&str]| dir.run(&short(&[more, &["-o", "out", "-q"]].concat()));
     with(&["--learning-rate", "0.002"]).fails(
         2,
         &["`out` was made with other settings: `learning_rate` was 0.001, now 0.002", "--from out/checkpoints"],
@@ -219,10 +224,10 @@ fn a_recipe_says_what_flags_say() {
 #[test]
 fn what_does_not_fit_is_told_before_anything_runs() {
     let dir = tokens();
-    let with = |more: &[&str]| dir.run(&[&short(&["-o", "out"])[..], more].concat());
+    let with = |more: &[&str]| dir.run(&short(&[more, &["-o", "out"]].concat()));
     with(&["--device", "cuda:0"]).fails(2, &["models are not trained on `cuda:0`", "--device cpu"]);
     with(&["--batch-tokens", "300"]).fails(2, &["no multiple of 64", "--batch-tokens 256"]);
-    with(&["--sequence-length", "4096"]).fails(2, &["the model is made for 128"]);
+    with(&["-L", "4096"]).fails(2, &["the model is made for 128"]);
     with(&["--tokens", "5"]).fails(2, &["cannot be used with"]);
     with(&["--warmup-steps", "9"]).fails(2, &["`warmup_steps` is 9, and there are 8 steps"]);
     with(&["--floor-fraction", "2"]).fails(2, &["`floor_fraction` must be in [0, 1], not 2"]);
@@ -243,17 +248,22 @@ fn masks_and_weights_change_what_is_learnt() {
     let dir = tokens();
     let line = "{\"text\": \"what is it <sep> it is this one and no other one\"}\n";
     dir.file("asked.jsonl", line.repeat(60));
-    dir.ok(&["tokenize", "asked.jsonl", "-o", "asked", "--tokenizer", "t.json", "--loss-mask", "-q"]);
+    dir.file(
+        "asked.toml",
+        "[input]\npaths = [\"asked.jsonl\"]\n[output]\ndocuments = false\n[[stage]]\n\
+         tokenize = { tokenizer = \"t.json\", parse_special = true }\n[[stage]]\nwrite_binidx = { loss_mask = true }\n",
+    );
+    dir.ok(&["run", "asked.toml", "-o", "run", "-q"]);
     let train = |more: &[&str]| {
         let base =
             ["train-model", "--config", "config.json", "--steps", "2", "-L", "32", "--batch-tokens", "128", "-q"];
         dir.ok(&[&base[..], more].concat());
         told(&dir, more.last().expect("a folder"))[0]["loss"].clone()
     };
-    let plain = train(&["asked", "-o", "plain"]);
-    let masked = train(&["asked", "--loss-mask", "-o", "masked"]);
+    let plain = train(&["run/out/tokens", "-o", "plain"]);
+    let masked = train(&["run/out/tokens", "--loss-mask", "-o", "masked"]);
     assert_ne!(plain, masked);
-    let mixed = train(&["0.5", "asked", "0.5", "train", "-o", "mixed"]);
-    assert!(mixed != plain && mixed != train(&["asked", "train", "-o", "sizes"]));
-    assert_ne!(plain, train(&["asked", "--documents", "together", "--reset-position-ids", "-o", "together"]));
+    let mixed = train(&["0.5", "run/out/tokens", "0.5", "train", "-o", "mixed"]);
+    assert!(mixed != plain && mixed != train(&["run/out/tokens", "train", "-o", "sizes"]));
+    assert_ne!(plain, train(&["run/out/tokens", "--documents", "together", "--reset-position-ids", "-o", "together"]));
 }

@@ -21,7 +21,7 @@ use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{
     Borders, Companion, Ended, EvaluationLine, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Trainer,
 };
-use yuan_train::{Cpu, Named, Network, State, cpu, initial};
+use yuan_train::{Cpu, Network, State, cpu, initial};
 
 use super::run::cancel_on_signals;
 use super::{print, say};
@@ -334,14 +334,7 @@ fn begin(
     }
     let state = match &recipe.from {
         None => initial(&shape, u64::from(recipe.seed)),
-        Some(from) => {
-            let weights = Weights::open(from)?;
-            let tensors = shape.tensors().map(|(name, shape)| {
-                let values = weights.get(&name, &shape)?.to_vec();
-                Ok(Named { name, shape, values, ..Named::default() })
-            });
-            State { step: 0, tensors: tensors.collect::<yuan_model::Result<_>>()? }
-        }
+        Some(from) => State::of(&shape, &Weights::open(from)?)?,
     };
     Ok(Begun { state, tokens: 0, seconds: 0.0 })
 }
