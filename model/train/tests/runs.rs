@@ -10,7 +10,7 @@ use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring, Windows, score};
 use yuan_model::{Config, DType, Model, Options, Place};
 use yuan_train::training::{
-    Borders, Ended, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape, Text, Texts, Trainer,
+    Borders, Ended, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape, Take, Text, Texts, Trainer,
 };
 use yuan_train::{Batch, Cause, Cpu, Network, Result, Update, cpu, initial};
 
@@ -64,7 +64,7 @@ impl HeldOut for Paragraphs {
         self.0
     }
 
-    fn for_each(&self, take: &mut dyn FnMut(&[u32], Option<u64>) -> Result<bool>) -> Result<()> {
+    fn for_each(&self, take: &mut Take<'_>) -> Result<()> {
         for document in &self.1 {
             if !take(document, Some(document.len() as u64))? {
                 break;
@@ -221,7 +221,7 @@ fn what_is_evaluated_is_what_the_saved_model_says() {
     let home = tempfile::tempdir().unwrap();
     assert_eq!(train(home.path(), 7, None), Ended::Finished);
     let lines = Log::read(&home.path().join("log.jsonl")).unwrap();
-    let found = lines.iter().rev().find_map(|line| if let Line::Evaluation(line) = line { Some(line) } else { None });
+    let found = lines.iter().rev().find_map(Line::as_evaluation);
     let found = found.expect("the last evaluation");
     let options = Options { place: Place::Cpu, ..Options::default() };
     let model = Model::open(&home.path().join("model"), options, &mut |_, _| {}).unwrap();

@@ -71,10 +71,8 @@ impl Page {
     }
 
     fn page(&self, lines: &[Line]) -> anyhow::Result<String> {
-        let of_step = |line| if let &Line::Step(ref step) = line { Some(step) } else { None };
-        let of_evaluation = |line| if let &Line::Evaluation(ref found) = line { Some(found) } else { None };
-        let steps: Vec<&StepLine> = lines.iter().filter_map(of_step).collect();
-        let evaluations: Vec<&EvaluationLine> = lines.iter().filter_map(of_evaluation).collect();
+        let steps: Vec<&StepLine> = lines.iter().filter_map(Line::as_step).collect();
+        let evaluations: Vec<&EvaluationLine> = lines.iter().filter_map(Line::as_evaluation).collect();
         let name = escape(&self.title);
         let mut out = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -101,7 +99,7 @@ impl Page {
             curves(&mut out, &steps, &evaluations)?;
         }
         routers(&mut out, &steps)?;
-        write!(out, "<h2>Recipe</h2><pre><code>{}</code></pre></html>\n", escape(&self.recipe))?;
+        writeln!(out, "<h2>Recipe</h2><pre><code>{}</code></pre></html>", escape(&self.recipe))?;
         Ok(out)
     }
 }
@@ -240,7 +238,7 @@ fn line_chart(caption: &str, curves: &[Curve]) -> anyhow::Result<String> {
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .x_label_formatter(&|step| HumanCount(*step as u64).to_string())
-            .y_label_formatter(&|value| number(*value))
+            .y_label_formatter(&|value| number(*value, high - low + 2.0 * room))
             .x_desc("step")
             .label_style(("sans-serif", 12))
             .draw()
@@ -264,12 +262,21 @@ fn line_chart(caption: &str, curves: &[Curve]) -> anyhow::Result<String> {
     Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{}\" ", escape(caption)), 1))
 }
 
-/// A number with as many digits as a label needs.
-fn number(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        size if size >= 1000.0 => HumanCount(value.max(0.0) as u64).to_string(),
-        size if size >= 0.01 => format!("{value:.2}"),
+/// A number with as many digits as tell it from others of an axis of this range.
+fn number(value: f64, range: f64) -> String {
+    match range {
+        _ if range >= 20.0 => format!("{value:.0}"),
+        _ if range >= 0.02 => format!(
+            "{value:.*}",
+            if range >= 2.0 {
+                1
+            } else if range >= 0.2 {
+                2
+            } else {
+                3
+            }
+        ),
+        _ if value.abs() < range * 1e-6 => "0".to_owned(),
         _ => format!("{value:.1e}"),
     }
 }
@@ -284,6 +291,13 @@ mod tests {
         assert_eq!((points.len(), points[0]), (600, (0.5, 0.5)));
         assert_eq!(thinned([(1.0, 2.0)].into_iter()), [(1.0, 2.0)]);
         assert_eq!(thinned(std::iter::empty()), []);
+    }
+
+    #[test]
+    fn labels_have_the_digits_their_axis_needs() {
+        let labels = [(12_345.6, 900.0), (5.25, 3.0), (5.25, 1.2), (0.985, 0.03), (5e-4, 1e-3), (1e-19, 1e-3)];
+        let labels = labels.map(|(value, range)| number(value, range));
+        assert_eq!(labels, ["12346", "5.2", "5.25", "0.985", "5.0e-4", "0"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use yuan_binidx::gpt::{Blend, NO_PAD, Sampling, Settings, TrainingData};
 use yuan_binidx::{Reader, TokenSet, bin_path, idx_path, loss_mask_prefix};
 use yuan_tokenizer::Tokenizer;
-use yuan_train::training::{HeldOut, Text, Texts};
+use yuan_train::training::{HeldOut, Take, Text, Texts};
 use yuan_train::{Cause, Error};
 
 use crate::hints::usage;
@@ -128,6 +128,9 @@ impl Texts for TokenTexts {
     }
 }
 
+/// Ids, and the bytes of their text if there is a tokenizer.
+type Document = (Vec<u32>, Option<u64>);
+
 /// A token set whose documents are evaluated.
 pub struct HeldOutSet<'a> {
     name: String,
@@ -144,7 +147,7 @@ impl<'a> HeldOutSet<'a> {
     }
 
     /// The ids and bytes of some documents.
-    fn documents(&self, from: usize, to: usize) -> Result<Vec<(Vec<u32>, Option<u64>)>, Cause> {
+    fn documents(&self, from: usize, to: usize) -> Result<Vec<Document>, Cause> {
         let mut raw = Vec::new();
         self.set.for_each(from..to, |_, document| {
             raw.push(document.ids());
@@ -167,10 +170,7 @@ impl HeldOut for HeldOutSet<'_> {
         &self.name
     }
 
-    fn for_each(
-        &self,
-        take: &mut dyn FnMut(&[u32], Option<u64>) -> yuan_train::Result<bool>,
-    ) -> yuan_train::Result<()> {
+    fn for_each(&self, take: &mut Take<'_>) -> yuan_train::Result<()> {
         let count = self.set.reader().document_count();
         for from in (0..count).step_by(HELD) {
             let documents = self.documents(from, count.min(from + HELD));

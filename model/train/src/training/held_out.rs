@@ -6,17 +6,19 @@ use yuan_model::perplexity::Windows;
 
 use crate::{Batch, Network, Result};
 
+/// What is handed a document, its ids and the bytes of its text if they are known, and tells whether there is to be another.
+pub type Take<'t> = dyn FnMut(&[u32], Option<u64>) -> Result<bool> + 't;
+
 /// Documents that are not trained on.
 pub trait HeldOut: Send + Sync {
     /// What they are called.
     fn name(&self) -> &str;
 
-    /// Hands each document to `take`, without the token it ends with, and the bytes of its text if they are known, as long as
-    /// `take` returns true.
+    /// Hands each document, without the token it ends with, to `take`, as long as that asks for more.
     ///
     /// # Errors
     /// If they cannot be read, and what `take` returns.
-    fn for_each(&self, take: &mut dyn FnMut(&[u32], Option<u64>) -> Result<bool>) -> Result<()>;
+    fn for_each(&self, take: &mut Take<'_>) -> Result<()>;
 }
 
 /// How documents are read.

@@ -87,6 +87,16 @@ impl Line {
             Self::Evaluation(line) => line.step,
         }
     }
+
+    /// The step's line, if it is one.
+    pub fn as_step(&self) -> Option<&StepLine> {
+        if let Self::Step(line) = self { Some(line) } else { None }
+    }
+
+    /// The evaluation's line, if it is one.
+    pub fn as_evaluation(&self) -> Option<&EvaluationLine> {
+        if let Self::Evaluation(line) = self { Some(line) } else { None }
+    }
 }
 
 impl StepLine {

@@ -23,7 +23,7 @@ mod text;
 mod trainer;
 
 pub use checkpoint::{Companion, Folder, Hashed, Progress, Saved};
-pub use held_out::{Evaluation, HeldOut, Reading};
+pub use held_out::{Evaluation, HeldOut, Reading, Take};
 pub use log::{EvaluationLine, Line, Log, RouterLine, StepLine};
 pub use run::{Ended, Every, Run};
 pub use schedule::{Schedule, Shape};

@@ -137,8 +137,9 @@ impl Run<'_> {
         let limit = (!is_final).then_some(self.every.evaluation_tokens);
         for documents in self.held_out {
             let name = documents.name();
-            let is_same = |line: &Line| matches!(line, Line::Evaluation(line) if line.step == step && line.is_final == is_final && line.evaluation == name);
-            if self.lines.iter().any(is_same) {
+            let is_same =
+                |line: &EvaluationLine| (line.step, line.is_final, line.evaluation.as_str()) == (step, is_final, name);
+            if self.lines.iter().filter_map(Line::as_evaluation).any(is_same) {
                 continue;
             }
             let start = Instant::now();
