@@ -15,6 +15,7 @@ mod drive;
 mod emulate;
 mod experts;
 mod matrix;
+mod narrow;
 mod product;
 mod rounded;
 mod side;

@@ -121,7 +121,7 @@ pub(super) fn run(isa: Isa) -> Run {
 
 multiversion! {
     /// Row `r` of a tile `[steps, 16, 32]`: x in bf16; what is missing is 0, what is subnormal a zero of its sign.
-    pub(super) fn round(x: &[f32], r: usize, tile: &mut [u16]) {
+    fn round(x: &[f32], r: usize, tile: &mut [u16]) {
         let mut steps = tile.chunks_exact_mut(TILE * STEP);
         let mut whole = x.chunks_exact(STEP);
         for (x, to) in whole.by_ref().zip(&mut steps) {
@@ -143,7 +143,7 @@ multiversion! {
 
 /// The nearest bf16, ties to even.
 #[inline(always)]
-pub(super) fn nearest(x: f32) -> u16 {
+fn nearest(x: f32) -> u16 {
     let bits = x.to_bits();
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { nearest };

@@ -6,12 +6,13 @@
 use crate::gemm::buffer::Buffer;
 use crate::gemm::drive::tile_rows;
 use crate::gemm::matrix::Precision;
-use crate::gemm::rounded::{TILE, nearest, round};
+use crate::gemm::narrow::{row as round_row, zip};
+use crate::gemm::rounded::TILE;
 use crate::gemm::tile::kernels;
 use crate::gemm::transpose::transpose;
 use crate::gemm::view::View;
 use crate::gemm::{PANEL, STEP};
-use crate::isa::{Isa, force, multiversion};
+use crate::isa::{Isa, force};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -252,29 +253,29 @@ impl Layout {
         let block = height * STEP;
         match inputs {
             Inputs::Along => {
-                let mut room = vec![0; if self.side == Which::Right { steps * block } else { 0 }];
+                let length = steps * STEP;
+                let mut room = vec![0; length * if self.side == Which::Right { PANEL } else { 1 }];
                 for group in groups {
                     let rows = self.group(group);
                     // SAFETY: the group's part, which this task has.
                     let to = unsafe { to.part(group * steps * block, steps * block) };
-                    match self.side {
-                        Which::Left => (0..TILE).for_each(|r| {
-                            let row = rows.start + r;
-                            round(if row < rows.end { view.row(row) } else { &[] }, r, to);
-                        }),
-                        Which::Right => {
-                            let length = steps * STEP;
-                            for (r, row) in room.chunks_exact_mut(length).enumerate() {
-                                let source = rows.start + r;
-                                round_row(if source < rows.end { view.row(source) } else { &[] }, row);
+                    let source = |r: usize| if rows.start + r < rows.end { view.row(rows.start + r) } else { &[] };
+                    if self.side == Which::Left {
+                        for r in 0..TILE {
+                            round_row(source(r), &mut room);
+                            for (to, step) in to.chunks_exact_mut(block).zip(room.as_chunks::<STEP>().0) {
+                                to[r * STEP..][..STEP].copy_from_slice(step);
                             }
-                            let pointers: [*const f32; PANEL] =
-                                std::array::from_fn(|r| room[r * length..].as_ptr().cast());
-                            // Pairs of bf16 move as numbers of 32 bits.
-                            // SAFETY: rows of `length / 2` pairs, `to` as long as all of them.
-                            unsafe { transpose(&pointers, length / 2, PANEL, to.as_mut_ptr().cast()) }
                         }
+                        continue;
                     }
+                    for (r, row) in room.chunks_exact_mut(length).enumerate() {
+                        round_row(source(r), row);
+                    }
+                    let pointers: [*const f32; PANEL] = std::array::from_fn(|r| room[r * length..].as_ptr().cast());
+                    // Pairs of bf16 move as numbers of 32 bits.
+                    // SAFETY: rows of `length / 2` pairs, `to` as long as all of them.
+                    unsafe { transpose(&pointers, length / 2, PANEL, to.as_mut_ptr().cast()) }
                 }
             }
             Inputs::Across => {
@@ -305,32 +306,5 @@ impl Layout {
                 }
             }
         }
-    }
-}
-
-multiversion! {
-    /// A row in bf16, filled up with zeros.
-    fn round_row(x: &[f32], to: &mut [u16]) {
-        let (values, rest) = to.split_at_mut(x.len());
-        for (to, x) in values.iter_mut().zip(x) {
-            *to = nearest(*x);
-        }
-        rest.fill(0);
-    }
-
-    /// Numbers of two rows in turns, in bf16, a pair in each place; zeros for a row or numbers that are not there.
-    fn zip(even: Option<&[f32]>, odd: Option<&[f32]>, to: &mut [u32]) {
-        let (Some(even), Some(odd)) = (even, odd) else {
-            to.fill(0);
-            for (to, even) in to.iter_mut().zip(even.unwrap_or(&[])) {
-                *to = u32::from(nearest(*even));
-            }
-            return;
-        };
-        let (values, rest) = to.split_at_mut(even.len());
-        for ((to, even), odd) in values.iter_mut().zip(even).zip(odd) {
-            *to = u32::from(nearest(*even)) | u32::from(nearest(*odd)) << 16;
-        }
-        rest.fill(0);
     }
 }

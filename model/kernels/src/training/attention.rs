@@ -1,5 +1,6 @@
 //! Causal attention and its gradients, by blocks of queries; of scores, only those of a block exist (Dao 2023, arXiv:2307.08691).
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -110,7 +111,7 @@ pub fn attend(attention: CausalAttention, out: &mut [f32], log_sums: &mut [f32])
     assert!(out.len() == attention.values.len() && log_sums.len() == heads * rows, "arrays fit each other");
     let isa = Isa::current();
     let parts: Vec<(Vec<f32>, Vec<f32>)> =
-        tasks.par_iter().with_max_len(1).map(|task| force(isa, || forward(task))).collect();
+        tasks.par_iter().with_max_len(1).map(|task| force(isa, || with_room(|room| forward(task, room)))).collect();
     gather(&attention, out, heads * width, &|head, row, out| {
         let (values, _) = &parts[row.0 * heads + head];
         out[head * width..][..width].copy_from_slice(&values[row.1 * width..][..width]);
@@ -139,7 +140,7 @@ pub fn attend_backward(
     assert!(d_queries_and_keys.len() == 2 * values.len(), "arrays fit each other");
     assert_eq!(log_sums.len(), heads * attention.first_keys.len(), "a sum for each row of a head");
     let isa = Isa::current();
-    let run = |task: &Task| force(isa, || backward(task, out, log_sums, d_out));
+    let run = |task: &Task| force(isa, || with_room(|room| backward(task, out, log_sums, d_out, room)));
     let parts: Vec<Gradients> = tasks.par_iter().with_max_len(1).map(run).collect();
     gather(&attention, d_values, heads * width, &|head, row, to| {
         let part = &parts[row.0 * heads + head];
@@ -165,20 +166,48 @@ fn gather(attention: &CausalAttention, to: &mut [f32], columns: usize, copy: &Co
     });
 }
 
+/// What a task works in.
+#[derive(Default)]
+struct Room {
+    left: Left,
+    rights: [Right; 4],
+    scores: Vec<f32>,
+    d_scores: Vec<f32>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Room>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives `f` a room that this thread keeps for its next task: fresh memory costs more than what is done in it.
+fn with_room<R>(f: impl FnOnce(&mut Room) -> R) -> R {
+    let mut room = KEPT.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let result = f(&mut room);
+    KEPT.with_borrow_mut(|kept| kept.push(room));
+    result
+}
+
+/// As many numbers of a vector that grows as need be.
+fn sized(values: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if values.len() < len {
+        values.resize(len, 0.0);
+    }
+    &mut values[..len]
+}
+
 /// Attention of a head, `[rows, width]`, and the logarithms of the sums, `[rows]`.
-fn forward(task: &Task) -> (Vec<f32>, Vec<f32>) {
+fn forward(task: &Task, room: &mut Room) -> (Vec<f32>, Vec<f32>) {
     let CausalAttention { width, scale, precision, .. } = task.all;
     let rows = task.rows.len();
-    let (mut keys, mut values, mut left) = (Right::default(), Right::default(), Left::default());
+    let Room { left, rights: [keys, values, ..], scores: room, .. } = room;
     keys.pack_here(task.keys(), Inputs::Along, precision);
     values.pack_here(task.of(task.all.values), Inputs::Across, precision);
     let (mut out, mut log_sums) = (vec![0.0; rows * width], vec![0.0; rows]);
-    let mut room = vec![0.0; rows.min(BLOCK) * rows];
     for block in task.blocks() {
         let (count, first) = (block.keys.len(), block.keys.start);
-        let scores = &mut room[..block.queries.len() * count];
+        let scores = sized(room, block.queries.len() * count);
         left.pack_here(task.queries().rows(block.queries.clone()), Inputs::Along, precision);
-        Product::of_part(&left, &keys, block.keys.clone(), 0, Start::Zero, scores, count).run();
+        Product::of_part(left, keys, block.keys.clone(), 0, Start::Zero, scores, count).run();
         let out = &mut out[block.queries.start * width..block.queries.end * width];
         let mut sums = [0.0; BLOCK];
         for ((query, scores), sum) in block.queries.clone().zip(scores.chunks_exact_mut(count)).zip(&mut sums) {
@@ -187,7 +216,7 @@ fn forward(task: &Task) -> (Vec<f32>, Vec<f32>) {
             log_sums[query] = max + libm::logf(*sum);
         }
         left.pack_here(View::new(scores, count), Inputs::Along, precision);
-        Product::of_part(&left, &values, 0..width, first, Start::Zero, out, width).run();
+        Product::of_part(left, values, 0..width, first, Start::Zero, out, width).run();
         for (out, sum) in out.chunks_exact_mut(width).zip(&sums) {
             out.iter_mut().for_each(|out| *out /= sum);
         }
@@ -202,44 +231,42 @@ struct Gradients {
     values: Vec<f32>,
 }
 
-fn backward<'a>(task: &Task<'a>, out: &'a [f32], log_sums: &[f32], d_out: &'a [f32]) -> Gradients {
+fn backward<'a>(task: &Task<'a>, out: &'a [f32], log_sums: &[f32], d_out: &'a [f32], room: &mut Room) -> Gradients {
     let CausalAttention { width, scale, precision, first_keys, .. } = task.all;
     let rows = task.rows.len();
     let log_sums = &log_sums[task.head * first_keys.len()..][task.rows.clone()];
     let (out, d_out) = (task.of(out), task.of(d_out));
-    let [mut keys, mut keys_across, mut values, mut right] = std::array::from_fn(|_| Right::default());
+    let Room { left, rights: [keys, keys_across, values, right], scores, d_scores } = room;
     keys.pack_here(task.keys(), Inputs::Along, precision);
     keys_across.pack_here(task.keys(), Inputs::Across, precision);
     values.pack_here(task.of(task.all.values), Inputs::Along, precision);
-    let mut left = Left::default();
     let zeros = || vec![0.0; rows * width];
     let mut d = Gradients { queries: zeros(), keys: zeros(), values: zeros() };
-    let [mut room, mut d_room] = std::array::from_fn(|_| vec![0.0; rows.min(BLOCK) * rows]);
     for block in task.blocks() {
         let (count, first) = (block.keys.len(), block.keys.start);
-        let shares = &mut room[..block.queries.len() * count];
-        let d_shares = &mut d_room[..block.queries.len() * count];
+        let shares = sized(scores, block.queries.len() * count);
+        let d_shares = sized(d_scores, block.queries.len() * count);
         let queries = task.queries().rows(block.queries.clone());
         let d_rows = d_out.rows(block.queries.clone());
         left.pack_here(queries, Inputs::Along, precision);
-        Product::of_part(&left, &keys, block.keys.clone(), 0, Start::Zero, shares, count).run();
+        Product::of_part(left, keys, block.keys.clone(), 0, Start::Zero, shares, count).run();
         left.pack_here(d_rows, Inputs::Along, precision);
-        Product::of_part(&left, &values, block.keys.clone(), 0, Start::Zero, d_shares, count).run();
-        let scores = shares.chunks_exact_mut(count).zip(d_shares.chunks_exact_mut(count));
-        for (query, (shares, d_scores)) in block.queries.clone().zip(scores) {
+        Product::of_part(left, values, block.keys.clone(), 0, Start::Zero, d_shares, count).run();
+        let both = shares.chunks_exact_mut(count).zip(d_shares.chunks_exact_mut(count));
+        for (query, (shares, d_scores)) in block.queries.clone().zip(both) {
             let pull = dot(out.row(query), d_out.row(query));
             weigh(shares, d_scores, task.seen(&block, query), scale, log_sums[query], pull);
         }
         let span = first * width..block.keys.end * width;
         left.pack_here(View::new(shares, count), Inputs::Across, precision);
         right.pack_here(d_rows, Inputs::Across, precision);
-        Product::new(&left, &right, Start::Accumulate, &mut d.values[span.clone()], width).run();
+        Product::new(left, right, Start::Accumulate, &mut d.values[span.clone()], width).run();
         left.pack_here(View::new(d_shares, count), Inputs::Across, precision);
         right.pack_here(queries, Inputs::Across, precision);
-        Product::new(&left, &right, Start::Accumulate, &mut d.keys[span], width).run();
+        Product::new(left, right, Start::Accumulate, &mut d.keys[span], width).run();
         left.pack_here(View::new(d_shares, count), Inputs::Along, precision);
         let d_queries = &mut d.queries[block.queries.start * width..block.queries.end * width];
-        Product::of_part(&left, &keys_across, 0..width, first, Start::Zero, d_queries, width).run();
+        Product::of_part(left, keys_across, 0..width, first, Start::Zero, d_queries, width).run();
     }
     d
 }

@@ -49,7 +49,7 @@ multiversion! {
 pub fn add_rows(x: &[f32], width: usize, rows: &[u32], out: &mut [f32]) {
     let count = out.len() / width;
     assert!(out.len() == count * width && (count == 0 || rows.len().is_multiple_of(count)), "as many rows for each");
-    let each = if count == 0 { 0 } else { rows.len() / count };
+    let each = rows.len().checked_div(count).unwrap_or(0);
     for_each_row(out, width, |row, out| {
         for from in &rows[row * each..][..each] {
             for (out, x) in out.iter_mut().zip(&x[*from as usize * width..][..width]) {
