@@ -23,4 +23,5 @@ mod substrings;
 mod support;
 mod threads;
 mod tokenizer;
+mod train_model;
 mod yuan;

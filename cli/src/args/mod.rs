@@ -9,6 +9,7 @@
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
 //! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `model` | `model.rs` |
+//! | `train-model` | `train_model.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -23,6 +24,7 @@ mod run;
 mod samples;
 mod score;
 mod tokens;
+mod train_model;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -39,6 +41,7 @@ pub use tokens::{
     CompressionArgs, CountArgs, FileRange, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
     TrainTokenizerArgs,
 };
+pub use train_model::{Decline, Documents, NumberType, TrainModelArgs};
 
 use parse::{parse_bytes, parse_threads};
 
@@ -132,6 +135,11 @@ pub enum Command {
     /// Train n-gram language models (KenLM), one for each language
     #[command(name = "train-kenlm")]
     TrainKenLm(TrainKenLmArgs),
+    /// Train a neural language model (Yuan 2.0, dense or mixture of experts) on token sets
+    ///
+    /// Stopped or killed, the same command goes on from the last checkpoint and ends with the same bits. A checkpoint is a model: `score
+    /// --moe`, `model perplexity` and `--from` take it as it is.
+    TrainModel(TrainModelArgs),
     /// Neural language models (Yuan 2.0, Yuan2.0-M32, Qwen2-MoE): look at, check, convert, score, generate, measure
     #[command(subcommand)]
     Model(ModelCommand),

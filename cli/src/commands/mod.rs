@@ -17,6 +17,7 @@ pub mod run;
 pub mod samples;
 pub mod tokenizer;
 pub mod tokens;
+pub mod train_model;
 pub mod yuan;
 
 use std::path::Path;

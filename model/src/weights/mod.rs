@@ -67,6 +67,12 @@ impl Weights {
         Self::new(Path::new("random weights"), found)
     }
 
+    /// Tensors in memory, under Hugging Face's names.
+    pub fn of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let found = Canonical { tensors: tensors.into_iter().collect(), others: BTreeMap::new() };
+        Self::new(Path::new("memory"), found)
+    }
+
     fn new(path: &Path, found: Canonical) -> Self {
         Self { path: path.to_path_buf(), found, asked: Mutex::default() }
     }
