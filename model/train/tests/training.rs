@@ -5,7 +5,7 @@
 use yuan_kernels::isa::{Isa, force};
 use yuan_model::backend::Target;
 use yuan_model::config::{Rope, RopePrecision, Router, Yuan, YuanMoe};
-use yuan_model::weights::{Weights, write_safetensors};
+use yuan_model::weights::{Form, Weights, write_safetensors};
 use yuan_model::{Config, DType, Description, Model};
 use yuan_train::cpu::Options;
 use yuan_train::{Batch, Cpu, Error, Network, Precision, State, Update, initial};
@@ -133,7 +133,8 @@ fn what_is_learnt_can_be_run() {
         let mean = score(&Weights::of(tensors()));
         assert!((mean - evaluated.mean()).abs() < 1e-5, "{mean} {}", evaluated.mean());
         let folder = tempfile::tempdir().unwrap();
-        write_safetensors(folder.path(), tensors(), u64::MAX, DType::F32).unwrap();
+        let plain = tensors().map(|(name, tensor)| (name, tensor, Form::Plain(DType::F32)));
+        write_safetensors(folder.path(), plain, u64::MAX).unwrap();
         assert_eq!(score(&Weights::open(&folder.path().join("model.safetensors")).unwrap()), mean);
     }
 }
