@@ -1,0 +1,3 @@
+//! How good is a language model?
+
+pub mod scorers;
