@@ -3,6 +3,7 @@
 pub mod data;
 mod error;
 mod model;
+pub mod remote;
 pub mod run;
 pub mod sandbox;
 pub mod scorers;
