@@ -384,6 +384,11 @@ fn a_folder_goes_on_with_its_mix_and_no_other() {
     std::fs::write(two.path("file"), "").unwrap();
     let error = Mixture::prepare(mix.clone(), &job()).unwrap().write(&two.path("b"), &job()).unwrap_err();
     assert!(error.to_string().contains("is no mix's folder"), "{error}");
+    // Killed while it wrote its plan, it goes on.
+    std::fs::create_dir(two.path("killed")).unwrap();
+    std::fs::write(two.path("killed/plan.json.tmp"), "{\"rec").unwrap();
+    Mixture::prepare(mix.clone(), &job()).unwrap().write(&two.path("killed"), &job()).unwrap();
+    assert!(!two.path("killed/plan.json.tmp").exists());
 }
 
 #[test]

@@ -42,6 +42,20 @@ impl ModelTokenizer {
     }
 }
 
+/// Whether thresholds of `moe` are for languages that there are.
+pub fn check_languages(config: &MoeConfig) -> Result<(), Error> {
+    for key in config.languages.keys() {
+        if ["zh-Hans", "zh-Hant"].contains(&key.as_str()) {
+            continue;
+        }
+        yuan_filters::language_of_key(key).map_err(|problem| {
+            let (problem, hint) = problem.split_once('\n').unwrap_or((&problem, ""));
+            Error::Stage { stage: "moe".into(), problem: format!("`languages`: {problem}"), hint: Some(hint.into()) }
+        })?;
+    }
+    Ok(())
+}
+
 impl Encode for ModelTokenizer {
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
         let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);

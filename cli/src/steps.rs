@@ -48,6 +48,7 @@ macro_rules! work {
         $config.build()
     };
     (model_rules, $config:expr) => {{
+        crate::encoder::check_languages(&$config)?;
         let tokenizer = crate::encoder::ModelTokenizer::of(&$config)?;
         Ok(Work::Stage(Arc::new($config.build(tokenizer)?)))
     }};

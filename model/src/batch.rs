@@ -91,6 +91,17 @@ impl Batch {
         &self.sequences
     }
 
+    /// For each row the one before it in its sequence; for the first of a sequence a number behind all rows: how many there
+    /// are, and the sequence's own.
+    pub(crate) fn previous_rows(&self) -> Vec<u32> {
+        let mut previous = Vec::with_capacity(self.len());
+        for (number, rows) in self.sequences.iter().enumerate() {
+            let before = |row: usize| if row == rows.start { self.len() + number } else { row - 1 };
+            previous.extend(rows.clone().map(|row| before(row) as u32));
+        }
+        previous
+    }
+
     /// Tokens of all sequences.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -99,6 +110,16 @@ impl Batch {
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+}
+
+/// Refuses ids that are in no vocabulary of this size.
+pub(crate) fn check_ids(ids: &[u32], vocab_size: usize) -> Result<()> {
+    match ids.iter().find(|id| **id as usize >= vocab_size) {
+        Some(id) => Err(Error::request(format!(
+            "token {id} is not in the model's vocabulary of {vocab_size}: the text was made with another tokenizer"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -139,5 +160,8 @@ mod tests {
         batch.push_after(4, &[3, 4, 5]);
         assert_eq!(batch.positions(), [0, 1, 4, 5, 6]);
         assert_eq!(batch.sequences(), [0..2, 2..5]);
+        batch.push(&[]);
+        batch.push(&[6]);
+        assert_eq!(batch.previous_rows(), [6, 0, 7, 2, 3, 9]);
     }
 }

@@ -46,27 +46,33 @@ pub trait Session {
     /// A sequence that gets no token gets no logits.
     ///
     /// # Errors
-    /// If there are not tokens for each sequence, an id is not in the vocabulary, or the device fails.
+    /// If there is not one list of tokens for each sequence, an id is not in the vocabulary, or the device fails.
     fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>>;
 
     /// Tokens read of a sequence.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
     fn tokens(&self, sequence: usize) -> usize;
 
     /// What a layer remembers of a sequence, by name: `k_cache` and `v_cache`, `[heads, tokens, head width]`, and
     /// `lf_memory`, the last row that localized filtering has read.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If there is no such sequence or layer, or the device fails.
     fn memory(&self, sequence: usize, layer: usize) -> Result<Vec<(&'static str, Vec<f32>)>>;
 
     /// Forgets a sequence, whose followers move up.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
     fn remove(&mut self, sequence: usize);
 }
 
 /// A model on its backend.
 pub(crate) struct Loaded<B: Backend> {
     pub(crate) backend: B,
-    pub(crate) transformer: Box<dyn Transformer<B>>,
+    pub(crate) transformer: Transformer<B>,
 }
 
 impl<B: Backend> Engine for Loaded<B> {
@@ -140,6 +146,12 @@ struct Growing<'a, B: Backend> {
 
 impl<B: Backend> Session for Growing<'_, B> {
     fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+        if tokens.len() != self.states.len() {
+            let (lists, sequences) = (tokens.len(), self.states.len());
+            return Err(Error::request(format!(
+                "{lists} lists of tokens cannot be read by {sequences} sequences: give one for each, empty where there is no token"
+            )));
+        }
         let mut batch = Batch::new();
         let mut rows = Vec::new();
         for (tokens, state) in tokens.iter().zip(&self.states) {
@@ -158,7 +170,14 @@ impl<B: Backend> Session for Growing<'_, B> {
     }
 
     fn memory(&self, sequence: usize, layer: usize) -> Result<Vec<(&'static str, Vec<f32>)>> {
-        self.model.backend.memory_to_vec(self.states[sequence].layer(layer))
+        let layers = self.model.transformer.layers();
+        match self.states.get(sequence) {
+            Some(state) if layer < layers => self.model.backend.memory_to_vec(state.layer(layer)),
+            _ => Err(Error::request(format!(
+                "there is no layer {layer} of sequence {sequence}: there are {layers} layers and {} sequences",
+                self.states.len()
+            ))),
+        }
     }
 
     fn remove(&mut self, sequence: usize) {

@@ -10,10 +10,8 @@ use crate::backend::{Backend, Cpu, Device};
 use crate::backend::{Cuda, Nvidia};
 use crate::config::Description;
 use crate::engine::{Engine, Loaded};
-use crate::qwen2_moe::Qwen2Moe;
 use crate::transformer::Transformer;
 use crate::weights::Weights;
-use crate::yuan::Yuan;
 use crate::{Config, DType, Error, Result};
 
 /// Where a model runs.
@@ -221,10 +219,7 @@ pub(crate) fn transformer<B: Backend>(
 ) -> Result<Box<dyn Engine>> {
     let layers = config.layers();
     let mut on_layer = |number: usize| on_layer(number + 1, layers);
-    let transformer: Box<dyn Transformer<B>> = match config {
-        Config::Yuan(config) => Box::new(Yuan::load(config.clone(), weights, &backend, &mut on_layer)?),
-        Config::Qwen2Moe(config) => Box::new(Qwen2Moe::load(config.clone(), weights, &backend, &mut on_layer)?),
-    };
+    let transformer = Transformer::load(config, weights, &backend, &mut on_layer)?;
     Ok(Box::new(Loaded { backend, transformer }))
 }
 

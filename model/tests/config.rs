@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use yuan_model::config::{Quantization, RopePrecision, Router};
+use yuan_model::config::{Blend, Quantization, RopePrecision, Router};
 use yuan_model::{Config, DType, Description};
 
 fn fixtures() -> PathBuf {
@@ -135,6 +135,32 @@ fn what_is_written_is_read_again() {
             let again = Description::from_json(&config.to_json(dtype), Path::new("config.json")).unwrap();
             assert_eq!((again.config, again.dtype), (config.clone(), Some(dtype)));
         }
+    }
+}
+
+/// Yuan's own YaRN, whose two factors are kept as their product, and the general one.
+#[test]
+fn stretched_positions_of_yuan_are_read_again_as_they_were() {
+    let again = |config: &Config| Config::from_json(&config.to_json(DType::BF16), Path::new("config.json")).unwrap();
+    for factor in [1.0, 1.5, 2.0, 3.7, 4.0, 16.0, 40.0, 128.0] {
+        for (longest, thousandths) in [(json!(512), 1..500), (json!(null), 500..3000)] {
+            let mut fields = with("yuan-moe-tiny", &[("use_yarn", json!(true)), ("yarn_scale_factor", json!(factor))]);
+            fields["scaled_max_position_embeddings"] = longest;
+            for thousandths in thousandths {
+                fields["attn_factor"] = json!(f64::from(thousandths) / 1000.0);
+                let config = read(&fields).unwrap().config;
+                assert_eq!(config.rope().yarn.as_ref().map(|yarn| yarn.blend), Some(Blend::WaveLengths));
+                assert_eq!(again(&config), config, "{factor} {thousandths}");
+            }
+        }
+        let general =
+            json!({ "type": "yarn", "factor": factor, "beta_fast": 24, "beta_slow": 2, "attention_factor": 1.1 });
+        let config = read(&with("yuan-moe-tiny", &[("rope_scaling", general)])).unwrap().config;
+        assert_eq!(
+            config.rope().yarn.as_ref().map(|yarn| (yarn.blend, yarn.beta_fast)),
+            Some((Blend::Frequencies, 24.0))
+        );
+        assert_eq!(again(&config), config, "{factor}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use yuan_gguf::{Array, Header, Value as Gguf};
 use yuan_model::generate::{ChatTemplate, Message, RenderOptions, Sampler, Sampling};
 
 fn fixture(name: &str) -> Value {
@@ -98,8 +99,88 @@ fn templates_of_tokenizer_configs() {
         problem(r#"{"chat_template": [{"name": "a", "template": "x"}, {"name": "b"}]}"#),
         "`tokenizer_config.json`: field `chat_template` names no template \"default\""
     );
-    assert!(problem(r#"{"chat_template": "{% if %}"}"#).contains("the chat template is no Jinja: "));
+    assert!(problem(r#"{"chat_template": "{% if %}"}"#).contains("field `chat_template` is no Jinja: "));
     assert!(problem("[]").starts_with("`tokenizer_config.json` is damaged"));
+}
+
+/// A folder with these files.
+fn folder(files: &serde_json::Map<String, Value>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content.as_str().map_or_else(|| content.to_string(), str::to_owned))
+            .unwrap();
+    }
+    folder
+}
+
+#[test]
+fn templates_and_tokens_of_folders_are_those_that_transformers_finds() {
+    for case in fixture("special_tokens.json").as_array().unwrap() {
+        let folder = folder(case["files"].as_object().unwrap());
+        fs::write(folder.path().join("model.safetensors"), "").unwrap();
+        for model in [folder.path(), &folder.path().join("model.safetensors"), &folder.path().join("tokenizer.json")] {
+            fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+            let template = ChatTemplate::of(model).unwrap().unwrap();
+            let prompt = template.render(case["messages"].as_array().unwrap(), &RenderOptions::default()).unwrap();
+            assert_eq!(prompt, case["prompt"].as_str().unwrap(), "{case}");
+        }
+    }
+}
+
+#[test]
+fn files_that_hold_no_template_are_named() {
+    let of = |name: &str, content: &str| {
+        let files = serde_json::Map::from_iter([(name.to_owned(), Value::from(content))]);
+        let folder = folder(&files);
+        let found = ChatTemplate::of(folder.path()).map(|found| found.is_some());
+        found.map_err(|error| error.to_string().replace(&*folder.path().to_string_lossy(), "m"))
+    };
+    assert_eq!(of("tokenizer_config.json", "{}"), Ok(false));
+    assert_eq!(of("special_tokens_map.json", "{"), Ok(false), "without a template nobody asks for tokens");
+    let problem = |name: &str, content: &str| of(name, content).unwrap_err();
+    assert!(
+        problem("chat_template.jinja", "{% for")
+            .starts_with("`m/chat_template.jinja` is damaged or of another format: the chat template is no Jinja: ")
+    );
+    assert_eq!(
+        problem("chat_template.jinja", &"x".repeat(70_000)),
+        "`m/chat_template.jinja` is damaged or of another format: the chat template is longer than 65536 bytes"
+    );
+    assert!(
+        problem("tokenizer_config.json", r#"{"chat_template": "{% for"}"#)
+            .starts_with("`m/tokenizer_config.json`: field `chat_template` is no Jinja: ")
+    );
+    assert!(problem("tokenizer_config.json", "{\"a\"").starts_with("`m/tokenizer_config.json` is damaged"));
+}
+
+/// Keys as the gguf package of llama.cpp writes them.
+#[test]
+fn templates_of_gguf_files_have_their_tokens() {
+    let texts = |texts: &[&str]| Gguf::Array(Array::String(texts.iter().map(ToString::to_string).collect()));
+    let template = "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ pad_token }}{{ unk_token }}";
+    let with = |template: Gguf| Header {
+        version: 3,
+        metadata: vec![
+            ("tokenizer.chat_template".into(), template),
+            ("tokenizer.ggml.tokens".into(), texts(&["<s>", "a", "</s>", "<pad>"])),
+            ("tokenizer.ggml.bos_token_id".into(), Gguf::U32(0)),
+            ("tokenizer.ggml.eos_token_id".into(), Gguf::U32(2)),
+            ("tokenizer.ggml.padding_token_id".into(), Gguf::U32(3)),
+            ("tokenizer.ggml.unknown_token_id".into(), Gguf::U32(4_000_000_000)),
+        ],
+        tensors: Vec::new(),
+        big_endian: false,
+        data_start: 0,
+    };
+    let path = Path::new("m.gguf");
+    let read = ChatTemplate::from_gguf(&with(Gguf::String(template.into())), path).unwrap().unwrap();
+    let hello = [Message::new("user", "hello")];
+    assert_eq!(read.render(&hello, &RenderOptions::default()).unwrap(), "<s>hello</s><pad>");
+    let problem = |template| ChatTemplate::from_gguf(&with(template), path).unwrap_err().to_string();
+    assert_eq!(problem(Gguf::Bool(true)), "`m.gguf`: field `tokenizer.chat_template` is no text");
+    assert!(
+        problem(Gguf::String("{% for".into())).starts_with("`m.gguf`: field `tokenizer.chat_template` is no Jinja")
+    );
 }
 
 #[test]

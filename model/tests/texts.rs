@@ -14,7 +14,7 @@ fn model(name: &str, place: Place) -> Model {
 
 fn how(sampling: Sampling, max_new_tokens: usize) -> Generation {
     let stop = StopRules { ids: Vec::new(), strings: Vec::new(), max_new_tokens };
-    Generation { sampling, stop, max_positions: 128 }
+    Generation { sampling, stop, max_positions: 128, never: Vec::new() }
 }
 
 fn piece(id: u32) -> Vec<u8> {
@@ -32,7 +32,7 @@ fn greedy_texts_are_those_of_a_model_without_memory() {
         for place in [Place::Cpu, Place::Candle] {
             let model = model(name, place);
             let found =
-                generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
+                generate(model.engine(), &prompts(), 0, &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
             for (prompt, found) in prompts().iter().zip(&found) {
                 let mut ids = prompt.clone();
                 for id in &found.ids {
@@ -53,24 +53,65 @@ fn a_text_is_the_same_alone_and_in_company() {
     let model = model("yuan-moe-tiny", Place::Cpu);
     let sampling = Sampling { temperature: 1.5, top_p: 0.95, seed: 7, ..Sampling::default() };
     let mut said = vec![String::new(); 3];
-    let together = generate(model.engine(), &prompts(), &how(sampling.clone(), 20), &piece, &mut |number, text| {
+    let together = generate(model.engine(), &prompts(), 0, &how(sampling.clone(), 20), &piece, &mut |number, text| {
         said[number].push_str(text);
     })
     .unwrap();
     let said_at_once: Vec<&str> = together.iter().map(|text| text.text.as_str()).collect();
     assert_eq!(said, said_at_once);
-    let first = generate(model.engine(), &prompts()[..1], &how(sampling, 20), &piece, &mut |_, _| {}).unwrap();
-    assert_eq!(first[0], together[0]);
+    for (number, expected) in together.iter().enumerate() {
+        let alone = |first| {
+            let prompt = &prompts()[number..=number];
+            generate(model.engine(), prompt, first, &how(sampling.clone(), 20), &piece, &mut |told, _| {
+                assert_eq!(told, first);
+            })
+            .unwrap()
+        };
+        assert_eq!(alone(number)[0], *expected);
+        // By another number, other lots are drawn.
+        assert_ne!(alone(number + 3)[0], *expected);
+    }
+}
+
+/// Where a prompt is cut depends on what is read with it: that must not be seen.
+#[test]
+fn a_prompt_read_in_parts_has_the_same_bits() {
+    let prompt: Vec<u32> = (0..100).map(|place| place * 13 % 500).collect();
+    for name in ["yuan-moe-tiny", "yuan-dense-tiny", "qwen2moe-tiny"] {
+        let model = model(name, Place::Cpu);
+        let mut whole = model.engine().session(1);
+        let expected = whole.read(&[&prompt]).unwrap();
+        for cut in [1, 17, 64, 99] {
+            let mut session = model.engine().session(2);
+            session.read(&[&prompt[..cut], &[7, 8]]).unwrap();
+            assert_eq!(session.read(&[&prompt[cut..], &[]]).unwrap(), expected, "{name} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn ids_that_stand_for_nothing_are_never_chosen() {
+    let model = model("yuan-moe-tiny", Place::Cpu);
+    // Nearly any token, by lot; the likeliest.
+    for sampling in [Sampling { temperature: 1e4, ..Sampling::default() }, Sampling::greedy()] {
+        let mut some = how(sampling, 30);
+        some.never = (9..600).collect();
+        let texts = generate(model.engine(), &prompts(), 0, &some, &piece, &mut |_, _| {}).unwrap();
+        assert!(texts.iter().flat_map(|text| &text.ids).all(|id| *id < 9), "{texts:?}");
+        some.never = (0..512).collect();
+        let none = generate(model.engine(), &prompts(), 0, &some, &piece, &mut |_, _| {});
+        assert_eq!(none.unwrap_err().to_string(), "none of 512 logits is above -inf");
+    }
 }
 
 #[test]
 fn texts_stop_one_by_one() {
     let model = model("yuan-moe-tiny", Place::Cpu);
-    let free = generate(model.engine(), &prompts(), &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
+    let free = generate(model.engine(), &prompts(), 0, &how(Sampling::greedy(), 12), &piece, &mut |_, _| {}).unwrap();
     let mut bound = how(Sampling::greedy(), 12);
     bound.stop.ids = vec![free[0].ids[4]];
     bound.stop.strings = vec![format!("<{}>", free[1].ids[7])];
-    let stopped = generate(model.engine(), &prompts(), &bound, &piece, &mut |_, _| {}).unwrap();
+    let stopped = generate(model.engine(), &prompts(), 0, &bound, &piece, &mut |_, _| {}).unwrap();
     for (free, stopped) in free.iter().zip(&stopped) {
         assert_eq!(free.ids[..stopped.ids.len()], stopped.ids);
         assert!(free.text.starts_with(&stopped.text));
@@ -83,10 +124,10 @@ fn texts_stop_one_by_one() {
 fn prompts_that_cannot_be_continued_are_errors() {
     let model = model("yuan-moe-tiny", Place::Cpu);
     for prompt in [vec![], vec![1; 128], vec![1, 9999]] {
-        let found = generate(model.engine(), &[prompt], &how(Sampling::greedy(), 3), &piece, &mut |_, _| {});
+        let found = generate(model.engine(), &[prompt], 0, &how(Sampling::greedy(), 3), &piece, &mut |_, _| {});
         assert!(found.is_err());
     }
     let long = vec![1; 120];
-    let found = generate(model.engine(), &[long], &how(Sampling::greedy(), 50), &piece, &mut |_, _| {}).unwrap();
+    let found = generate(model.engine(), &[long], 0, &how(Sampling::greedy(), 50), &piece, &mut |_, _| {}).unwrap();
     assert_eq!((found[0].ids.len(), found[0].stopped), (8, Stopped::Length));
 }

@@ -353,12 +353,16 @@ impl Batch {
 
     /// The rows where `keep` is true, unmarked.
     pub(crate) fn filter(&self, keep: &BooleanArray) -> Result<Self> {
-        let filter = |array: &dyn Array| arrow_select::filter::filter(array, keep);
-        let doc_ids = filter(&self.doc_ids)?.as_primitive().clone();
-        let texts = filter(&self.texts)?.as_string::<i64>().clone();
-        let mut batch = Self::new(doc_ids, texts, self.riders.filter(keep)?)?;
+        self.choose(keep.true_count(), &|array| Ok(arrow_select::filter::filter(array, keep)?))
+    }
+
+    /// The rows, so many, that `of` takes of each column, unmarked.
+    fn choose(&self, rows: usize, of: &dyn Fn(&dyn Array) -> Result<ArrayRef>) -> Result<Self> {
+        let doc_ids = of(&self.doc_ids)?.as_primitive().clone();
+        let texts = of(&self.texts)?.as_string::<i64>().clone();
+        let mut batch = Self::new(doc_ids, texts, self.riders.choose(rows, of)?)?;
         for (field, array) in &self.added {
-            batch.added.push((field.clone(), filter(array)?));
+            batch.added.push((field.clone(), of(array)?));
         }
         batch.origin.clone_from(&self.origin);
         Ok(batch)
@@ -384,9 +388,9 @@ impl Batch {
         cuts
     }
 
-    /// Some rows.
+    /// Some rows, unmarked; nothing is copied.
     pub(crate) fn part(&self, rows: Range<usize>) -> Result<Self> {
-        self.filter(&(0..self.rows()).map(|row| Some(rows.contains(&row))).collect())
+        self.choose(rows.len(), &|array| Ok(array.slice(rows.start, rows.len())))
     }
 
     /// The unmarked rows.

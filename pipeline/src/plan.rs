@@ -80,11 +80,12 @@ impl Plan {
     /// # Errors
     /// If a step reads a column that no step before it adds, or would write one over the text or twice.
     pub fn sweeps(&self) -> Result<Vec<Sweep>> {
-        let mut known: Vec<Cow<'static, str>> = Vec::new();
+        // With the step that adds each.
+        let mut known: Vec<(Cow<'static, str>, &str)> = Vec::new();
         for step in &self.steps {
             let columns = step.columns();
             for wanted in columns.reads {
-                if !known.contains(&wanted) {
+                if !known.iter().any(|(name, _)| *name == wanted) {
                     let maker = match wanted.as_ref() {
                         "tokens" => "`tokenize`",
                         "language" => "`language_id`",
@@ -101,12 +102,14 @@ impl Plan {
                     format!("`{}` would write its column `{name}` over the text", step.name)
                 } else if columns.adds[..place].iter().any(|(other, _)| other == name) {
                     format!("`{}` adds two columns `{name}`", step.name)
+                } else if let Some((_, other)) = known.iter().find(|(other, _)| other == name) {
+                    format!("`{}` adds the column `{name}`, and `{other}` before it does so too", step.name)
                 } else {
                     continue;
                 };
                 return Err(Error::Plan { problem, hint: Some("give the column another name".into()) });
             }
-            known.extend(columns.adds.into_iter().map(|(name, _)| name));
+            known.extend(columns.adds.into_iter().map(|(name, _)| (name, step.name.as_str())));
         }
         let mut sweeps = vec![Sweep { opens_with: None, stages: Vec::new(), scans_for: None }];
         for (number, step) in self.steps.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, LargeBinaryArray, RecordBatch, UInt64Array};
+use arrow_array::{Array, ArrayRef, LargeBinaryArray, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use sonic_rs::{JsonValueTrait, LazyValue};
 
@@ -64,20 +64,20 @@ impl Riders {
         }
     }
 
-    pub(crate) fn filter(&self, keep: &BooleanArray) -> Result<Self> {
-        let filter = |array: &dyn Array| arrow_select::filter::filter(array, keep);
+    /// The rows, so many, that `of` takes of each column.
+    pub(crate) fn choose(&self, rows: usize, of: &dyn Fn(&dyn Array) -> Result<ArrayRef>) -> Result<Self> {
         Ok(match self {
             Self::None => Self::None,
             Self::Json(json) => Self::Json(Box::new(JsonRiders {
-                envelope: filter(&json.envelope)?.as_binary().clone(),
-                text_at: filter(&json.text_at)?.as_primitive().clone(),
-                spelling: filter(&json.spelling)?.as_binary().clone(),
+                envelope: of(&json.envelope)?.as_binary().clone(),
+                text_at: of(&json.text_at)?.as_primitive().clone(),
+                spelling: of(&json.spelling)?.as_binary().clone(),
             })),
             Self::Columns(riders) => Self::Columns(ColumnRiders {
                 schema: riders.schema.clone(),
                 text_index: riders.text_index,
-                columns: riders.columns.iter().map(filter_ref(keep)).collect::<Result<_>>()?,
-                rows: keep.true_count(),
+                columns: riders.columns.iter().map(|array| of(array)).collect::<Result<_>>()?,
+                rows,
             }),
         })
     }
@@ -196,10 +196,6 @@ impl ColumnRiders {
     pub fn column(&self, name: &str) -> Option<&dyn Array> {
         self.fields().position(|field| field.name() == name).map(|index| self.columns[index].as_ref())
     }
-}
-
-fn filter_ref(keep: &BooleanArray) -> impl Fn(&ArrayRef) -> Result<ArrayRef> {
-    move |array| Ok(arrow_select::filter::filter(array, keep)?)
 }
 
 fn spell_type(data_type: &DataType) -> &'static str {

@@ -12,6 +12,7 @@ mod formats;
 mod metamorphic;
 mod mix;
 mod model_commands;
+mod model_generate;
 mod model_scores;
 mod phases;
 mod resume;

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Dir, Ran, beginnings, corpus, model_fixture, tiny_model};
 
-fn yuan() -> Dir {
+pub fn yuan() -> Dir {
     let dir = Dir::new();
     tiny_model(&dir, "yuan-moe-tiny", "m");
     dir
 }
 
-fn qwen() -> Dir {
+pub fn qwen() -> Dir {
     let dir = Dir::new();
     tiny_model(&dir, "qwen2moe-tiny", "m");
     dir
@@ -22,7 +22,7 @@ fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout()).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout()))
 }
 
-fn json_lines(ran: &Ran) -> Vec<Value> {
+pub fn json_lines(ran: &Ran) -> Vec<Value> {
     ran.stdout().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
@@ -52,11 +52,14 @@ fn a_model_is_told_and_converted() {
         let told = json(&dir.ok(&["model", "perplexity", model, "in.jsonl", "--json", "-q"]));
         told[0]["bits_per_byte"].as_f64().expect("a number")
     };
-    let (whole, half) = (bits("m"), bits("half"));
-    assert!((whole - half).abs() < 0.02 * whole && whole != half, "{whole} {half}");
+    let (whole, rounded) = (bits("m"), bits("half"));
+    assert!((whole - rounded).abs() < 0.02 * whole && whole != rounded, "{whole} {rounded}");
     let out =
         dir.ok(&["model", "convert", "half", "-o", "wide", "--dtype", "fp32", "--max-shard-bytes", "500kB", "-q"]);
     assert!(out.stdout().contains("float32") && dir.path("wide/model.safetensors.index.json").exists());
+    // A model given as its file of weights, or as the list of them, has the tokenizer beside it.
+    assert_eq!(bits("m/model.safetensors"), whole);
+    assert_eq!(bits("wide/model.safetensors.index.json"), rounded);
     dir.run(&["model", "convert", "m", "-o", "half"]).fails(1, &["`half` has weights already"]);
     dir.run(&["model", "convert", "m", "-o", "m"]).fails(1, &["name another"]);
 }
@@ -85,6 +88,43 @@ fn a_model_is_checked_with_what_lies_in_its_folder() {
     std::fs::remove_file(dir.path("m/fixtures.safetensors")).expect("removed");
     check(&[]).fails(2, &["there is no `m/fixtures.safetensors`"]);
     dir.run(&["model", "check", "n"]).fails(2, &["there is no model `n`"]);
+}
+
+#[test]
+fn a_gguf_file_is_checked_with_what_lies_beside_it() {
+    let dir = Dir::new();
+    let fixture = std::fs::read(model_fixture("gguf_logits/float.safetensors")).expect("a fixture");
+    dir.file("m/a.gguf", std::fs::read(model_fixture("gguf_logits/float.gguf")).expect("a model"));
+    dir.file("m/fixtures.safetensors", fixture.clone());
+    for model in ["m", "m/a.gguf"] {
+        let told = dir.ok(&["model", "check", model, "-q"]).stdout();
+        assert!(told.contains("4 of 4 within"), "{told}");
+    }
+    dir.run(&["model", "check", "m", "--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
+    // The first logit is no number, which no tolerance lets pass.
+    let header = 8 + u64::from_le_bytes(fixture[..8].try_into().expect("eight bytes")) as usize;
+    let told: Value = serde_json::from_slice(&fixture[8..header]).expect("JSON");
+    let place = header + told["seq0.logits"]["data_offsets"][0].as_u64().expect("an offset") as usize;
+    let mut damaged = fixture.clone();
+    damaged[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    dir.file("m/fixtures.safetensors", damaged);
+    for tolerance in ["2e-4", "inf"] {
+        let bad = dir.run(&["model", "check", "m", "-q", "--tolerance", tolerance]);
+        assert_eq!(bad.status(), 1, "{}", bad.stdout());
+        assert!(
+            bad.stdout().contains("max |Δ| inf  1 are not finite, in the fixture or in the model"),
+            "{}",
+            bad.stdout()
+        );
+        assert!(bad.stdout().contains("3 of 4 within"), "{}", bad.stdout());
+    }
+    let told = json(&dir.run(&["model", "check", "m", "-q", "--json"]));
+    let wrong = told["values"].as_array().expect("values").iter().find(|it| it["name"] == "seq0.logits");
+    let wrong = wrong.expect("the logits");
+    assert_eq!((&told["wrong"], &wrong["max_delta"]), (&json!(1), &Value::Null));
+    assert!(wrong["problem"].as_str().is_some_and(|problem| problem.contains("not finite")), "{told}");
+    dir.file("m/fixtures.safetensors", &fixture[..fixture.len() - 4]);
+    dir.run(&["model", "check", "m"]).fails(1, &["`m/fixtures.safetensors` is damaged"]);
 }
 
 #[test]
@@ -146,7 +186,7 @@ fn write_set(dir: &Dir, name: &str, documents: &[Vec<u16>]) {
 }
 
 #[test]
-fn rolling_windows_are_those_of_lm_eval() {
+fn windows_are_those_of_lm_eval_and_transformers() {
     let dir = Dir::new();
     let golden: Value =
         serde_json::from_slice(&std::fs::read(model_fixture("perplexity.json")).expect("a fixture")).expect("JSON");
@@ -157,13 +197,21 @@ fn rolling_windows_are_those_of_lm_eval() {
     let model = model.to_string_lossy();
     let cases = golden["cases"].as_array().expect("cases").iter();
     let mut compared = 0;
-    for case in cases.filter(|case| case["by"] == "lm_eval") {
+    for case in cases {
+        let by_lm_eval = case["by"] == "lm_eval";
         let (window, stride) = (case["length"].to_string(), case["stride"].to_string());
-        let fixed = ["model", "perplexity", &model, "--tokens", "set", "--each", "--per-token", "--prefix", &prefix];
+        let fixed = ["model", "perplexity", &model, "--tokens", "set", "--each", "--per-token"];
         let window = [&fixed[..], &["--window", &window]].concat();
-        let mut ways = vec![[&window[..], &["--stride", &stride]].concat()];
-        if case["length"] == case["stride"] {
-            ways.push([&window[..], &["--compat", "lm-eval"]].concat());
+        let mut ways = Vec::new();
+        if by_lm_eval {
+            let window = [&window[..], &["--prefix", &prefix]].concat();
+            ways.push([&window[..], &["--stride", &stride]].concat());
+            if case["length"] == case["stride"] {
+                ways.push([&window[..], &["--compat", "lm-eval"]].concat());
+            }
+        } else {
+            let peer = ["--prefix", "none", "--stride", &stride, "--compat", "transformers"];
+            ways.push([&window[..], &peer].concat());
         }
         for way in ways {
             let found = json_lines(&dir.ok(&way));
@@ -180,8 +228,11 @@ fn rolling_windows_are_those_of_lm_eval() {
         }
     }
     assert!(compared > 1000, "{compared}");
+    // Longer than it was trained for is read, and said.
+    let ran = dir.ok(&["model", "perplexity", &model, "--tokens", "set", "--window", "300"]);
+    assert!(ran.stderr().contains("warning: windows have 300 tokens, and the model was trained for 128"));
     dir.run(&["model", "perplexity", &model, "--tokens", "set", "--compat", "lm-evl"])
-        .fails(2, &["there is `lm-eval`"]);
+        .fails(2, &["there are `lm-eval` and"]);
     write_set(&dir, "wrong", &[vec![3, 4], vec![5, 600, 7]]);
     dir.run(&["model", "perplexity", &model, "--tokens", "wrong"])
         .fails(2, &["document 1 of `wrong` holds the token 600, and the model has 512", "hint: score what"]);
@@ -237,78 +288,6 @@ fn a_gguf_file_is_a_model_with_its_tokenizer_and_template() {
 }
 
 #[test]
-fn prompts_are_continued_alike_alone_and_together() {
-    let dir = yuan();
-    let generate = |more: &[&str]| {
-        let fixed = ["model", "generate", "m", "-n", "12", "--json", "-q"];
-        json_lines(&dir.ok(&[&fixed[..], more].concat()))
-    };
-    let one = generate(&["-p", "The river"]);
-    assert_eq!(one, generate(&["-p", "The river"]));
-    assert_eq!((&one[0]["tokens"], &one[0]["stopped"]), (&json!(12), &json!("length")));
-    let other = generate(&["-p", "今天天气"]);
-    dir.file("prompts.jsonl", "The river\n\n{\"prompt\": \"今天天气\", \"more\": 1}\n");
-    let both = generate(&["--prompts", "prompts.jsonl"]);
-    assert_eq!((both.len(), &both[0]), (2, &one[0]));
-    assert_eq!((&both[1]["text"], &both[1]["prompt"]), (&other[0]["text"], &json!(1)));
-    assert_eq!(both, generate(&["-p", "The river", "-p", "今天天气", "--threads", "3"]));
-    let plain = dir.ok(&["model", "generate", "m", "-n", "12", "-p", "The river", "-q"]).stdout();
-    assert_eq!(plain, format!("{}\n", one[0]["text"].as_str().expect("a text")));
-    // Chosen by lot, with a seed.
-    let lot = |seed: &str| generate(&["-p", "The river", "--temperature", "3", "--top-k", "50", "--seed", seed]);
-    assert_eq!(lot("1"), lot("1"));
-    assert!(lot("1") != lot("2"));
-    assert_eq!(generate(&["-p", "The river", "--temperature", "2", "--top-k", "1"]), one);
-    // No further than the model's positions.
-    let long = json_lines(&dir.ok(&["model", "generate", "m", "-n", "1000", "-p", "The river", "--json", "-q"]));
-    let (prompt, tokens) = (long[0]["prompt_tokens"].as_u64(), long[0]["tokens"].as_u64());
-    assert_eq!(prompt.zip(tokens).map(|(prompt, tokens)| prompt + tokens), Some(128));
-}
-
-#[test]
-fn a_text_ends_before_a_stop_string() {
-    let dir = qwen();
-    let generate = |more: &[&str]| {
-        let fixed = ["model", "generate", "m", "-p", "def main():", "-n", "40", "--json", "-q"];
-        json_lines(&dir.ok(&[&fixed[..], more].concat())).remove(0)
-    };
-    let whole = generate(&[]);
-    let text = whole["text"].as_str().expect("a text");
-    let stop: String = text.chars().skip(text.chars().count() / 2).filter(|c| *c != '\u{fffd}').take(1).collect();
-    assert!(!stop.is_empty(), "{text:?}");
-    let stopped = generate(&["--stop", "no such text", "--stop", &stop]);
-    let before = text.split(&stop).next().expect("a part");
-    assert_eq!((stopped["text"].as_str(), &stopped["stopped"]), (Some(before), &json!({ "string": stop })));
-    assert!(stopped["tokens"].as_u64() < whole["tokens"].as_u64());
-}
-
-#[test]
-fn chats_are_written_by_the_template() {
-    let dir = qwen();
-    let generate = |more: &[&str]| {
-        let fixed = ["model", "generate", "m", "-n", "5", "--json", "-q"];
-        json_lines(&dir.ok(&[&fixed[..], more].concat()))
-    };
-    let written = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
-    let expected = generate(&["-p", written]);
-    assert_eq!(generate(&["-p", "Hi", "--chat", "--system", "Be brief."]), expected);
-    let messages = json!({ "messages": [
-        { "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hi" },
-    ] });
-    dir.file("chats.jsonl", messages.to_string());
-    assert_eq!(generate(&["--prompts", "chats.jsonl"]), expected);
-    // The model's own.
-    let template = "{% for message in messages %}[{{ message.role }}] {{ message.content }}{% endfor %}";
-    dir.file("m/tokenizer_config.json", json!({ "chat_template": template }).to_string());
-    assert_eq!(generate(&["-p", "Hi", "--chat"]), generate(&["-p", "[user] Hi"]));
-    dir.file("m/tokenizer_config.json", json!({ "chat_template": "{% for" }).to_string());
-    let broken = dir.run(&["model", "generate", "m", "-p", "Hi", "--chat"]);
-    broken.fails(1, &["template"]);
-    let yuan = yuan();
-    yuan.run(&["model", "generate", "m", "-p", "Hi", "--chat"]).fails(1, &["the model has no chat template"]);
-}
-
-#[test]
 fn speed_is_measured_with_random_weights() {
     let dir = Dir::new();
     let bench = |more: &[&str]| {
@@ -320,6 +299,10 @@ fn speed_is_measured_with_random_weights() {
     assert!(told["tokens_per_second"].as_f64() > Some(0.0) && told["flop_per_token"].as_f64() > Some(3e5), "{told}");
     assert!(bench(&["--length", "50", "--peak", "0.1"]).stdout().contains("% of 0.1 TFLOP/s"));
     bench(&["--length", "0"]).fails(2, &["--length"]);
+    bench(&["--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
+    let own = model_fixture("qwen2moe-tiny");
+    dir.run(&["model", "bench", &own.to_string_lossy(), "--device", "cuda:99"])
+        .fails(2, &["hint: take `--device cpu`"]);
     dir.run(&["model", "bench"]).fails(2, &["MODEL"]);
     dir.run(&["model", "bench", "--random-weights", "yuan3"]).fails(2, &["there is no model `yuan3`", "yuan2-m32"]);
 }
@@ -332,11 +315,11 @@ fn what_cannot_be_asked_is_told_before_the_weights_are_read() {
     std::fs::remove_file(dir.path("m/model.safetensors")).expect("removed");
     let perplexity = |more: &[&str]| dir.run(&[&["model", "perplexity", "m", "in.jsonl"], more].concat());
     perplexity(&[]).fails(1, &["it has no weights"]);
-    perplexity(&["--window", "1000"]).fails(2, &["`window` is 1000", "128 positions"]);
+    perplexity(&["--window", "2000000"]).fails(2, &["`window` is 2000000", "at most 1048576"]);
     perplexity(&["--stride", "129"]).fails(2, &["cannot go on by 129"]);
     perplexity(&["--prefix", "512"]).fails(2, &["`prefix` is `512`"]);
-    perplexity(&["--compat", "x"]).fails(2, &["there is `lm-eval`"]);
-    perplexity(&["--compat", "lm-eval", "--stride", "3"]).fails(2, &["cannot be used with"]);
+    perplexity(&["--compat", "x"]).fails(2, &["there are `lm-eval` and `transformers`"]);
+    perplexity(&["--compat", "lm-eval", "--stride", "3"]).fails(2, &["whole windows", "leave out `--stride`"]);
     perplexity(&["--per-token"]).fails(2, &["--each"]);
     perplexity(&["--device", "cuda:99"]).fails(2, &["hint: take `--device cpu`"]);
     perplexity(&["--dtype", "int8"]).fails(2, &["fp32"]);
@@ -361,12 +344,4 @@ fn what_cannot_be_asked_is_told_before_the_weights_are_read() {
     generate(&["--prompts", "other.jsonl"]).fails(1, &["line 1 of `other.jsonl` has neither `prompt`"]);
     dir.file("blank.jsonl", "\n \n");
     generate(&["--prompts", "blank.jsonl"]).fails(2, &["there is no prompt"]);
-}
-
-#[test]
-fn prompts_that_cannot_be_continued_are_told() {
-    let dir = yuan();
-    let generate = |prompt: &str| dir.run(&["model", "generate", "m", "-q", "-p", prompt]);
-    generate("").fails(1, &["prompt 0 has no tokens"]);
-    generate(&"word ".repeat(200)).fails(1, &["prompt 0 has ", "the model reads 128 at most"]);
 }

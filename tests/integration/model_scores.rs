@@ -281,7 +281,8 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     let mut renamed = weights.clone();
     renamed[at + "layers.1.mlp.experts.".len()] = b'9';
     dir.file("bare/model.safetensors", renamed);
-    score("bare", &[]).fails(2, &["no tensor `model.layers.1.mlp.experts.3.w2.weight`", "hint: is it a checkpoint"]);
+    score("bare", &[])
+        .fails(2, &["tensor `model.layers.1.mlp.experts.3.w2.weight` is missing", "hint: is it a checkpoint"]);
     dir.file("bare/model.safetensors", &weights);
     dir.file("bare/config.json", config.replace("\"use_moe\"", "\"use_more\":1,\"use_moe\""));
     score("bare", &[]).fails(2, &["bare/config.json", "field `use_more` is not known"]);
@@ -306,7 +307,7 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
         );
         dir.run(&["run", "r.toml", "-o", "run", "-q"])
     };
-    with("window = 1000").fails(2, &["`window` is 1000", "128 positions"]);
+    with("window = 2000000").fails(2, &["`window` is 2000000", "at most 1048576"]);
     with("stride = 1000").fails(2, &["cannot go on by 1000"]);
     with("prefix = \"512\"").fails(2, &["`prefix` is `512`"]);
     with("dtype = \"int8\"").fails(2, &["`dtype` is `int8`", "fp32"]);
@@ -314,6 +315,11 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     with("uncertain = { kenlm_perplexity = [nan, 1] }").fails(2, &["`uncertain.kenlm_perplexity`"]);
     with("perplexity_column = \"text\"").fails(2, &["`moe` would write its column `text` over the text"]);
     with("perplexity_column = \"a\", bits_column = \"a\"").fails(2, &["`moe` adds two columns `a`"]);
+    with("languages.cn = { max_perplexity = 3 }").fails(2, &["`languages`: `cn` is no language", "did you mean `zh`?"]);
+    let again = &["moe = { model = \"m\" }", "moe = { model = \"m\", bits_column = \"b\" }"];
+    dir.file("r.toml", recipe(&[&dir.path("in.jsonl")], 5_000, again));
+    dir.run(&["run", "r.toml", "-o", "run", "-q"])
+        .fails(2, &["`moe_2` adds the column `moe_perplexity`, and `moe` before it does so too", "another name"]);
     with("perplexity = 3").fails(2, &["has no field `perplexity`"]);
     assert!(!dir.path("run/out").exists());
 }

@@ -109,8 +109,11 @@ impl Mixture {
         let path = folder.join(PLAN);
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
-                return match entries.next() {
+                let entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
+                // What was killed before its plan had a name has left nothing but that.
+                let unnamed = format!("{PLAN}.tmp");
+                let mut strange = entries.flatten().filter(|entry| *entry.file_name() != *unnamed);
+                return match strange.next() {
                     Some(_) => Err(other("holds files and is no mix's folder".into())),
                     None => Ok(new),
                 };

@@ -23,7 +23,7 @@ pub enum ModelCommand {
     ///
     /// Prints the greatest difference of each value; exit status 1 if one is above the tolerance.
     Check {
-        /// The model's folder
+        /// The model's folder, or its file of weights beside fixtures.safetensors
         model: PathBuf,
         /// Greatest difference of a value
         #[arg(long, value_name = "DIFFERENCE", default_value_t = 2e-4)]
@@ -128,9 +128,10 @@ pub struct PerplexityArgs {
     #[arg(long, value_name = "N")]
     pub window: Option<usize>,
     /// Tokens by which windows go on [default: half of the window]
-    #[arg(long, value_name = "N", conflicts_with = "compat")]
+    #[arg(long, value_name = "N")]
     pub stride: Option<usize>,
-    /// Cut long documents as this tool does: lm-eval (rolling log-likelihood)
+    /// Cut long documents as this tool does: lm-eval (rolling log-likelihood), transformers (its guide to perplexity, whose
+    /// `max_length` is a token more than `--window`)
     #[arg(long, value_name = "PEER")]
     pub compat: Option<String>,
     /// Begin positions again behind each end of document within a sequence, as Yuan's trainer does: for packed sequences
@@ -161,9 +162,9 @@ pub struct PerplexityArgs {
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// A folder of Hugging Face's or a GGUF file
+    /// A folder of Hugging Face's, a file of weights in one, or a GGUF file
     pub model: PathBuf,
-    /// A prompt; may be repeated, and all are continued together
+    /// A prompt; may be repeated
     #[arg(short, long, value_name = "TEXT", required_unless_present = "prompts")]
     pub prompt: Vec<String>,
     /// Prompts, one a line: text, or JSON objects with `prompt` or `messages`; `-` for standard input
@@ -183,6 +184,12 @@ pub struct GenerateArgs {
     /// Most new tokens
     #[arg(short = 'n', long, value_name = "N", default_value_t = 256)]
     pub max_new_tokens: usize,
+    /// Most tokens of a prompt and its text together, up to 1048576 [default: what the model was trained for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub max_positions: Option<u32>,
+    /// Prompts that are continued together; memory grows with them, texts stay the same on a CPU
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub batch: NonZeroUsize,
     /// What logits are divided by; 0 always takes the likeliest token
     #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f64,
@@ -195,7 +202,7 @@ pub struct GenerateArgs {
     /// Above 1 repeats less
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub repetition_penalty: f64,
-    /// Other seeds, other texts
+    /// Other seeds, other texts; what is drawn for a prompt depends on its number too
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
     /// End a text before this string; may be repeated

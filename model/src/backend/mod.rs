@@ -7,6 +7,7 @@ mod cpu;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod cuda;
 mod device;
+mod routes;
 mod stack;
 
 use crate::Result;
@@ -18,6 +19,7 @@ pub use cpu::Cpu;
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, Nvidia};
 pub use device::Device;
+pub use routes::Routes;
 pub use stack::Stack;
 pub use yuan_kernels::gemm::Gate;
 pub use yuan_kernels::{Heads, Weights as RouteWeights};

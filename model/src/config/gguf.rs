@@ -41,6 +41,9 @@ const NEEDED: [&str; 8] = [
     "expert_used_count",
 ];
 
+/// The type of a token that no text has, in `tokenizer.ggml.token_type`.
+const UNUSED: i32 = 5;
+
 /// The one GGUF file of a directory, or the first part of one that is split.
 pub(super) fn only_in(directory: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -60,7 +63,8 @@ pub(super) fn open(path: &Path) -> Result<Description> {
     read(&header, path)
 }
 
-fn header(path: &Path) -> Result<Header> {
+/// The header of a file.
+pub(super) fn header(path: &Path) -> Result<Header> {
     let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
     Header::read(file).map_err(|error| Error::malformed(path, error.to_string()))
 }
@@ -108,14 +112,17 @@ pub(super) fn read(header: &Header, path: &Path) -> Result<Description> {
     if !object.contains_key("vocab_size") {
         object.insert("vocab_size".into(), keys.vocab_size()?.into());
     }
-    hugging_face::read_object(&object, path).map_err(|error| match error {
+    let description = hugging_face::read_object(&object, path).map_err(|error| match error {
         Error::Config { path, field, problem } => {
             let key = KEYS.iter().find(|(_, name)| *name == field);
             let field = key.map_or(field.clone(), |(key, _)| format!("qwen2moe.{key} ({field})"));
             Error::Config { path, field, problem }
         }
         other => other,
-    })
+    })?;
+    let kinds = header.get("tokenizer.ggml.token_type").and_then(Value::as_i32s).unwrap_or_default();
+    let unused = (0..).zip(kinds).filter(|(_, kind)| **kind == UNUSED).map(|(id, _)| id).collect();
+    Ok(Description { unused, ..description })
 }
 
 struct Keys<'a> {

@@ -45,6 +45,8 @@ pub struct Description {
     pub eos: Vec<u32>,
     /// The token batches are padded with.
     pub pad: Option<u32>,
+    /// Tokens that no text has: GGUF files name the rows that pad a vocabulary, and call them unused.
+    pub unused: Vec<u32>,
     /// What was guessed, and how to say it instead.
     pub warnings: Vec<String>,
 }
@@ -62,7 +64,7 @@ impl Description {
     /// A shape of which no file says more.
     pub fn of(config: Config) -> Self {
         let eos = config.eod().into_iter().collect();
-        Self { config, dtype: None, quantization: None, eos, pad: None, warnings: Vec::new() }
+        Self { config, dtype: None, quantization: None, eos, pad: None, unused: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads `config.json`, the one in a directory or beside a file of weights, or the metadata of a GGUF file.
@@ -79,6 +81,8 @@ impl Description {
         let path = match path.extension().and_then(|extension| extension.to_str()) {
             _ if directory.is_some() => path.join("config.json"),
             Some("safetensors" | "bin" | "pt" | "pth") => path.with_file_name("config.json"),
+            // A list of shards.
+            Some("json") if path.to_string_lossy().ends_with(".index.json") => path.with_file_name("config.json"),
             _ => path.to_path_buf(),
         };
         if let (false, Some(gguf)) = (path.exists(), directory.and_then(gguf::only_in)) {
@@ -162,6 +166,14 @@ impl Config {
         }
     }
 
+    /// What is added to the mean of squares in norms.
+    pub fn rms_norm_eps(&self) -> f64 {
+        match self {
+            Self::Yuan(config) => config.rms_norm_eps,
+            Self::Qwen2Moe(config) => config.rms_norm_eps,
+        }
+    }
+
     /// The rotary embedding.
     pub fn rope(&self) -> &Rope {
         match self {
@@ -198,6 +210,16 @@ impl Config {
 /// The one GGUF file of a directory, or the first part of one that is split.
 pub(crate) fn gguf_in(directory: &Path) -> Option<std::path::PathBuf> {
     gguf::only_in(directory)
+}
+
+/// The header of a GGUF file, which errors name.
+pub(crate) fn gguf_header(path: &Path) -> Result<yuan_gguf::Header> {
+    gguf::header(path)
+}
+
+/// Where the files lie that go with a model: its folder, or the one that its file of weights is in.
+pub(crate) fn folder_of(model: &Path) -> &Path {
+    if model.is_file() { model.parent().unwrap_or(model) } else { model }
 }
 
 /// Reads an object with the fields of a `config.json`; `path` is named in errors.

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::thread::Builder;
 use std::time::SystemTime;
 
@@ -82,6 +81,11 @@ impl ChatTemplate {
     /// # Errors
     /// A template that is no Jinja.
     pub fn new(source: &str) -> Result<Self> {
+        Self::read(source).map_err(|problem| Error::request(format!("the chat template {problem}")))
+    }
+
+    /// Reads a template, or says what it is instead of one.
+    pub(super) fn read(source: &str) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -98,13 +102,13 @@ impl ChatTemplate {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, problem))
         });
         if source.len() > LONGEST_TEMPLATE {
-            return Err(Error::request(format!("the chat template is longer than {LONGEST_TEMPLATE} bytes")));
+            return Err(format!("is longer than {LONGEST_TEMPLATE} bytes"));
         }
         let source = without_generation_tags(source).into_owned();
         let environment = with_deep_stack(move || {
             environment
                 .add_template_owned("chat", source)
-                .map_err(|error| Error::request(format!("the chat template is no Jinja: {}", one_line(&error))))?;
+                .map_err(|error| format!("is no Jinja: {}", one_line(&error)))?;
             Ok(environment)
         })?;
         Ok(Self { environment, tokens: Map::new() })
@@ -113,38 +117,6 @@ impl ChatTemplate {
     /// Qwen2's, for models whose files hold none.
     pub fn chatml() -> Self {
         Self::new(CHATML).expect("the template is Jinja")
-    }
-
-    /// Reads `chat_template` of a `tokenizer_config.json`, and its special tokens; `None` if it has no template. Of
-    /// several templates, the one named "default", or the only one.
-    ///
-    /// # Errors
-    /// Text that is no JSON object; a `chat_template` that is neither a string nor a list of named ones, or has none by
-    /// that name; a template that is no Jinja. `path` is named.
-    pub fn from_tokenizer_config(json: &str, path: &Path) -> Result<Option<Self>> {
-        let config: Map<String, JsonValue> =
-            serde_json::from_str(json).map_err(|error| Error::malformed(path, error.to_string()))?;
-        let wrong = |problem: String| Error::config(path, "chat_template", problem);
-        let source = match config.get("chat_template") {
-            None | Some(JsonValue::Null) => return Ok(None),
-            Some(JsonValue::String(source)) => source,
-            Some(JsonValue::Array(templates)) => {
-                let wanted = |template: &&JsonValue| templates.len() == 1 || template["name"] == "default";
-                match templates.iter().find(wanted).map(|template| &template["template"]) {
-                    Some(JsonValue::String(source)) => source,
-                    _ => return Err(wrong("names no template \"default\"".into())),
-                }
-            }
-            Some(_) => return Err(wrong("is neither a string nor a list of templates".into())),
-        };
-        let mut template = Self::new(source).map_err(|error| wrong(error.to_string()))?;
-        for (name, token) in config.iter().filter(|(name, _)| name.ends_with("_token")) {
-            // Either the token itself, or an object that tells how it is added.
-            if let Some(token) = token.as_str().or_else(|| token["content"].as_str()) {
-                template = template.with_token(name, token);
-            }
-        }
-        Ok(Some(template))
     }
 
     /// With a special token: `bos_token`, `eos_token`…
@@ -169,21 +141,22 @@ impl ChatTemplate {
         context.insert("add_generation_prompt".into(), options.add_generation_prompt.into());
         context.extend(options.extra.clone());
         let context = minijinja::context! { messages => messages, ..Value::from_serialize(&context) };
-        with_deep_stack(move || {
+        let written = with_deep_stack(move || {
             let mut prompt = Prompt(Vec::new());
             let template = environment.get_template("chat").expect("the template was added when it was read");
             template
                 .render_captured_to(context, &mut prompt)
-                .map_err(|error| Error::request(format!("the chat template fails: {}", one_line(&error))))?;
+                .map_err(|error| format!("fails: {}", one_line(&error)))?;
             Ok(String::from_utf8(prompt.0).expect("templates write text"))
-        })
+        });
+        written.map_err(|problem| Error::request(format!("the chat template {problem}")))
     }
 }
 
 /// Runs `work`, which may nest as deep as a template can make it.
-fn with_deep_stack<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+fn with_deep_stack<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     let thread = Builder::new().name("chat template".into()).stack_size(STACK).spawn(work);
-    let thread = thread.map_err(|error| Error::request(format!("no thread for the chat template: {error}")))?;
+    let thread = thread.map_err(|error| format!("gets no thread to run on: {error}"))?;
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 

@@ -7,6 +7,7 @@ mod random;
 mod run;
 mod sample;
 mod stop;
+mod template;
 
 pub use chat::{ChatTemplate, Message, RenderOptions};
 pub use run::{Generated, Generation, generate};

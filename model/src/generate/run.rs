@@ -14,8 +14,29 @@ pub struct Generation {
     pub sampling: Sampling,
     /// What ends a text.
     pub stop: StopRules,
-    /// Most tokens of a prompt and its text together.
+    /// Most tokens of a prompt and its text together; what a model was trained for, or more at one's own risk.
     pub max_positions: usize,
+    /// Ids that are never chosen: rows that pad a vocabulary stand for no token. In any order.
+    pub never: Vec<u32>,
+}
+
+impl Generation {
+    /// Whether a prompt can be continued; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// If it is empty or leaves no room for a token.
+    pub fn check(&self, name: &str, prompt: &[u32]) -> Result<()> {
+        if prompt.is_empty() {
+            return Err(Error::request(format!("{name} has no tokens: there is nothing to continue")));
+        }
+        if prompt.len() >= self.max_positions {
+            let (tokens, most) = (prompt.len(), self.max_positions);
+            return Err(Error::request(format!(
+                "{name} has {tokens} tokens, and `max_positions` is {most}: there is no room for a text"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// A text that was made.
@@ -31,7 +52,7 @@ pub struct Generated {
 
 /// A text on its way.
 struct Text<'r> {
-    /// Its number among the prompts.
+    /// Its prompt's number.
     number: usize,
     /// Prompt and text.
     ids: Vec<u32>,
@@ -41,30 +62,29 @@ struct Text<'r> {
     stopped: Option<Stopped>,
 }
 
-/// Continues prompts, all of them together; a text is the same alone and in company. `piece` gives the bytes of a token,
-/// `on_text` gets what a text, by the number of its prompt, has more to say.
+/// Continues prompts, all of them together, and numbers them from `first` on. `piece` gives the bytes of a token, `on_text`
+/// gets what a text, by the number of its prompt, has more to say.
 ///
-/// Memory: keys and values of all tokens of all prompts and texts.
+/// What is drawn depends on the logits, the seed and the prompt's number. Where logits are the same bits in any batch, on
+/// [`Place::Cpu`](crate::Place), a prompt gets the same text alone and in company as long as its number stays the same, and a
+/// greedy text whatever its number.
+///
+/// Memory: keys and values of all tokens of all prompts and texts. Give many prompts a part at a time.
 ///
 /// # Errors
 /// If a prompt is empty or leaves no room for a token, a setting makes no sense, or the device fails.
 pub fn generate(
     engine: &dyn Engine,
     prompts: &[Vec<u32>],
+    first: usize,
     how: &Generation,
     piece: &dyn Fn(u32) -> Vec<u8>,
     on_text: &mut dyn FnMut(usize, &str),
 ) -> Result<Vec<Generated>> {
     let mut sampler = Sampler::new(how.sampling.clone())?;
     let mut texts = Vec::with_capacity(prompts.len());
-    for (number, prompt) in prompts.iter().enumerate() {
-        if prompt.is_empty() {
-            return Err(Error::request(format!("prompt {number} has no tokens: there is nothing to continue")));
-        }
-        if prompt.len() >= how.max_positions {
-            let (tokens, most) = (prompt.len(), how.max_positions);
-            return Err(Error::request(format!("prompt {number} has {tokens} tokens; the model reads {most} at most")));
-        }
+    for (number, prompt) in (first..).zip(prompts) {
+        how.check(&format!("prompt {number}"), prompt)?;
         texts.push(Text {
             number,
             ids: prompt.clone(),
@@ -79,7 +99,12 @@ pub fn generate(
     let mut done: Vec<Option<Generated>> = vec![None; texts.len()];
     while !texts.is_empty() {
         let vocab = logits.len() / texts.len();
-        for (text, logits) in texts.iter_mut().zip(logits.chunks_exact(vocab)) {
+        for (text, logits) in texts.iter_mut().zip(logits.chunks_exact_mut(vocab)) {
+            for id in &how.never {
+                if let Some(logit) = logits.get_mut(*id as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
             let id = sampler.next(logits, &text.ids, text.number as u64, text.ids.len() as u64)?;
             text.ids.push(id);
             let step = text.stop.push(id, &piece(id));
@@ -99,7 +124,7 @@ pub fn generate(
             }
             let ids = text.ids.split_off(text.prompt);
             let stopped = text.stopped.unwrap_or(Stopped::Length);
-            done[text.number] = Some(Generated { ids, text: text.said, stopped });
+            done[text.number - first] = Some(Generated { ids, text: text.said, stopped });
         }
         if !texts.is_empty() {
             let last: Vec<&[u32]> = texts.iter().map(|text| &text.ids[text.ids.len() - 1..]).collect();

@@ -97,11 +97,11 @@ impl Sampler {
         &self.sampling
     }
 
-    /// The next token, from the logits of every token that exists (leave out rows that only pad the vocabulary), in
+    /// The next token, from the logits of every token that exists (leave out rows that only pad the vocabulary, or set them to -∞), in
     /// order of id, and the tokens so far, the prompt's among them.
     ///
-    /// The random number depends on the seed, `sequence` (of a batch) and `position` (of the token to come) alone: a
-    /// batch chooses as its sequences do one by one. Time linear in the vocabulary unless `top_p` keeps thousands.
+    /// The random number depends on the seed, `sequence` (its number) and `position` (of the token to come) alone: a
+    /// batch chooses as its sequences do one by one under the same numbers. Time linear in the vocabulary unless `top_p` keeps thousands.
     ///
     /// # Errors
     /// As [`Sampler::kept`].

@@ -82,9 +82,12 @@ pub struct Resets {
 /// Longest window, in tokens, unless more is asked for: what is further back hardly helps to predict.
 const DEFAULT_WINDOW: usize = 4096;
 
+/// Longest window there is: beyond it a number is a slip of the pen.
+const LONGEST_WINDOW: usize = 1 << 20;
+
 impl Scoring {
     /// How a model's documents are read. `prefix` is `eod` (what the model's documents end with), `none` or an id; `window` 0 is what the
-    /// model was trained for, at most 4096; `stride` 0 is half of the window.
+    /// model was trained for, at most 4096; more than it was trained for is read if it is asked for. `stride` 0 is half of the window.
     ///
     /// # Errors
     /// If one of them makes no sense for the model.
@@ -107,14 +110,12 @@ impl Scoring {
                 Some(known.ok_or_else(wrong)?)
             }
         };
-        let longest = config.max_positions();
-        if window > longest {
+        if window > LONGEST_WINDOW {
             return Err(Error::request(format!(
-                "`window` is {window}, and the model was trained for {longest} positions: take a smaller one, or 0 for the largest \
-                 up to {DEFAULT_WINDOW}"
+                "`window` is {window}: it is at most {LONGEST_WINDOW}, and 0 is what the model was trained for, up to {DEFAULT_WINDOW}"
             )));
         }
-        let window = if window == 0 { longest.min(DEFAULT_WINDOW) } else { window };
+        let window = if window == 0 { config.max_positions().min(DEFAULT_WINDOW) } else { window };
         let stride = if stride == 0 { window.div_ceil(2) } else { stride };
         let resets = Resets::default();
         Ok(Self { prefix, windows: Windows::new(window, stride)?, batch_tokens: batch_tokens.max(1), resets })

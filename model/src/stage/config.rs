@@ -36,12 +36,14 @@ pub struct MoeConfig {
     /// What stands before each document, so that its first token is predicted as well: `eod` (default: the token documents end
     /// with), `none`, or an id.
     pub prefix: String,
-    /// Most tokens read at once of a document. Default 0: as many as the model was trained for, at most 4096.
+    /// Most tokens read at once of a document. Default 0: as many as the model was trained for, at most 4096. Beyond what it was
+    /// trained for a model without YaRN reads badly, but it reads.
     pub window: usize,
     /// Tokens by which windows go on: a smaller stride gives each token more context, and takes longer. Default 0: half of
     /// the window; `stride` equal to `window` is lm-eval's rolling log-likelihood.
     pub stride: usize,
-    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all.
+    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all, which may be
+    /// many: a run can be stopped between documents, not within one.
     pub max_document_tokens: usize,
     /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
     pub batch_tokens: usize,

@@ -13,7 +13,7 @@ use yuan_pipeline::{Check, Document, Measured, Result, Rules};
 pub use self::config::{Limits, MoeConfig};
 use self::config::{failed, known, wrong};
 
-use crate::config::gguf_in;
+use crate::config::{folder_of, gguf_in};
 use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
 use crate::{Description, Model, Options};
@@ -132,10 +132,8 @@ impl Moe {
         match (&self.config.ids_column, &self.encoder) {
             (Some(column), _) => {
                 let found = document.ids(column).ok_or_else(|| {
-                    wrong(
-                        format!("there is no column `{column}` with token ids"),
-                        Some("`tokenize` adds one; it must come before `moe`".into()),
-                    )
+                    let problem = format!("document {} has no list of token ids in `{column}`", document.doc_id());
+                    wrong(problem, Some("`tokenize` adds such a column".into()))
                 })?;
                 // What ends a document is none of its text.
                 ids.extend_from_slice(found.strip_suffix(self.eod.as_slice()).unwrap_or(found));
@@ -199,7 +197,7 @@ impl Rules for Moe {
         &prepared.0
     }
 
-    /// One document alone, for `explain`; a model that fails measures nothing.
+    /// One document alone, for `explain`; why a model fails is told when the document is judged.
     fn measure(&self, _: &PreparedMoe, document: &Document<'_>, values: &mut [f64]) -> Option<String> {
         if let Ok(Some(measured)) = self.measure_together(std::slice::from_ref(document)) {
             values.copy_from_slice(&measured);
@@ -226,8 +224,9 @@ impl Rules for Moe {
     }
 
     fn batch_bytes(&self) -> Option<u64> {
-        // A token has three to five bytes; a batch for the model should be full.
-        Some(4 * self.scoring.batch_tokens as u64)
+        // A token has three to five bytes; a batch for the model should be full, also where few documents go to it.
+        let share = if self.config.uncertain.is_empty() { 1 } else { 16 };
+        Some(4 * share * self.scoring.batch_tokens as u64)
     }
 
     fn score_columns(&self) -> Vec<(usize, String)> {
@@ -259,11 +258,12 @@ impl yuan_pipeline::Measure for NamedLanguage {
     }
 }
 
-/// The tokenizer that lies with a model: its path, if there is one.
+/// The tokenizer that lies with a model, or beside its file of weights: its path, if there is one.
 pub fn tokenizer_of(model: &Path) -> Option<PathBuf> {
-    if model.is_file() {
-        return model.extension().is_some_and(|extension| extension == "gguf").then(|| model.to_path_buf());
+    if model.is_file() && model.extension().is_some_and(|extension| extension == "gguf") {
+        return Some(model.to_path_buf());
     }
+    let model = folder_of(model);
     let known = ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists());
     known.or_else(|| (!model.join("config.json").exists()).then(|| gguf_in(model)).flatten())
 }

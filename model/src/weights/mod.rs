@@ -45,7 +45,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens a directory with safetensors or PyTorch files, single or in shards, or with a GGUF file; or one such file.
+    /// Opens a directory with safetensors or PyTorch files, single or in shards, or with a GGUF file; or one such file. Reference
+    /// values that lie beside them are no weights.
     ///
     /// # Errors
     /// [`Error::Io`] if a file is missing; [`Error::Malformed`] and [`Error::Tensor`] if one is truncated or damaged:

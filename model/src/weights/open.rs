@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::stored::Stored;
 use super::{gguf, pickle, safetensors};
-use crate::{Error, Result, config};
+use crate::{Error, Result, check, config};
 
 /// Whole models in one file, and lists of shards, in the order in which they are looked for.
 const KNOWN: [&str; 4] =
@@ -22,6 +22,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Stored>> {
     }
     let entries = fs::read_dir(path).map_err(|source| Error::io("read", path, source))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|path| !path.ends_with(check::FIXTURE));
     files.sort();
     let with = |extension: &str| -> Vec<&PathBuf> {
         files.iter().filter(|path| path.extension().is_some_and(|own| own == extension)).collect()

@@ -276,10 +276,13 @@ fn push_record(record: &RecordBatch, first_row: u64, builder: &mut BatchBuilder<
     if keep.true_count() == keep.len() {
         return builder.pass_on(Batch::new(ids, texts.clone(), riders)?);
     }
-    let filter = |array: &dyn Array| arrow_select::filter::filter(array, &keep);
-    let ids = filter(&ids)?.as_primitive().clone();
-    let texts = filter(texts)?.as_string::<i64>().clone();
-    builder.pass_on(Batch::new(ids, texts, riders.filter(&keep)?)?)
+    let filter = |array: &dyn Array| Ok(arrow_select::filter::filter(array, &keep)?);
+    let riders = riders.choose(keep.true_count(), &filter)?;
+    builder.pass_on(Batch::new(
+        filter(&ids)?.as_primitive().clone(),
+        filter(texts)?.as_string::<i64>().clone(),
+        riders,
+    )?)
 }
 
 fn text_column(schema: &SchemaRef, builder: &BatchBuilder<'_>) -> Result<usize> {

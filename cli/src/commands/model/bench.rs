@@ -21,7 +21,7 @@ pub fn bench(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
         (Some(path), _) => open(path, run, global)?,
         (None, shape) => {
             let config = config(shape.as_deref().context("a model or `--random-weights`")?)?;
-            loading(global, |on_layer| Model::random(config, 0, run.options(), on_layer))?
+            loading(run, global, |on_layer| Model::random(config, 0, run.options(), on_layer))?
         }
     };
     let (config, length) = (model.config(), length.get());

@@ -8,7 +8,7 @@ mod perplexity;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use yuan_model::check::{Comparison, compare};
+use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
 use yuan_model::{Config, DType, Description, Model};
 
@@ -43,8 +43,7 @@ fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result
 
 /// Opens a model, and says what is odd about its files.
 fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
-    asked(run.device.check(), Some(NO_DEVICE))?;
-    let model = loading(global, |on_layer| Model::open(path, run.options(), on_layer))?;
+    let model = loading(run, global, |on_layer| Model::open(path, run.options(), on_layer))?;
     for warning in &model.description().warnings {
         say(global, &format!("warning: {warning}"));
     }
@@ -56,11 +55,13 @@ fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> 
     Ok(model)
 }
 
-/// Loads something with a bar of the layers loaded.
+/// Loads something to a device that is there, with a bar of the layers loaded.
 fn loading<T>(
+    run: &RunOnArgs,
     global: &Global,
     load: impl FnOnce(&mut dyn FnMut(usize, usize)) -> yuan_model::Result<T>,
 ) -> anyhow::Result<T> {
+    asked(run.device.check(), Some(NO_DEVICE))?;
     let bar = bar(global, Some(1), "loading {bar:30} layer {pos} of {len}, {elapsed}")?;
     let loaded = load(&mut |done, all| {
         bar.set_length(all as u64);
@@ -79,7 +80,7 @@ fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<P
 
 fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &Global) -> anyhow::Result<Done> {
     describe_files(path)?;
-    let fixture = path.join("fixtures.safetensors");
+    let fixture = if path.is_dir() { path.join(FIXTURE) } else { path.with_file_name(FIXTURE) };
     if !fixture.exists() {
         let hint = "a fixture has inputs and what the reference implementation made of them".to_owned();
         return Err(usage(format!("there is no `{}` to compare with", fixture.display()), hint));
@@ -87,12 +88,15 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     let model = open(path, run, global)?;
     let found = compare(model.engine(), model.config(), &fixture)?;
     // What is no number is not close, a tolerance neither.
-    let is_close = |one: &&Comparison| one.max_delta <= tolerance;
+    let is_close = |one: &&Comparison| one.problem.is_none() && one.max_delta <= tolerance;
     let wrong = found.len() - found.iter().filter(is_close).count();
     if as_json {
         let values: Vec<_> = found
             .iter()
-            .map(|one| serde_json::json!({ "name": one.name, "count": one.count, "max_delta": one.max_delta }))
+            .map(|one| {
+                let Comparison { name, count, max_delta, problem } = one;
+                serde_json::json!({ "name": name, "count": count, "max_delta": max_delta, "problem": problem })
+            })
             .collect();
         let device = model.place();
         print(
@@ -102,7 +106,11 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     } else {
         let width = found.iter().map(|one| one.name.len()).max().unwrap_or(0);
         for one in &found {
-            let mark = if is_close(&one) { "" } else { "  above the tolerance" };
+            let mark = match &one.problem {
+                Some(problem) => format!("  {problem}"),
+                None if is_close(&one) => String::new(),
+                None => "  above the tolerance".to_owned(),
+            };
             print(&format!("{:width$}  {:>9} values  max |Δ| {:.1e}{mark}", one.name, one.count, one.max_delta))?;
         }
         print(&format!(

@@ -14,7 +14,7 @@ use yuan_model::{Description, Encode as _, Model, tokenizer_of};
 
 use crate::Done;
 use crate::args::{Global, PerplexityArgs};
-use crate::commands::{done_but, print};
+use crate::commands::{done_but, print, say};
 use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
@@ -23,7 +23,12 @@ const HELD: usize = 256;
 
 pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done> {
     // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
-    let scoring = scoring(args, &super::describe_files(&args.model)?)?;
+    let description = super::describe_files(&args.model)?;
+    let scoring = scoring(args, &description)?;
+    let (window, trained) = (scoring.windows.length(), description.config.max_positions());
+    if window > trained {
+        say(global, &format!("warning: windows have {window} tokens, and the model was trained for {trained}"));
+    }
     let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model));
     let tokenizer = path.map(|path| ModelTokenizer::load(&path)).transpose()?;
     if tokenizer.is_none() && args.tokens.is_empty() {
@@ -53,13 +58,23 @@ fn scoring(args: &PerplexityArgs, model: &Description) -> anyhow::Result<Scoring
     let (window, stride) = (args.window.unwrap_or(0), args.stride.unwrap_or(0));
     let mut scoring = super::asked(Scoring::of(model, &args.prefix, window, stride, args.batch_tokens), None)?;
     if args.reset_positions || args.reset_attention {
-        let eod = model.config.eod().context("the model names no token that documents end with")?;
+        let eod = model.config.eod().ok_or_else(|| {
+            let hint = "leave out `--reset-positions` and `--reset-attention`";
+            usage("the model names no token that documents end with".to_owned(), hint.to_owned())
+        })?;
         scoring.resets = Resets { eod, positions: args.reset_positions, attention: args.reset_attention };
     }
     match args.compat.as_deref() {
         None => {}
+        Some("transformers") => scoring.windows = scoring.windows.aligned(),
+        Some("lm-eval") if args.stride.is_some() => {
+            return Err(usage(
+                "`--compat lm-eval` goes on by whole windows".to_owned(),
+                "leave out `--stride`".to_owned(),
+            ));
+        }
         Some("lm-eval") => scoring.windows = Windows::new(scoring.windows.length(), scoring.windows.length())?,
-        Some(other) => return Err(usage(format!("`--compat {other}`: there is `lm-eval`"), None)),
+        Some(other) => return Err(usage(format!("`--compat {other}`: there are `lm-eval` and `transformers`"), None)),
     }
     Ok(scoring)
 }

@@ -2,6 +2,10 @@
 //!
 //! Blocks of keys begin at multiples of 128 of a sequence's own keys, and what a row does not see adds nothing: a row
 //! gets the same bits alone, in a batch, in prefill and in decoding.
+//!
+//! This is so while all values are finite. A key that a row does not see may hold anything, and its values are multiplied by 0:
+//! where they are infinite or no numbers, so is the row's result, if the key lies in a block that the row or one of the 31
+//! computed beside it sees anything of; in any other block nobody looks at them.
 
 mod keys;
 mod product;
@@ -53,7 +57,7 @@ pub struct Sequence<'a> {
     pub rows: Range<usize>,
     /// Its keys; those of its rows are the last ones.
     pub keys: &'a Keys,
-    /// Its values, a row for each key.
+    /// Its values, a row for each key; finite, even where a row does not see them (see the module).
     pub values: Columns<'a>,
     /// For each of its rows the first key it sees; all up to its own follow. A row for which that is behind its own key
     /// sees none and gets the mean of all values, as a softmax over nothing but the lowest numbers gives it.

@@ -131,3 +131,27 @@ fn company_decoding_and_instruction_sets_change_no_bit() {
         }
     }
 }
+
+#[test]
+fn what_is_not_finite_spoils_a_row_that_does_not_see_it_only_as_a_value_in_its_blocks() {
+    // A border at 150: the last rows see keys of the second block alone, and the task of rows 128 to 159 has rows of both kinds.
+    let text = || Texts::new(200, 9, |row| if row < 150 { 0 } else { 150 });
+    let good = run_all(&[text()], None, 0);
+    let late = |row: usize| row * HEADS * WIDTH;
+    for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        // A key that is not seen, in the row's own block.
+        let mut keys = text();
+        keys.keys[149 * KV_HEADS * WIDTH..][..KV_HEADS * WIDTH].fill(odd);
+        assert!(run_all(&[keys], None, 0)[late(150)..] == good[late(150)..], "{odd}");
+        // A value in that block.
+        let mut values = text();
+        values.values[149 * KV_HEADS * WIDTH..][..KV_HEADS * WIDTH].fill(odd);
+        assert!(run_all(&[values], None, 0)[late(150)..].iter().all(|value| value.is_nan()), "{odd}");
+        // A value in a block that rows beside it see, and one that nobody beside it sees.
+        let mut values = text();
+        values.values[3 * KV_HEADS * WIDTH..][..KV_HEADS * WIDTH].fill(odd);
+        let found = run_all(&[values], None, 0);
+        assert!(found[late(150)..late(160)].iter().all(|value| value.is_nan()), "{odd}");
+        assert!(found[late(160)..] == good[late(160)..], "{odd}");
+    }
+}

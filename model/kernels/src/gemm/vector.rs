@@ -147,135 +147,91 @@ mod x86 {
     use super::Vector;
     use std::arch::x86_64::*;
 
-    impl Vector for __m256 {
-        const LANES: usize = 8;
-        #[inline(always)]
-        unsafe fn splat(x: *const f32) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_broadcast_ss(&*x) }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(to: *mut f32) {
-            // SAFETY: a hint, of any address.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_far(from: *const u8) {
-            // SAFETY: a hint, of any address.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_fmadd_ps(self, w, sum) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn flush(self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe {
-                let sign = _mm256_set1_ps(-0.0);
-                let size = _mm256_andnot_ps(sign, self);
-                let small = _mm256_cmp_ps::<_CMP_LT_OQ>(size, _mm256_set1_ps(f32::MIN_POSITIVE));
-                _mm256_andnot_ps(_mm256_andnot_ps(sign, small), self)
+    /// A register, by what its instructions are called; only how subnormal lanes are found differs.
+    macro_rules! vector {
+        (
+            $register:ident, $lanes:literal: $set:ident, $load:ident, $store:ident, $mul_add:ident, $add:ident;
+            $set_bits:ident, $load_bits:ident, $shift_left:ident, $and:ident, $of_bits:ident;
+            $load_halves:ident, $of_halves:ident; flush($x:ident) $flush:block
+        ) => {
+            impl Vector for $register {
+                const LANES: usize = $lanes;
+                #[inline(always)]
+                unsafe fn splat(x: *const f32) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $set(*x) }
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $load(from) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: the trait's contract.
+                    unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn prefetch(to: *mut f32) {
+                    // SAFETY: a hint, of any address.
+                    unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+                }
+                #[inline(always)]
+                unsafe fn prefetch_far(from: *const u8) {
+                    // SAFETY: a hint, of any address.
+                    unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $mul_add(self, w, sum) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $add(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn flush(self) -> Self {
+                    let $x = self;
+                    // SAFETY: the trait's contract.
+                    unsafe { $flush }
+                }
+                #[inline(always)]
+                unsafe fn halves(from: *const u16) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $of_halves($load_halves(from.cast())) }
+                }
+                #[inline(always)]
+                unsafe fn even(from: *const u16) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $of_bits($shift_left::<16>($load_bits(from.cast()))) }
+                }
+                #[inline(always)]
+                unsafe fn odd(from: *const u16) -> Self {
+                    // SAFETY: the trait's contract.
+                    unsafe { $of_bits($and($load_bits(from.cast()), $set_bits(0xffff_0000_u32 as i32))) }
+                }
             }
-        }
-        #[inline(always)]
-        unsafe fn halves(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
-        }
-        #[inline(always)]
-        unsafe fn even(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_loadu_si256(from.cast()))) }
-        }
-        #[inline(always)]
-        unsafe fn odd(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe {
-                let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
-                _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(from.cast()), high))
-            }
-        }
+        };
     }
 
-    impl Vector for __m512 {
-        const LANES: usize = 16;
-        #[inline(always)]
-        unsafe fn splat(x: *const f32) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_set1_ps(*x) }
+    vector!(
+        __m256, 8: _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps;
+        _mm256_set1_epi32, _mm256_loadu_si256, _mm256_slli_epi32, _mm256_and_si256, _mm256_castsi256_ps;
+        _mm_loadu_si128, _mm256_cvtph_ps; flush(x) {
+            let sign = _mm256_set1_ps(-0.0);
+            let small = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_andnot_ps(sign, x), _mm256_set1_ps(f32::MIN_POSITIVE));
+            _mm256_andnot_ps(_mm256_andnot_ps(sign, small), x)
         }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_loadu_ps(from) }
+    );
+
+    vector!(
+        __m512, 16: _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps;
+        _mm512_set1_epi32, _mm512_loadu_si512, _mm512_slli_epi32, _mm512_and_si512, _mm512_castsi512_ps;
+        _mm256_loadu_si256, _mm512_cvtph_ps; flush(x) {
+            let small = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(x), _mm512_set1_ps(f32::MIN_POSITIVE));
+            _mm512_mask_and_ps(x, small, x, _mm512_set1_ps(-0.0))
         }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(to: *mut f32) {
-            // SAFETY: a hint, of any address.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_far(from: *const u8) {
-            // SAFETY: a hint, of any address.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn mul_add(self, w: Self, sum: Self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_fmadd_ps(self, w, sum) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn flush(self) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe {
-                let small = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(self), _mm512_set1_ps(f32::MIN_POSITIVE));
-                _mm512_mask_and_ps(self, small, self, _mm512_set1_ps(-0.0))
-            }
-        }
-        #[inline(always)]
-        unsafe fn halves(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
-        }
-        #[inline(always)]
-        unsafe fn even(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_loadu_si512(from.cast()))) }
-        }
-        #[inline(always)]
-        unsafe fn odd(from: *const u16) -> Self {
-            // SAFETY: the trait's contract.
-            unsafe {
-                let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
-                _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(from.cast()), high))
-            }
-        }
-    }
+    );
 }

@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 use yuan_kernels::gemm::{Chosen, Matrix, Precision, Rows, Start, experts, matmul, matmul_gated};
 use yuan_kernels::{
-    Attention, Columns, Keys, Sequence, add, attention, attention_router, pairs, rms_norm, rope, sigmoid_gate, top_k,
+    Attention, Columns, Keys, Sequence, add, attention, attention_router, pairs, rms_norm, rope, sigmoid_gate,
 };
 
 pub use head::Head;
 
-use super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
-use crate::batch::Batch;
+use super::{AttentionShape, Backend, Heads, Mlp, Routes, Routing, Scored, Stack};
+use crate::batch::{Batch, check_ids};
 use crate::rope::Angles;
 use crate::weights::Tensor;
-use crate::{DType, Error, Result};
+use crate::{DType, Result};
 
 /// How weights lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +68,6 @@ pub struct Layout {
     sequences: Vec<Range<usize>>,
     first_keys: Vec<u32>,
     angles: Angles,
-}
-
-/// The experts of each row and their weights, `[rows, top_k]`.
-pub struct Routes {
-    top_k: usize,
-    ids: Vec<u32>,
-    weights: Vec<f32>,
 }
 
 /// What a layer remembers of a sequence.
@@ -295,10 +288,7 @@ impl Backend for Cpu {
     }
 
     fn route(&self, logits: &Array, routing: Routing) -> Result<Routes> {
-        let count = logits.rows() * routing.top_k;
-        let mut routes = Routes { top_k: routing.top_k, ids: vec![0; count], weights: vec![0.0; count] };
-        top_k(&logits.values, logits.columns, routing.top_k, routing.weights, &mut routes.ids, &mut routes.weights);
-        Ok(routes)
+        Ok(Routes::of(&logits.values, logits.columns, routing))
     }
 
     fn run_experts(&self, x: &Array, routes: &Routes, layer: &Experts) -> Result<Array> {
@@ -322,10 +312,7 @@ impl Backend for Cpu {
     }
 
     fn score(&self, x: &Array, head: &Head, ids: &[u32]) -> Result<Vec<Scored>> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= head.vocab_size()) {
-            let size = head.vocab_size();
-            return Err(Error::request(format!("token {id} is not in the model's vocabulary of {size}")));
-        }
+        check_ids(ids, head.vocab_size())?;
         Ok(head.score(&x.values, ids))
     }
 

@@ -4,7 +4,8 @@ use super::Cuda;
 use super::array::Array;
 use super::driver::{Arg, Driver, Grid};
 use crate::backend::Scored;
-use crate::{DType, Error, Result};
+use crate::batch::check_ids;
+use crate::{DType, Result};
 
 /// Rows whose logits are in memory at once.
 const ROWS: usize = 2048;
@@ -14,9 +15,7 @@ const PART: usize = 4096;
 impl<D: Driver> Cuda<D> {
     /// How well each row predicts its token, from fp32 logits whatever the type of the weights.
     pub(super) fn predict(&self, x: &Array<D>, head: &Array<D>, ids: &[u32]) -> Result<Vec<Scored>> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= head.rows) {
-            return Err(Error::request(format!("token {id} is not in the model's vocabulary of {}", head.rows)));
-        }
+        check_ids(ids, head.rows)?;
         let sent = self.send(ids, u32::to_le_bytes)?;
         // Maximum, sum of powers and own logit of each row.
         let running = self.driver.allocate(ids.len() * 12)?;

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use self::driver::{Arg, Driver, Grid};
 use super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
-use crate::batch::Batch;
+use crate::batch::{Batch, check_ids};
 use crate::rope::Angles;
 use crate::weights::Tensor;
 use crate::{DType, Error, Result};
@@ -107,11 +107,6 @@ impl<D: Driver> Backend for Cuda<D> {
 
     fn layout(&self, batch: &Batch, angles: Angles) -> Result<Layout<D>> {
         let sequences = batch.sequences();
-        let mut previous = Vec::with_capacity(batch.len());
-        for (number, rows) in sequences.iter().enumerate() {
-            let before = |row: usize| if row == rows.start { batch.len() + number } else { row - 1 };
-            previous.extend(rows.clone().map(|row| before(row) as u32));
-        }
         let tasks = attention::tasks(sequences, self.dtype);
         let rows: Vec<u32> = sequences.iter().flat_map(|rows| [rows.start as u32, rows.len() as u32]).collect();
         Ok(Layout {
@@ -120,7 +115,7 @@ impl<D: Driver> Backend for Cuda<D> {
             cos: self.send(&angles.cos, f32::to_le_bytes)?,
             sin: self.send(&angles.sin, f32::to_le_bytes)?,
             half: angles.half,
-            previous: self.send(&previous, u32::to_le_bytes)?,
+            previous: self.send(&batch.previous_rows(), u32::to_le_bytes)?,
             tasks: tasks.len(),
             task_rows: self.send(tasks.as_flattened(), u32::to_le_bytes)?,
             sequence_rows: self.send(&rows, u32::to_le_bytes)?,
@@ -129,9 +124,7 @@ impl<D: Driver> Backend for Cuda<D> {
     }
 
     fn embed(&self, table: &Array<D>, ids: &[u32]) -> Result<Array<D>> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= table.rows) {
-            return Err(Error::request(format!("token {id} is not in the model's vocabulary of {}", table.rows)));
-        }
+        check_ids(ids, table.rows)?;
         self.rows(table, ids)
     }
 

@@ -1,11 +1,10 @@
 //! A mixture of experts: rows sorted by expert, one product for each expert that has any.
 
 use candle_core::{DType, Tensor as Array};
-use yuan_kernels::top_k;
 
 use super::operations;
 use crate::Result;
-use crate::backend::{Mlp, Routing};
+use crate::backend::{Mlp, Routes};
 
 /// The experts of a layer.
 pub struct Experts {
@@ -14,29 +13,6 @@ pub struct Experts {
     /// The second product of each, `[hidden, width]`.
     pub(super) second: Vec<Array>,
     pub(super) mlp: Mlp,
-}
-
-/// The experts of each row and their weights, `[rows, top_k]`.
-pub struct Routes {
-    ids: Vec<u32>,
-    weights: Vec<f32>,
-    top_k: usize,
-}
-
-impl Routes {
-    /// The best experts of each row of logits.
-    pub(super) fn of(logits: &Array, routing: Routing) -> Result<Self> {
-        let (rows, experts) = logits.dims2()?;
-        let logits: Vec<f32> = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        let mut routes =
-            Self { ids: vec![0; rows * routing.top_k], weights: vec![0.0; rows * routing.top_k], top_k: routing.top_k };
-        top_k(&logits, experts, routing.top_k, routing.weights, &mut routes.ids, &mut routes.weights);
-        Ok(routes)
-    }
-
-    pub(super) fn to_vec(&self) -> Result<(Vec<u32>, Vec<f32>)> {
-        Ok((self.ids.clone(), self.weights.clone()))
-    }
 }
 
 impl Experts {

@@ -10,13 +10,13 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device as CandleDevice, IndexOp, Tensor as Array};
 
-use super::{AttentionShape, Backend, Heads, Mlp, Routing, Scored, Stack};
-use crate::batch::Batch;
+use super::{AttentionShape, Backend, Heads, Mlp, Routes, Routing, Scored, Stack};
+use crate::Result;
+use crate::batch::{Batch, check_ids};
 use crate::rope::Angles;
 use crate::weights::Tensor;
-use crate::{Error, Result};
 
-pub use experts::{Experts, Routes};
+pub use experts::Experts;
 
 /// Rows of an output layer whose logits are in memory at once, and of activations they belong to.
 const HEAD_ROWS: usize = 1024;
@@ -35,7 +35,7 @@ pub struct Layout {
     /// `[rows, half]`, fp32.
     cos: Array,
     sin: Array,
-    /// For each row the one before it, of `[before of each sequence, rows]`.
+    /// For each row the one before it, of `[rows, before of each sequence]`.
     previous: Array,
 }
 
@@ -147,18 +147,12 @@ impl Backend for Device {
 
     fn layout(&self, batch: &Batch, angles: Angles) -> Result<Layout> {
         let shape = (batch.len(), angles.half);
-        let sequences = batch.sequences();
-        let mut previous = Vec::with_capacity(batch.len());
-        for (number, rows) in sequences.iter().enumerate() {
-            let before = |row: usize| if row == rows.start { number } else { sequences.len() + row - 1 };
-            previous.extend(rows.clone().map(|row| before(row) as u32));
-        }
         Ok(Layout {
-            sequences: sequences.to_vec(),
+            sequences: batch.sequences().to_vec(),
             first_keys: batch.first_keys().to_vec(),
             cos: Array::from_vec(angles.cos, shape, &self.device)?,
             sin: Array::from_vec(angles.sin, shape, &self.device)?,
-            previous: self.ids(&previous)?,
+            previous: self.ids(&batch.previous_rows())?,
         })
     }
 
@@ -186,11 +180,11 @@ impl Backend for Device {
     fn pairs(&self, x: &Array, layout: &Layout, slot: usize, memories: &mut [&mut Memory]) -> Result<Array> {
         let width = x.dim(1)?;
         let zeros = Array::zeros((1, width), x.dtype(), &self.device)?;
-        let mut parts: Vec<Array> = match memories {
-            [] => vec![zeros.expand((layout.sequences.len(), width))?],
-            _ => memories.iter().map(|memory| memory.before[slot].clone().unwrap_or(zeros.clone())).collect(),
-        };
-        parts.push(x.clone());
+        let mut parts = vec![x.clone()];
+        match memories {
+            [] => parts.push(zeros.expand((layout.sequences.len(), width))?),
+            _ => parts.extend(memories.iter().map(|memory| memory.before[slot].clone().unwrap_or(zeros.clone()))),
+        }
         for (memory, rows) in memories.iter_mut().zip(&layout.sequences) {
             if !rows.is_empty() {
                 memory.before[slot] = Some(x.narrow(0, rows.end - 1, 1)?);
@@ -245,7 +239,7 @@ impl Backend for Device {
     }
 
     fn route(&self, logits: &Array, routing: Routing) -> Result<Routes> {
-        Routes::of(logits, routing)
+        Ok(Routes::of(&self.to_vec(logits)?, logits.dim(1)?, routing))
     }
 
     fn run_experts(&self, x: &Array, routes: &Routes, experts: &Experts) -> Result<Array> {
@@ -263,9 +257,7 @@ impl Backend for Device {
     }
 
     fn score(&self, x: &Array, head: &Array, ids: &[u32]) -> Result<Vec<Scored>> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= head.dim(0).unwrap_or(0)) {
-            return Err(Error::request(format!("token {id} is not in the model's vocabulary")));
-        }
+        check_ids(ids, head.dim(0)?)?;
         let mut scored = Vec::with_capacity(ids.len());
         for (number, ids) in ids.chunks(HEAD_ROWS).enumerate() {
             let x = x.narrow(0, number * HEAD_ROWS, ids.len())?;
@@ -295,7 +287,7 @@ impl Backend for Device {
     }
 
     fn routes_to_vec(&self, routes: &Routes) -> Result<(Vec<u32>, Vec<f32>)> {
-        routes.to_vec()
+        Ok((routes.ids.clone(), routes.weights.clone()))
     }
 
     fn memory_to_vec(&self, memory: &Memory) -> Result<Vec<(&'static str, Vec<f32>)>> {

@@ -37,7 +37,7 @@ pub(super) fn read_object(object: &Map<String, Value>, path: &Path) -> Result<De
     fields.finish()?;
     config.check(path)?;
     let common::Common { dtype, quantization, eos, pad } = common;
-    Ok(Description { config, dtype, quantization, eos, pad, warnings })
+    Ok(Description { config, dtype, quantization, eos, pad, unused: Vec::new(), warnings })
 }
 
 /// The text of a file for a configuration.

@@ -173,7 +173,7 @@ pub(super) fn write(config: &Yuan) -> Value {
             let usual = Yarn::new(yarn.factor, yarn.original_positions).attention_factor;
             object["use_yarn"] = true.into();
             object["yarn_scale_factor"] = yarn.factor.into();
-            object["attn_factor"] = (yarn.attention_factor / usual).into();
+            object["attn_factor"] = factor_of(yarn.attention_factor, usual).into();
             object["max_position_embeddings"] = yarn.original_positions.into();
             object["scaled_max_position_embeddings"] = config.max_positions.into();
         }
@@ -201,4 +201,11 @@ pub(super) fn write(config: &Yuan) -> Value {
         });
     }
     object
+}
+
+/// What times `usual` is `product`: if there is one, a number of 15 digits, which comes back from a file to the last bit.
+fn factor_of(product: f64, usual: f64) -> f64 {
+    let factor = product / usual;
+    let short = format!("{factor:.14e}").parse().unwrap_or(factor);
+    if usual * short == product { short } else { factor }
 }
