@@ -104,7 +104,7 @@ impl RunOnArgs {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct PerplexityArgs {
     /// A folder of Hugging Face's or a GGUF file
     pub model: PathBuf,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use yuan_eval::data::Data;
+use yuan_eval::scorers::{Version, gsm8k};
 use yuan_eval::tasks::{Mode, Shots, Task};
 
 #[test]
@@ -40,5 +41,33 @@ fn every_set_that_is_there_is_read_whole() {
         let task = Task::find(name, Some(mode)).expect("a task");
         let items = task.items(&data, &Shots::default()).unwrap_or_else(|error| panic!("{name} {mode}: {error}"));
         assert!(items.items.len() > 5000 && items.items.iter().all(|item| item.group.is_some()), "{name} {mode}");
+    }
+}
+
+/// Answers of four real models to GSM8K, with verdicts on their last line `A: …` by its authors.
+#[test]
+fn real_answers_are_judged_as_their_authors_judged_them() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora/evals"));
+    if !folder.exists() {
+        eprintln!("skipped: no ../shared/corpora/evals");
+        return;
+    }
+    let file = Data::new(folder).file("gsm8k/example_model_solutions.jsonl").expect("a file");
+    for version in [Version::M32, Version::Yuan2] {
+        let (mut same, mut all, mut missed) = (0, 0, 0);
+        for (_, object) in file.objects().expect("objects") {
+            let truth = object["ground_truth"].as_str().expect("a solution");
+            let gold = truth.rsplit("A:").next().unwrap_or("").trim().replace(',', "");
+            for (_, answer) in object.as_object().expect("an object").iter().filter(|(_, it)| it.is_object()) {
+                let text = answer["solution"].as_str().expect("a solution").replace('\n', "<n>");
+                let verdict = gsm8k::is_correct(version, &format!("Q[SEP]{text}"), &gold).unwrap_or(false);
+                let label = answer["is_correct"].as_bool().expect("a label");
+                all += 1;
+                same += usize::from(verdict == label);
+                missed += usize::from(label && !verdict);
+            }
+        }
+        eprintln!("{version:?}: {same} of {all} verdicts are the same, {missed} right answers are missed");
+        assert!(all == 4 * 1319 && same * 1000 > all * 985, "{version:?}: {same} of {all}");
     }
 }
