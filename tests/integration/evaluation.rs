@@ -78,6 +78,36 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
 }
 
 #[test]
+fn likelihoods_of_options_are_those_of_their_tokens() {
+    let dir = Dir::new();
+    tiny_model(&dir, "qwen2moe-tiny", "m");
+    let context = "问题：太阳从哪边升起?\n回答：";
+    let options = ["东边。", "西边。", "北边。"];
+    let texts = [context.to_owned()].into_iter().chain(options.iter().map(|option| format!("{context}{option}")));
+    dir.file("in.jsonl", texts.map(|text| json!({ "text": text }).to_string() + "\n").collect::<String>());
+    let each = dir.ok(&["model", "perplexity", "m", "in.jsonl", "--prefix", "none", "--each", "--per-token", "-q"]);
+    let each: Vec<Vec<f64>> = each
+        .stdout()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["token_log_probs"].clone())
+        .map(|numbers| numbers.as_array().expect("a list").iter().filter_map(Value::as_f64).collect())
+        .collect();
+    let asked = asked(&dir, "m", "out", &["truthfulqa-zh"], &["--mode", "loglikelihood", "--limit", "1"]);
+    assert_eq!(asked.status(), 0, "{}", asked.stderr());
+    let line = &lines(&dir, "out/truthfulqa-zh.loglikelihood.jsonl")[0];
+    let found: Vec<f64> =
+        line["choices"]["log_probs"].as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
+    assert_eq!(found.len(), options.len());
+    for (found, tokens) in found.iter().zip(&each[1..]) {
+        let expected: f64 = tokens[each[0].len()..].iter().sum();
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    }
+    let best = (0..3).max_by(|a, b| found[*a].total_cmp(&found[*b])).expect("an option");
+    assert_eq!(line["answer"], ["A", "B", "C"][best]);
+    assert_eq!(line["correct"], best == 0);
+}
+
+#[test]
 fn a_command_goes_on_where_it_was_stopped() {
     let dir = Dir::new();
     tiny_model(&dir, "yuan-moe-tiny", "m");

@@ -81,7 +81,8 @@ impl Local {
         let bare = context.trim_end();
         let whole = self.encode(&[context, continuation].concat())?;
         let before = self.encode(bare)?.len();
-        let count = whole.len().saturating_sub(before).min(whole.len() - 1);
+        // What nothing stands before is not predicted.
+        let count = whole.len().saturating_sub(before).min(whole.len().saturating_sub(1));
         Ok((whole, count))
     }
 }

@@ -29,7 +29,7 @@ A: Telescopes use lenses or mirrors to focus light and make objects appear close
 Q: Where were the 1992 Olympics held?
 A: The 1992 Olympics were held in Barcelona, Spain.";
 
-/// The Chinese names of the subjects of C-Eval and CMMLU: task, subject, name.
+/// The Chinese names of the subjects of C-Eval and CMMLU, as lm-eval (MIT) has them: task, subject, name.
 const SUBJECTS: &str = include_str!("../../data/subjects.tsv");
 
 /// A question and its options, behind a context that all share.
