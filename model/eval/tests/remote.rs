@@ -80,7 +80,7 @@ fn texts_come_in_the_order_of_their_prompts() {
         }
         let prompt = request.body["prompt"].as_str().expect("a prompt").to_owned();
         // The first are slow.
-        std::thread::sleep(Duration::from_millis(if prompt < "5".to_owned() { 60 } else { 5 }));
+        std::thread::sleep(Duration::from_millis(if prompt.as_str() < "5" { 60 } else { 5 }));
         kept.lock().expect("no panic").push((request.head, request.body));
         let choice = json!({ "text": format!("after {prompt}"), "finish_reason": if prompt == "3" { "length" } else { "stop" } });
         let usage = json!({ "prompt_tokens": 4, "completion_tokens": 2 });

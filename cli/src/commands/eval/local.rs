@@ -178,8 +178,8 @@ impl Pending {
             self.last = inputs.to_vec();
         }
         let start = self.batch.len() - inputs.len();
-        for target in ids.len() - count..ids.len() {
-            self.targets.push(Target { row: (start + target - 1) as u32, id: ids[target] });
+        for (target, id) in ids.iter().enumerate().skip(ids.len() - count) {
+            self.targets.push(Target { row: (start + target - 1) as u32, id: *id });
             self.places.push(place);
         }
     }

@@ -1,5 +1,5 @@
 //! AGIEval's cloze questions in Chinese. Yuan 2.0 published no scorer; its paper says that final answers were compared after
-//! fractions and decimals were brought to one form, which is how [`math`](super::math) compares numbers.
+//! fractions and decimals were brought to one form, which is how [`math`] compares numbers.
 
 use super::clean::without_last_newlines;
 use super::{Scored, Unscorable, answer_of, math};
