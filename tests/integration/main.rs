@@ -8,6 +8,7 @@ mod commands;
 mod compat;
 mod compression;
 mod dedup;
+mod evaluation;
 mod formats;
 mod metamorphic;
 mod mix;

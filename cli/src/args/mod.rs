@@ -10,12 +10,14 @@
 //! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `model` | `model.rs` |
 //! | `train-model` | `train_model.rs` |
+//! | `eval` | `eval.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
 mod binidx;
 mod dedup;
 mod documents;
+mod eval;
 mod look;
 mod mix;
 mod model;
@@ -31,6 +33,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use binidx::{BinidxCommand, CutArgs};
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
+pub use eval::{EvalCommand, EvalPerplexityArgs, EvalTasksArgs};
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use mix::MixArgs;
 pub use model::{ConvertArgs, GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
@@ -143,6 +146,9 @@ pub enum Command {
     /// Neural language models (Yuan 2.0, Yuan2.0-M32, Qwen2-MoE): look at, check, convert, score, generate, measure
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Evaluate a language model, here or behind a server: benchmark tasks, perplexity by domains
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Look after an index of earlier crawls, made by `dedup --update`
     #[command(subcommand)]
     Index(IndexCommand),

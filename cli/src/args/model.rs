@@ -122,7 +122,7 @@ pub struct ConvertArgs {
     pub max_shard_bytes: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct PerplexityArgs {
     /// A folder of Hugging Face's or a GGUF file
     pub model: PathBuf,

@@ -5,6 +5,7 @@ pub mod compression;
 pub mod count;
 pub mod datatrove;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 pub mod index;
 pub mod learn;

@@ -2,7 +2,9 @@
 
 mod bench;
 mod generate;
+mod identity;
 mod info;
+mod kept;
 mod perplexity;
 
 use std::path::Path;
@@ -17,6 +19,9 @@ use super::{print, say};
 use crate::Done;
 use crate::args::{ConvertArgs, Global, ModelCommand, ProgressKind, RunOnArgs};
 use crate::hints::usage;
+
+pub use identity::identity;
+pub use perplexity::by_domains as perplexity_by_domains;
 
 /// What to do where the device asked for is not there.
 const NO_DEVICE: &str = "take `--device cpu`, or build this program with `--features cuda` where there is a GPU";
@@ -33,7 +38,7 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// What was asked for, or why it makes no sense: a mistake on the command line.
-fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result<T> {
+pub(super) fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result<T> {
     result.map_err(|error| match error {
         yuan_model::Error::Request { problem } => usage(problem, hint.map(str::to_owned)),
         other => other.into(),
@@ -41,7 +46,7 @@ fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result
 }
 
 /// Opens a model, and says what is odd about its files.
-fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
+pub(super) fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
     let model = loading(run, global, |on_layer| Model::open(path, run.options(), on_layer))?;
     for warning in &model.description().warnings {
         say(global, &format!("warning: {warning}"));
@@ -71,7 +76,7 @@ fn loading<T>(
 }
 
 /// A bar on a terminal, if any is wanted.
-fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<ProgressBar> {
+pub(super) fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<ProgressBar> {
     let is_shown = !global.quiet && matches!(global.progress, ProgressKind::Auto | ProgressKind::Bar);
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     Ok(ProgressBar::with_draw_target(length, target).with_style(ProgressStyle::with_template(template)?))
@@ -161,7 +166,7 @@ fn is_megatron(path: &Path) -> bool {
 }
 
 /// What the files of a model that can be run say of it.
-fn describe_files(path: &Path) -> anyhow::Result<Description> {
+pub(super) fn describe_files(path: &Path) -> anyhow::Result<Description> {
     if !path.exists() {
         let hint = "give a folder with `config.json` and weights, or a GGUF file".to_owned();
         return Err(usage(format!("there is no model `{}`", path.display()), hint));
