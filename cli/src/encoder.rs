@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use yuan_model::{Description, Encode, MoeConfig, tokenizer_of};
 use yuan_pipeline::Error;
+use yuan_serve::{Spelt, Vocabulary};
 use yuan_tokenizer::{Scratch, Tokenizer};
 
 /// A model's tokenizer.
@@ -36,6 +37,16 @@ impl ModelTokenizer {
         path.map(|path| Ok(Arc::new(Self::load(&path)?) as Arc<dyn Encode>)).transpose()
     }
 
+    /// Works with a scratch that nobody else is using.
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = scratches.pop().unwrap_or_default();
+        drop(scratches);
+        let done = work(&mut scratch);
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        done
+    }
+
     /// The tokenizer itself.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -58,15 +69,24 @@ pub fn check_languages(config: &MoeConfig) -> Result<(), Error> {
 
 impl Encode for ModelTokenizer {
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
-        let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = scratches.pop().unwrap_or_default();
-        drop(scratches);
-        let done = self.tokenizer.encode_into(text, &mut scratch, ids);
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        done
+        self.with_scratch(|scratch| self.tokenizer.encode_into(text, scratch, ids))
     }
 
     fn vocab_size(&self) -> usize {
         self.tokenizer.vocab_size() as usize
+    }
+}
+
+impl Vocabulary for ModelTokenizer {
+    fn encode(&self, text: &str) -> Result<Spelt, String> {
+        let (mut ids, mut offsets) = (Vec::new(), Vec::new());
+        let done =
+            self.with_scratch(|scratch| self.tokenizer.encode_with_offsets(text, scratch, &mut ids, &mut offsets));
+        done.map_err(|error| error.to_string())?;
+        Ok(Spelt { ids, starts: offsets.into_iter().map(|(start, _)| start).collect() })
+    }
+
+    fn piece(&self, id: u32) -> Option<Vec<u8>> {
+        self.tokenizer.token_bytes(id).ok()
     }
 }

@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         Command::Model(command) => commands::model::model(&command, &cli.global),
         Command::TrainModel(args) => commands::train_model::train_model(&args, &cli.global),
         Command::Eval(command) => commands::eval::eval(&command, &cli.global),
+        Command::Serve(args) => commands::model::serve(&args, &cli.global),
         Command::Mix(args) => commands::mix::mix(&args, &cli.global),
         Command::Info(args) => commands::look::info(&args),
         Command::Show(args) => commands::look::show(&args, &cli.global),

@@ -49,6 +49,20 @@ pub trait Session {
     /// If there is not one list of tokens for each sequence, an id is not in the vocabulary, or the device fails.
     fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>>;
 
+    /// Reads as [`read`](Self::read) does, and hands over the logits behind some tokens: of each sequence those from the place `from`
+    /// (among those given) on. `take` gets the sequence, the token's place and its logits, `[vocab]`, in this order.
+    ///
+    /// Memory: logits of a hundred tokens or so, not of all.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if there is not a place for each sequence.
+    fn read_from(
+        &mut self,
+        tokens: &[&[u32]],
+        from: &[usize],
+        take: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<()>;
+
     /// Tokens read of a sequence.
     ///
     /// # Panics
@@ -67,7 +81,13 @@ pub trait Session {
     /// # Panics
     /// If there is no such sequence.
     fn remove(&mut self, sequence: usize);
+
+    /// Appends a sequence of which nothing has been read.
+    fn add(&mut self);
 }
+
+/// Tokens whose logits are in memory at one time.
+const ROWS: usize = 128;
 
 /// A model on its backend.
 pub(crate) struct Loaded<B: Backend> {
@@ -144,8 +164,9 @@ struct Growing<'a, B: Backend> {
     states: Vec<State<B>>,
 }
 
-impl<B: Backend> Session for Growing<'_, B> {
-    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+impl<B: Backend> Growing<'_, B> {
+    /// Reads the next tokens of every sequence: activations behind them, and the row at which each sequence begins.
+    fn forward(&mut self, tokens: &[&[u32]]) -> Result<(B::Array, Vec<usize>)> {
         if tokens.len() != self.states.len() {
             let (lists, sequences) = (tokens.len(), self.states.len());
             return Err(Error::request(format!(
@@ -153,16 +174,52 @@ impl<B: Backend> Session for Growing<'_, B> {
             )));
         }
         let mut batch = Batch::new();
-        let mut rows = Vec::new();
         for (tokens, state) in tokens.iter().zip(&self.states) {
             batch.push_after(state.tokens(), tokens);
-            if !tokens.is_empty() {
-                rows.push(batch.len() as u32 - 1);
-            }
         }
         let Loaded { backend, transformer } = self.model;
         let hidden = transformer.forward(backend, &batch, &mut self.states, None)?;
+        Ok((hidden, batch.sequences().iter().map(|rows| rows.start).collect()))
+    }
+}
+
+impl<B: Backend> Session for Growing<'_, B> {
+    fn read(&mut self, tokens: &[&[u32]]) -> Result<Vec<f32>> {
+        let (hidden, starts) = self.forward(tokens)?;
+        let ends = starts.iter().zip(tokens).filter(|(_, tokens)| !tokens.is_empty());
+        let rows: Vec<u32> = ends.map(|(start, tokens)| (start + tokens.len() - 1) as u32).collect();
+        let Loaded { backend, transformer } = self.model;
         backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())
+    }
+
+    fn read_from(
+        &mut self,
+        tokens: &[&[u32]],
+        from: &[usize],
+        take: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<()> {
+        if from.len() != tokens.len() {
+            let (places, lists) = (from.len(), tokens.len());
+            return Err(Error::request(format!(
+                "{places} places do not say what is wanted of {lists} lists of tokens"
+            )));
+        }
+        let (hidden, starts) = self.forward(tokens)?;
+        // The row of each token whose logits are wanted, its sequence and its place there.
+        let mut wanted = Vec::new();
+        for (sequence, ((start, tokens), from)) in starts.iter().zip(tokens).zip(from).enumerate() {
+            wanted.extend((*from..tokens.len()).map(|place| ((start + place) as u32, sequence, place)));
+        }
+        let Loaded { backend, transformer } = self.model;
+        for wanted in wanted.chunks(ROWS) {
+            let rows: Vec<u32> = wanted.iter().map(|(row, ..)| *row).collect();
+            let mut logits = backend.logits(&backend.rows(&hidden, &rows)?, transformer.head())?;
+            let vocab_size = logits.len() / rows.len();
+            for ((_, sequence, place), logits) in wanted.iter().zip(logits.chunks_exact_mut(vocab_size)) {
+                take(*sequence, *place, logits);
+            }
+        }
+        Ok(())
     }
 
     fn tokens(&self, sequence: usize) -> usize {
@@ -182,5 +239,9 @@ impl<B: Backend> Session for Growing<'_, B> {
 
     fn remove(&mut self, sequence: usize) {
         self.states.remove(sequence);
+    }
+
+    fn add(&mut self) {
+        self.states.push(State::new(self.model.transformer.layers()));
     }
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use yuan_model::Batch;
+use yuan_model::backend::{LogProbs, Target};
 use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
 use yuan_model::{Model, Options, Place};
 
@@ -86,6 +87,54 @@ fn a_prompt_read_in_parts_has_the_same_bits() {
             session.read(&[&prompt[..cut], &[7, 8]]).unwrap();
             assert_eq!(session.read(&[&prompt[cut..], &[]]).unwrap(), expected, "{name} cut at {cut}");
         }
+    }
+}
+
+/// Texts that join and leave between steps, of which some want all logits, see nothing of each other.
+#[test]
+fn sequences_join_and_leave() {
+    let prompt: Vec<u32> = (0..100).map(|place| place * 13 % 500).collect();
+    for name in ["yuan-moe-tiny", "yuan-dense-tiny", "qwen2moe-tiny"] {
+        let model = model(name, Place::Cpu);
+        let rows: Vec<u32> = (0..100).collect();
+        let logits = model.engine().logits(&Batch::of(&prompt), &rows).unwrap();
+        let vocab_size = logits.len() / 100;
+        let mut found = Vec::new();
+        let mut session = model.engine().session(1);
+        session.read(&[&[5, 6, 7]]).unwrap();
+        session.add();
+        session
+            .read_from(&[&[8], &prompt[..40]], &[1, 10], &mut |sequence, place, logits| {
+                assert_eq!((sequence, place), (1, 10 + found.len() / vocab_size));
+                found.extend_from_slice(logits);
+                logits.fill(0.0);
+            })
+            .unwrap();
+        session.remove(0);
+        session.add();
+        let mut last = Vec::new();
+        session
+            .read_from(&[&prompt[40..], &prompt], &[0, 99], &mut |sequence, place, logits| match sequence {
+                0 => found.extend_from_slice(logits),
+                _ => last.push((place, logits.to_vec())),
+            })
+            .unwrap();
+        assert!(found == logits[10 * vocab_size..], "{name}");
+        assert_eq!(last, [(99, logits[99 * vocab_size..].to_vec())]);
+        assert!(session.read_from(&[&[1], &[1]], &[0], &mut |_, _, _| {}).is_err());
+    }
+}
+
+#[test]
+fn probabilities_are_those_of_a_score() {
+    let model = model("yuan-moe-tiny", Place::Cpu);
+    let ids: Vec<u32> = (0..60).map(|place| place * 31 % 500).collect();
+    let targets: Vec<Target> = (0..59).map(|row| Target { row, id: ids[row as usize + 1] }).collect();
+    let scored = model.engine().score(&Batch::of(&ids), &targets).unwrap();
+    let rows: Vec<u32> = (0..59).collect();
+    let logits = model.engine().logits(&Batch::of(&ids), &rows).unwrap();
+    for ((target, scored), logits) in targets.iter().zip(&scored).zip(logits.chunks_exact(logits.len() / 59)) {
+        assert_eq!(LogProbs::of(logits).log_prob(logits[target.id as usize]), scored.log_prob);
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `model` | `model.rs` |
 //! | `train-model` | `train_model.rs` |
 //! | `eval` | `eval.rs` |
+//! | `serve` | `serve.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
 
@@ -25,6 +26,7 @@ mod parse;
 mod run;
 mod samples;
 mod score;
+mod serve;
 mod tokens;
 mod train_model;
 
@@ -40,6 +42,7 @@ pub use model::{ConvertArgs, GenerateArgs, ModelCommand, PerplexityArgs, RunOnAr
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
+pub use serve::ServeArgs;
 pub use tokens::{
     CompressionArgs, CountArgs, FileRange, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
     TrainTokenizerArgs,
@@ -149,6 +152,11 @@ pub enum Command {
     /// Evaluate a language model, here or behind a server: benchmark tasks, perplexity by domains
     #[command(subcommand)]
     Eval(EvalCommand),
+    /// Serve a model over HTTP: OpenAI's completions and chats, Yuan's `PUT /yuan`
+    ///
+    /// `/v1/completions` (log-probabilities, echo, streams), `/v1/chat/completions`, `/v1/models`, `/yuan`, `/health`, `/metrics`. Texts of
+    /// all clients are made together and are the same as alone. A line for each request goes to standard error.
+    Serve(ServeArgs),
     /// Look after an index of earlier crawls, made by `dedup --update`
     #[command(subcommand)]
     Index(IndexCommand),

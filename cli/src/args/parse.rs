@@ -1,5 +1,7 @@
 //! Words of the command line → values.
 
+use std::time::Duration;
+
 use yuan_binidx::pack::Method;
 use yuan_binidx::{DType, DTypeChoice, Form};
 use yuan_dedup::{ShingleHash, WordLanguage};
@@ -29,6 +31,12 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let number: f64 = number.parse().map_err(|_| format!("`{text}` is no size: write 512MiB or 8GiB"))?;
     Ok((number * factor as f64) as u64)
+}
+
+/// Reads seconds, at least a thousandth of one, at most a year.
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=31_536_000.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("`{text}` is no number of seconds"))
 }
 
 pub(super) fn parse_threads(text: &str) -> Result<usize, String> {

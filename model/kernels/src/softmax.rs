@@ -29,8 +29,13 @@ impl Running {
 
     /// Natural logarithm of the probability of the one asked for; not a number if it was not read.
     pub fn log_prob(&self) -> f32 {
+        self.log_prob_of(self.own)
+    }
+
+    /// The same of a logit that was read.
+    pub fn log_prob_of(&self, logit: f32) -> f32 {
         // In f64, of which the logarithm rounds to one f32 on every system.
-        (f64::from(self.own) - f64::from(self.max) - libm::log(f64::from(self.sum))) as f32
+        (f64::from(logit) - f64::from(self.max) - libm::log(f64::from(self.sum))) as f32
     }
 
     /// Natural logarithm of the sum of e to all logits.
@@ -89,6 +94,7 @@ mod tests {
             let expected = f64::from(logits[337]) - max - sum.ln();
             assert!((f64::from(running.log_prob()) - expected).abs() < 1e-5, "{isa:?}");
             assert!(!running.is_greedy());
+            assert_eq!(running.log_prob_of(logits[337]), running.log_prob());
             all.push(running.log_prob().to_bits());
         }
         assert!(all.iter().all(|bits| *bits == all[0]));

@@ -7,6 +7,7 @@ mod cpu;
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod cuda;
 mod device;
+mod log_probs;
 mod routes;
 mod stack;
 
@@ -19,6 +20,7 @@ pub use cpu::Cpu;
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, Nvidia};
 pub use device::Device;
+pub use log_probs::LogProbs;
 pub use routes::Routes;
 pub use stack::Stack;
 pub use yuan_kernels::gemm::Gate;

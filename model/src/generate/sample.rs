@@ -92,6 +92,16 @@ impl Sampler {
         Ok(Self { sampling, scores: Vec::new(), work: Vec::new(), seen: Vec::new(), kept: Vec::new() })
     }
 
+    /// Goes on with other settings, in the same room.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn set(&mut self, sampling: &Sampling) -> Result<()> {
+        sampling.check()?;
+        self.sampling.clone_from(sampling);
+        Ok(())
+    }
+
     /// The settings.
     pub fn sampling(&self) -> &Sampling {
         &self.sampling

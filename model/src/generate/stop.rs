@@ -1,5 +1,7 @@
 //! When a generated text ends: at an id, at a string, at a length. Text is given on as soon as it cannot be cut again.
 
+use std::borrow::Cow;
+
 use crate::{Error, Result};
 
 /// What ends a text.
@@ -36,7 +38,7 @@ pub struct Step {
 /// One text on its way.
 #[derive(Clone, Debug)]
 pub struct Stop<'r> {
-    rules: &'r StopRules,
+    rules: Cow<'r, StopRules>,
     tokens: usize,
     /// The beginning of a character.
     bytes: Vec<u8>,
@@ -51,6 +53,18 @@ impl<'r> Stop<'r> {
     /// # Errors
     /// An empty stop string, which would end every text at once; no tokens allowed.
     pub fn new(rules: &'r StopRules) -> Result<Self> {
+        Self::of(Cow::Borrowed(rules))
+    }
+
+    /// A text that keeps its rules itself.
+    ///
+    /// # Errors
+    /// As [`Stop::new`].
+    pub fn owning(rules: StopRules) -> Result<Stop<'static>> {
+        Stop::of(Cow::Owned(rules))
+    }
+
+    fn of(rules: Cow<'r, StopRules>) -> Result<Self> {
         if rules.strings.iter().any(String::is_empty) {
             return Err(Error::request("a stop string is empty: every text would end at once"));
         }

@@ -47,10 +47,7 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
     let prompts = prompts(args)?;
     // Control tokens of a chat's template are control tokens.
     let tokenizer = ModelTokenizer::parsing_special(&path)?;
-    let unspelt = (0..config.vocab_size() as u32).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
-    // What ends a text needs no spelling.
-    let is_end = |id: &u32| how.stop.ids.contains(id);
-    how.never = unspelt.chain(description.unused.iter().copied()).filter(|id| !is_end(id)).collect();
+    how.never = super::never(&description, &tokenizer);
     let ids = ids(args, prompts, &tokenizer, &path, config, &how)?;
     let mut trained = Trained { positions: config.max_positions(), is_told: false };
     for (number, prompt) in ids.iter().enumerate() {
@@ -122,8 +119,7 @@ fn ids(
     how: &Generation,
 ) -> anyhow::Result<Vec<Vec<u32>>> {
     let template = if prompts.iter().any(|prompt| prompt.is_chat(args)) {
-        let of_kind = || matches!(config, Config::Qwen2Moe(_)).then(ChatTemplate::chatml);
-        ChatTemplate::of(&args.model)?.map_or_else(|| ChatTemplate::of(path), |own| Ok(Some(own)))?.or_else(of_kind)
+        super::template(&args.model, path, config)?
     } else {
         None
     };

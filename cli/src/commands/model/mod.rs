@@ -6,22 +6,26 @@ mod identity;
 mod info;
 mod kept;
 mod perplexity;
+mod serve;
 
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
+use yuan_model::generate::ChatTemplate;
 use yuan_model::weights::quantised::round::Packing;
 use yuan_model::{Config, Description, Model};
 
 use super::{print, say};
 use crate::Done;
 use crate::args::{ConvertArgs, Global, ModelCommand, ProgressKind, RunOnArgs};
+use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
 pub use identity::identity;
 pub use perplexity::by_domains as perplexity_by_domains;
+pub use serve::serve;
 
 /// What to do where the device asked for is not there.
 const NO_DEVICE: &str = "take `--device cpu`, or build this program with `--features cuda` where there is a GPU";
@@ -163,6 +167,20 @@ fn convert(args: &ConvertArgs, global: &Global) -> anyhow::Result<Done> {
 /// Whether it is a checkpoint of Megatron's.
 fn is_megatron(path: &Path) -> bool {
     path.join("latest_checkpointed_iteration.txt").exists()
+}
+
+/// Ids that are never drawn: they stand for no token. What ends a text needs no spelling.
+fn never(description: &Description, tokenizer: &ModelTokenizer) -> Vec<u32> {
+    let vocab_size = description.config.vocab_size() as u32;
+    let unspelt = (0..vocab_size).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
+    unspelt.chain(description.unused.iter().copied()).filter(|id| !description.eos.contains(id)).collect()
+}
+
+/// How a model's chats are written: by its own template, by that beside its tokenizer, or by that of its kind.
+fn template(model: &Path, tokenizer: &Path, config: &Config) -> anyhow::Result<Option<ChatTemplate>> {
+    let of_kind = || matches!(config, Config::Qwen2Moe(_)).then(ChatTemplate::chatml);
+    let own = ChatTemplate::of(model)?;
+    Ok(own.map_or_else(|| ChatTemplate::of(tokenizer), |own| Ok(Some(own)))?.or_else(of_kind))
 }
 
 /// What the files of a model that can be run say of it.

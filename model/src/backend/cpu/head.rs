@@ -4,11 +4,10 @@ use rayon::prelude::*;
 use yuan_kernels::Running;
 use yuan_kernels::gemm::{Matrix, Start, matmul};
 
+use super::super::log_probs::PART;
 use super::super::{Scored, Stack};
 use crate::weights::Tensor;
 
-/// Tokens of a part of the vocabulary.
-const PART: usize = 2048;
 /// Rows of activations whose logits of a part are in memory at once.
 const ROWS: usize = 512;
 

@@ -1,0 +1,151 @@
+//! What a server serves, and under which limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use blake3::Hash;
+use tokio::sync::Semaphore;
+use yuan_model::generate::ChatTemplate;
+
+use crate::engine::Queue;
+use crate::metrics::Metrics;
+use crate::vocabulary::Vocabulary;
+use crate::{Error, Result};
+
+/// Greatest number of texts of a request: prompts times `n`; that of Yuan's server.
+pub const MOST_TEXTS: usize = 128;
+
+/// The limits of a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What clients must show as `Authorization: Bearer KEY`; `None` for nothing.
+    pub key: Option<String>,
+    /// Bytes of a request.
+    pub max_body: usize,
+    /// Greatest number of new tokens of a text; `None` for as many as there is room for.
+    pub max_new_tokens: Option<usize>,
+    /// Texts on their way at one time.
+    pub max_texts: usize,
+    /// Tokens that these may come to, prompts included: memory for keys and values.
+    pub cache_tokens: usize,
+    /// Tokens of prompts that are read in one step.
+    pub batch_tokens: usize,
+    /// Texts that may wait.
+    pub queue: usize,
+    /// Time from a request to the end of its answer.
+    pub timeout: Duration,
+    /// Time for a client to send the head of a request, and again for its body, and to read what it is sent.
+    pub client_timeout: Duration,
+    /// Time for what runs when the server is asked to stop.
+    pub grace: Duration,
+}
+
+impl Options {
+    /// Checks that a server with these limits could do anything.
+    ///
+    /// # Errors
+    /// A limit of nothing; a key that no header can hold.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |problem: &str| Err(Error::Option { problem: problem.to_owned() });
+        let limits = [self.max_body, self.max_texts, self.cache_tokens, self.batch_tokens];
+        if limits.contains(&0) || self.max_new_tokens == Some(0) {
+            return wrong("a limit is 0: nothing could be asked");
+        }
+        if self.timeout.is_zero() || self.client_timeout.is_zero() {
+            return wrong("a time is 0: nothing could be answered");
+        }
+        match &self.key {
+            Some(key) if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                wrong("the API key must be printable ASCII without spaces, as it stands in a header")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A model as it is served.
+pub struct Served {
+    /// What requests call it.
+    pub name: String,
+    /// Its tokenizer.
+    pub vocabulary: Arc<dyn Vocabulary>,
+    /// How chats are written; without one they are refused.
+    pub template: Option<ChatTemplate>,
+    /// Tokens of a prompt and its text together.
+    pub max_positions: usize,
+    /// Rows of its embedding.
+    pub vocab_size: usize,
+    /// The tokens that texts end with.
+    pub ends: Vec<u32>,
+    /// Ids that are never chosen: they stand for no token.
+    pub never: Vec<u32>,
+}
+
+/// Says a line to whoever runs the server.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What requests share.
+pub struct App {
+    pub served: Served,
+    pub options: Options,
+    pub queue: Queue,
+    pub metrics: Arc<Metrics>,
+    pub say: Say,
+    /// Requests whose bodies are being read: so much memory is theirs.
+    pub bodies: Semaphore,
+    pub started: u64,
+    key: Option<Hash>,
+    numbers: AtomicU64,
+}
+
+impl App {
+    pub fn new(mut served: Served, options: Options, say: Say) -> Self {
+        served.never.sort_unstable();
+        let metrics = Arc::<Metrics>::default();
+        let key = options.key.as_ref().map(|key| blake3::hash(key.as_bytes()));
+        Self {
+            queue: Queue::new(options.queue, metrics.clone()),
+            served,
+            options,
+            metrics,
+            say,
+            bodies: Semaphore::new(64),
+            started: now(),
+            key,
+            numbers: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a key opens the server. Hashes are compared in a time that does not depend on them.
+    pub fn opens(&self, key: &[u8]) -> bool {
+        self.key.is_none_or(|own| own == blake3::hash(key))
+    }
+
+    /// Whether a key is needed.
+    pub fn is_locked(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Most tokens of a prompt and its text together.
+    pub fn context(&self) -> usize {
+        self.served.max_positions.min(self.options.cache_tokens)
+    }
+
+    /// The name of an answer, `cmpl-…`.
+    pub fn answer(&self, prefix: &str) -> String {
+        let number = self.numbers.fetch_add(1, Relaxed);
+        format!("{prefix}-{:x}{:08x}", self.started, number)
+    }
+
+    /// A seed for those who name none.
+    pub fn seed(&self) -> u64 {
+        use std::hash::{BuildHasher as _, RandomState};
+        RandomState::new().hash_one(self.numbers.fetch_add(1, Relaxed))
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
