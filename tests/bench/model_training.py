@@ -1,12 +1,12 @@
 """Tokens a second of training a Yuan MoE on the CPU: ours beside torch, in turns within one run.
 
     python tests/bench/model_training.py [--example target/release/examples/throughput] [--rounds 3] [--threads 2]
-        [--hidden 384] [--layers 8] [--runs tests/bench/runs]
+        [--hidden 384] [--layers 8] [--tokens 8192] [--runs tests/bench/runs]
 
 Needs torch, and our example: cargo build --release -p yuan-train --example throughput
 
 Both train the same shape (attention router, top 2 of 8 experts, localized filtering, tied embedding of 16384 tokens) on random ids: a step
-is 8192 tokens in batches of 2048, sequences of 1024, forward, backward, clipping and AdamW. torch's side is `yuan_torch.py`: fused
+is `--tokens` in batches of 2048, sequences of 1024, forward, backward, clipping and AdamW. torch's side is `yuan_torch.py`: fused
 attention, experts by sorted tokens with index_add, fused AdamW; in fp32, and with autocast in bf16. The figure is the best round of each.
 
 Writes model_training.md and model_training.json.
@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from yuan_torch import Shape, head, hidden  # noqa: E402
 
 VOCAB, EXPERTS, WIDTH, HEAD = 16384, 8, 512, 64
-TOKENS, BATCH, LENGTH = 8192, 2048, 1024
+BATCH, LENGTH = 2048, 1024
 
 
 def weights(shape):
@@ -55,21 +55,22 @@ def weights(shape):
 class Torch:
     """A network in torch; `step` takes one and tells its seconds."""
 
-    def __init__(self, config, dtype):
+    def __init__(self, config, dtype, tokens):
         self.shape = Shape(config)
         self.weights = weights(self.shape)
         self.dtype = dtype
+        self.tokens = tokens
         self.adamw = torch.optim.AdamW(self.weights.values(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
         self.positions = torch.arange(LENGTH).expand(BATCH // LENGTH, LENGTH)
 
     def step(self):
-        batches = [torch.randint(VOCAB, (BATCH // LENGTH, LENGTH + 1)) for _ in range(TOKENS // BATCH)]
+        batches = [torch.randint(VOCAB, (BATCH // LENGTH, LENGTH + 1)) for _ in range(self.tokens // BATCH)]
         start = time.perf_counter()
         for ids in batches:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bf16"):
                 x = hidden(self.shape, self.weights, ids[:, :-1], self.positions)
                 logits = x.reshape(-1, self.shape.hidden) @ head(self.shape, self.weights).T
-            loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:].reshape(-1), reduction="sum") / TOKENS
+            loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:].reshape(-1), reduction="sum") / self.tokens
             loss.backward()
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         self.adamw.step()
@@ -79,7 +80,7 @@ class Torch:
 
 def ours(arguments, precision):
     shape = [f"hidden={arguments.hidden}", f"layers={arguments.layers}", f"heads={arguments.hidden // HEAD}"]
-    step = [f"vocab={VOCAB}", f"tokens={TOKENS}", f"batch={BATCH}", f"length={LENGTH}", f"width={WIDTH}", "rounds=1"]
+    step = [f"vocab={VOCAB}", f"tokens={arguments.tokens}", f"batch={BATCH}", f"length={LENGTH}", f"width={WIDTH}", "rounds=1"]
     command = [arguments.example, *shape, *step, f"threads={arguments.threads}", f"precision={precision}"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return json.loads(lines[-1])
@@ -92,6 +93,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--tokens", type=int, default=8192)
     parser.add_argument("--runs", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -100,14 +102,14 @@ def main():
         "num_attention_heads": arguments.hidden // HEAD,
         "moe_config": {"moe_num_experts": EXPERTS, "moe_top_k": 2, "norm_topk_prob": True},
     }  # fmt: skip
-    peers = {dtype: Torch(config, dtype) for dtype in ("fp32", "bf16")}
+    peers = {dtype: Torch(config, dtype, arguments.tokens) for dtype in ("fp32", "bf16")}
     for peer in peers.values():
         peer.step()
     speeds, told = {}, {}
     for number in range(arguments.rounds):
         for dtype, precision in (("fp32", "f32"), ("bf16", "bf16")):
             told = ours(arguments, precision)
-            for who, speed in (("ours", told["tokens_per_second"]), ("torch", TOKENS / peers[dtype].step())):
+            for who, speed in (("ours", told["tokens_per_second"]), ("torch", arguments.tokens / peers[dtype].step())):
                 speeds.setdefault((who, dtype), []).append(speed)
                 print(f"round {number}: {who:5} {dtype} {speed:8.0f} tokens/s", flush=True)
     best = {f"{who} {dtype}": max(all) for (who, dtype), all in speeds.items()}

@@ -91,7 +91,7 @@ def feed_forward(shape, get, m, loads):
     for number in range(shape.experts):
         token, choice = (ids == number).nonzero(as_tuple=True)
         made = expert(get, number, rows[token]) * weights[token, choice, None]
-        out = out.index_add(0, token, made)
+        out = out.index_add(0, token, made.to(out.dtype))
     return out.view_as(m)
 
 

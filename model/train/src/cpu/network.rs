@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use yuan_kernels::isa::{Isa, force};
 use yuan_kernels::training::{AdamW, adamw, squares};
 use yuan_model::config::Yuan;
 
@@ -18,50 +19,16 @@ impl Network for Cpu {
     }
 
     fn accumulate(&mut self, batch: &Batch, scale: f32) -> Result<Loss> {
-        self.pass(batch, Some(scale))
+        in_pool(|| self.pass(batch, Some(scale)))
     }
 
     fn evaluate(&mut self, batch: &Batch) -> Result<Loss> {
-        self.pass(batch, None)
+        in_pool(|| self.pass(batch, None))
     }
 
     fn update(&mut self, update: &Update) -> Result<Updated> {
         update.check()?;
-        let norm = squares(&self.gradients).sqrt();
-        let step = self.step + 1;
-        if !norm.is_finite() {
-            self.gradients.fill(0.0);
-            return Err(Error::NotFinite { what: "the norm of the gradients", step });
-        }
-        let longest = update.max_gradient_norm.map_or(f64::INFINITY, f64::from);
-        let is_clipped = norm > longest;
-        let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
-        let rate = f64::from(update.learning_rate);
-        let all = AdamW {
-            // torch.nn.utils.clip_grad_norm_ adds 1e-6.
-            gradient_scale: if is_clipped { (longest / (norm + 1e-6)) as f32 } else { 1.0 },
-            betas: update.betas,
-            keep: 1.0,
-            step_size: (rate / power(update.betas[0])) as f32,
-            root_correction: power(update.betas[1]).sqrt() as f32,
-            epsilon: update.epsilon,
-        };
-        let decayed = (1.0 - rate * f64::from(update.weight_decay)) as f32;
-        let mut place = 0;
-        for Parameter { shape, .. } in &self.parameters {
-            let own = place..place + shape.iter().product::<usize>();
-            place = own.end;
-            adamw(
-                AdamW { keep: if shape.len() > 1 { decayed } else { 1.0 }, ..all },
-                &mut self.values[own.clone()],
-                &mut self.gradients[own.clone()],
-                &mut self.first_moments[own.clone()],
-                &mut self.second_moments[own],
-            );
-        }
-        self.step = step;
-        self.places.forget();
-        Ok(Updated { gradient_norm: norm, is_clipped, step })
+        in_pool(|| self.step(update))
     }
 
     fn state(&self) -> Result<State> {
@@ -121,6 +88,53 @@ impl Network for Cpu {
     fn gradients(&self) -> Result<Vec<Vec<f32>>> {
         Ok(cut(&self.parameters, &self.gradients))
     }
+}
+
+impl Cpu {
+    /// Takes a step of the optimizer.
+    fn step(&mut self, update: &Update) -> Result<Updated> {
+        let norm = squares(&self.gradients).sqrt();
+        let step = self.step + 1;
+        if !norm.is_finite() {
+            self.gradients.fill(0.0);
+            return Err(Error::NotFinite { what: "the norm of the gradients", step });
+        }
+        let longest = update.max_gradient_norm.map_or(f64::INFINITY, f64::from);
+        let is_clipped = norm > longest;
+        let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
+        let rate = f64::from(update.learning_rate);
+        let all = AdamW {
+            // torch.nn.utils.clip_grad_norm_ adds 1e-6.
+            gradient_scale: if is_clipped { (longest / (norm + 1e-6)) as f32 } else { 1.0 },
+            betas: update.betas,
+            keep: 1.0,
+            step_size: (rate / power(update.betas[0])) as f32,
+            root_correction: power(update.betas[1]).sqrt() as f32,
+            epsilon: update.epsilon,
+        };
+        let decayed = (1.0 - rate * f64::from(update.weight_decay)) as f32;
+        let mut place = 0;
+        for Parameter { shape, .. } in &self.parameters {
+            let own = place..place + shape.iter().product::<usize>();
+            place = own.end;
+            adamw(
+                AdamW { keep: if shape.len() > 1 { decayed } else { 1.0 }, ..all },
+                &mut self.values[own.clone()],
+                &mut self.gradients[own.clone()],
+                &mut self.first_moments[own.clone()],
+                &mut self.second_moments[own],
+            );
+        }
+        self.step = step;
+        self.places.forget();
+        Ok(Updated { gradient_norm: norm, is_clipped, step })
+    }
+}
+
+/// Runs `f` on a thread of rayon's pool, with this thread's instructions: what it shares out then is not handed over and back each time.
+fn in_pool<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    let isa = Isa::current();
+    rayon::scope(|_| force(isa, f))
 }
 
 /// The numbers of each tensor among those of all.
