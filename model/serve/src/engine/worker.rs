@@ -44,9 +44,10 @@ pub fn work(
                 session.remove(place);
                 texts.remove(place);
             }
+            // Whoever waits for the next text has none: what is counted is told before and behind it.
+            tell(&texts, metrics);
             join(&mut texts, &mut *session, queue, limits);
-            metrics.running.store(texts.len() as u64, Relaxed);
-            metrics.reserved.store(reserved(&texts) as u64, Relaxed);
+            tell(&texts, metrics);
             if queue.is_stopped() {
                 return;
             }
@@ -76,6 +77,11 @@ fn join(texts: &mut Vec<Text>, session: &mut dyn Session, queue: &Queue, limits:
             texts.push(text);
         }
     }
+}
+
+fn tell(texts: &[Text], metrics: &Metrics) {
+    metrics.running.store(texts.len() as u64, Relaxed);
+    metrics.reserved.store(reserved(texts) as u64, Relaxed);
 }
 
 fn reserved(texts: &[Text]) -> usize {
