@@ -27,7 +27,7 @@ fn sixty_four_clients_get_what_each_gets_alone() {
     let body = |number: usize| {
         json!({
             "prompt": format!("{} {number} of the river", "word ".repeat(number % 7)), "max_tokens": 10 + number % 23, "temperature": 1.5,
-            "seed": number, "logprobs": 2, "echo": number % 3 == 0,
+            "seed": number, "logprobs": 2, "echo": number.is_multiple_of(3),
         })
     };
     let alone: Vec<Value> = (0..64).map(|number| server.complete(&body(number))["choices"].take()).collect();

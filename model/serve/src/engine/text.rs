@@ -74,9 +74,8 @@ impl Text {
 
     /// The first of its next `count` tokens whose logits are wanted.
     pub fn wanted(&self, read: usize, count: usize) -> usize {
-        if count == 0 {
-            0
-        } else if self.job().score_prompt && read + 1 < self.job().prompt.len() {
+        let scores_prompt = self.job().score_prompt && read + 1 < self.job().prompt.len();
+        if count == 0 || scores_prompt {
             0
         } else if read + count == self.ids.len() && self.stop.is_some() {
             count - 1
