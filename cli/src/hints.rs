@@ -52,6 +52,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             writeln!(std::io::stderr().lock(), "stopped: what was being written is not there, what stood there stays");
         return ExitCode::from(130);
     }
+    if let Some(stopped @ yuan_eval::Error::Stopped) = error.downcast_ref() {
+        let hint = stopped.hint().unwrap_or_default();
+        // Nothing can be done about a closed stderr.
+        let _ = writeln!(std::io::stderr().lock(), "{stopped}: {hint}");
+        return ExitCode::from(130);
+    }
     let (status, hint) = match (engine, error.downcast_ref::<Usage>()) {
         (Some(Error::Cancelled), _) => {
             let mut err = std::io::stderr().lock();
@@ -62,7 +68,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         (Some(engine @ (Error::NoInput { .. } | Error::Plan { .. } | Error::OtherRun { .. })), _) => (2, engine.hint()),
         (Some(engine), _) => (1, engine.hint()),
         (None, Some(usage)) => (2, usage.hint.clone()),
-        (None, None) => (1, error.chain().find_map(|cause| cause.downcast_ref::<yuan_binidx::Error>()?.hint())),
+        (None, None) => {
+            let binidx = error.chain().find_map(|cause| cause.downcast_ref::<yuan_binidx::Error>()?.hint());
+            (1, binidx.or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<yuan_eval::Error>()?.hint())))
+        }
     };
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "error: {error}");

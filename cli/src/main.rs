@@ -70,6 +70,8 @@ fn main() -> ExitCode {
         Command::Index(command) => commands::index::index(&command, &cli.global),
         Command::Binidx(command) => commands::binidx::binidx(&command, &cli.global),
         Command::Model(command) => commands::model::model(&command, &cli.global),
+        Command::TrainModel(args) => commands::train_model::train_model(&args, &cli.global),
+        Command::Eval(command) => commands::eval::eval(&command, &cli.global),
         Command::Serve(args) => commands::model::serve(&args, &cli.global),
         Command::Mix(args) => commands::mix::mix(&args, &cli.global),
         Command::Info(args) => commands::look::info(&args),

@@ -12,7 +12,8 @@ use crate::evaluation;
 const INK: RGBColor = RGBColor(38, 50, 56);
 const KEPT: RGBColor = RGBColor(38, 120, 110);
 const READ: RGBColor = RGBColor(178, 197, 194);
-const STYLE: &str = "
+/// The style of pages.
+pub const STYLE: &str = "
 body{font:16px/1.5 system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif;color:#263238;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #cfd8dc}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #eceff1;vertical-align:top}
@@ -380,7 +381,8 @@ fn settings(out: &mut String, summary: &Summary) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn chart_error(error: impl std::fmt::Display) -> anyhow::Error {
+/// An error of the drawing library.
+pub fn chart_error(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("cannot draw a chart: {error}")
 }
 

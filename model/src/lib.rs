@@ -23,6 +23,6 @@ pub use config::{Config, Description};
 pub use dtype::DType;
 pub use error::{Error, Result};
 pub use model::{Model, Options, Place, Precision};
-pub use rope::Angles;
+pub use rope::{AngleTable, Angles};
 pub use stage::{Encode, Limits, Moe, MoeConfig, tokenizer_of};
 pub use transformer::{State, Trace, Traced, Transformer};

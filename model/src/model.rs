@@ -128,7 +128,11 @@ impl Model {
         Self::load(Description::of(config), &weights, options, on_layer)
     }
 
-    fn load(
+    /// A model of weights that are open, or in memory.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open), but for the configuration.
+    pub fn load(
         description: Description,
         weights: &Weights,
         options: Options,

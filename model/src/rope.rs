@@ -62,7 +62,7 @@ impl Yarn {
 
 /// The angles of all positions so far, computed once.
 #[derive(Debug)]
-pub(crate) struct AngleTable {
+pub struct AngleTable {
     precision: RopePrecision,
     frequencies: Vec<f32>,
     scale: f32,
@@ -70,7 +70,8 @@ pub(crate) struct AngleTable {
 }
 
 impl AngleTable {
-    pub(crate) fn new(rope: &Rope) -> Self {
+    /// No position yet.
+    pub fn new(rope: &Rope) -> Self {
         let mut table = Self {
             precision: rope.precision,
             frequencies: rope.frequencies(),
@@ -84,7 +85,7 @@ impl AngleTable {
     }
 
     /// The angles of rows at these positions.
-    pub(crate) fn rows(&self, positions: &[u32]) -> Angles {
+    pub fn rows(&self, positions: &[u32]) -> Angles {
         let half = self.frequencies.len();
         let needed = positions.iter().max().map_or(0, |last| *last as usize + 1) * half;
         if self.known.read().unwrap_or_else(PoisonError::into_inner).cos.len() < needed {

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use yuan_model::config::Quantization;
 use yuan_model::convert::{self, Options};
+use yuan_model::weights::quantised::round::Packing;
 use yuan_model::weights::{Kind, Weights};
 use yuan_model::{Config, DType, Description};
 
@@ -127,4 +129,62 @@ fn any_format_becomes_safetensors() {
         let again = convert::weights(&from, None, out.path(), options).unwrap_err().to_string();
         assert!(again.contains("has weights already, `model.safetensors`"), "{again}");
     }
+}
+
+/// The reader is held against AutoGPTQ's own layers in `gptq_logits.rs`.
+#[test]
+fn packed_matrices_are_within_half_a_step() {
+    let from = fixtures().join("yuan-moe-tiny");
+    let whole = Weights::open(&from).unwrap();
+    for (bits, group_size, packs_embeddings) in [(8, 32, false), (8, 128, true), (4, 64, true)] {
+        let out = tempfile::tempdir().unwrap();
+        let packing = Some(Packing { bits, group_size });
+        let options = Options { packing, packs_embeddings, max_shard_bytes: 30_000, ..Options::default() };
+        let report = convert::weights(&from, None, out.path(), options).unwrap();
+        let description = Description::read(out.path()).unwrap();
+        assert_eq!(description.config, report.config);
+        assert_eq!(description.quantization, Some(Quantization { bits: bits as usize, group_size }));
+        let packed = Weights::open(out.path()).unwrap();
+        packed.check(&report.config).unwrap();
+        let mut found = 0;
+        for (name, tensor) in packed.tensors() {
+            let (own, theirs) = (tensor.to_vec(), whole.get(name, tensor.shape()).unwrap().to_vec());
+            let is_packed = tensor.shape().len() == 2 && (packs_embeddings || name.starts_with("model.layers."));
+            assert_eq!(tensor.kind() == Kind::Gptq { bits }, is_packed, "{name}");
+            if !is_packed {
+                assert_eq!(own, theirs, "{name}");
+                continue;
+            }
+            found += 1;
+            let most = ((1 << (bits - 1)) - 1) as f32;
+            for (own, theirs) in own.chunks(tensor.columns()).zip(theirs.chunks(tensor.columns())) {
+                for (own, theirs) in own.chunks(group_size).zip(theirs.chunks(group_size)) {
+                    let greatest = theirs.iter().fold(0.0_f32, |greatest, it| greatest.max(it.abs()));
+                    // The scale is rounded to 11 bits, which the farthest weights feel most.
+                    let step = greatest / most * (0.5 + most / 2048.0);
+                    assert!(own.iter().zip(theirs).all(|(own, theirs)| (own - theirs).abs() <= step), "{name}");
+                }
+            }
+        }
+        assert!(found > 40, "{found}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_not_packed() {
+    let (from, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = fixtures().join("yuan-moe-tiny");
+    let mut weights = fs::read(source.join("model.safetensors")).unwrap();
+    let config = Config::read(&source).unwrap();
+    let name = "model.layers.1.mlp.experts.2.w1.weight";
+    let place = {
+        let (header, all) = safetensors::SafeTensors::read_metadata(&weights).unwrap();
+        8 + header + all.info(name).unwrap().data_offsets.0
+    };
+    weights[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(from.path().join("model.safetensors"), weights).unwrap();
+    let options = Options { packing: Some(Packing { bits: 8, group_size: 128 }), ..Options::default() };
+    let error = convert::weights(from.path(), Some(&config), out.path(), options).unwrap_err().to_string();
+    assert!(error.contains(name) && error.contains("not finite"), "{error}");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use yuan_model::weights::quantised::ggml;
-use yuan_model::weights::{Kind, Tensor, Weights, write_safetensors};
+use yuan_model::weights::{Form, Kind, Tensor, Weights, write_safetensors};
 use yuan_model::{Config, DType};
 
 fn fixtures() -> PathBuf {
@@ -158,8 +158,8 @@ fn what_is_written_is_read_again() {
     let weights = Weights::open(&fixtures().join("torch_single")).unwrap();
     for (dtype, shard) in [(DType::F32, u64::MAX), (DType::BF16, 4000), (DType::F16, 1)] {
         let folder = tempfile::tempdir().unwrap();
-        let tensors = weights.tensors().map(|(name, tensor)| (name.to_owned(), tensor.clone()));
-        write_safetensors(folder.path(), tensors, shard, dtype).unwrap();
+        let tensors = weights.tensors().map(|(name, tensor)| (name.to_owned(), tensor.clone(), Form::Plain(dtype)));
+        write_safetensors(folder.path(), tensors, shard).unwrap();
         let written = Weights::open(folder.path()).unwrap();
         assert!(written.names().eq(weights.names()));
         for ((_, theirs), (_, own)) in weights.tensors().zip(written.tensors()) {

@@ -9,6 +9,8 @@
 //! | `train-tokenizer`, `compression`, `tokenize` | `tokens.rs` |
 //! | `binidx` | `binidx.rs`, `samples.rs` |
 //! | `model` | `model.rs` |
+//! | `train-model` | `train_model.rs` |
+//! | `eval` | `eval.rs` |
 //! | `serve` | `serve.rs` |
 //! | `info`, `show`, `stages`, `explain`, `retune`, `report` | `look.rs` |
 //! | words of the command line → values | `parse.rs` |
@@ -16,6 +18,7 @@
 mod binidx;
 mod dedup;
 mod documents;
+mod eval;
 mod look;
 mod mix;
 mod model;
@@ -25,15 +28,17 @@ mod samples;
 mod score;
 mod serve;
 mod tokens;
+mod train_model;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use binidx::{BinidxCommand, CutArgs};
 pub use dedup::{DatatroveMinhashCommand, DecontaminateArgs, DedupArgs, DedupMethod, IndexCommand, SignatureArgs};
 pub use documents::ResumeArgs;
+pub use eval::{EvalCommand, EvalPerplexityArgs, EvalTasksArgs};
 pub use look::{ExplainArgs, InfoArgs, ReportArgs, RetuneArgs, ShowArgs, StagesArgs};
 pub use mix::MixArgs;
-pub use model::{GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
+pub use model::{ConvertArgs, GenerateArgs, ModelCommand, PerplexityArgs, RunOnArgs};
 pub use run::{CleanArgs, DemoArgs, PlanArgs, RunArgs};
 pub use samples::SamplesArgs;
 pub use score::{ScoreArgs, TrainFastTextArgs, TrainKenLmArgs};
@@ -42,6 +47,7 @@ pub use tokens::{
     CompressionArgs, CountArgs, FileRange, PruneArgs, TokenizeArgs, TokenizerCommand, TokenizerFormat,
     TrainTokenizerArgs,
 };
+pub use train_model::{Decline, Documents, NumberType, TrainModelArgs};
 
 use parse::{parse_bytes, parse_threads};
 
@@ -135,9 +141,17 @@ pub enum Command {
     /// Train n-gram language models (KenLM), one for each language
     #[command(name = "train-kenlm")]
     TrainKenLm(TrainKenLmArgs),
+    /// Train a neural language model (Yuan 2.0, dense or mixture of experts) on token sets
+    ///
+    /// Stopped or killed, the same command goes on from the last checkpoint and ends with the same bits. A checkpoint is a model: `score
+    /// --moe`, `model perplexity` and `--from` take it as it is.
+    TrainModel(TrainModelArgs),
     /// Neural language models (Yuan 2.0, Yuan2.0-M32, Qwen2-MoE): look at, check, convert, score, generate, measure
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Evaluate a language model, here or behind a server: benchmark tasks, perplexity by domains
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Serve a model over HTTP: OpenAI's completions and chats, Yuan's `PUT /yuan`
     ///
     /// `/v1/completions` (log-probabilities, echo, streams), `/v1/chat/completions`, `/v1/models`, `/yuan`, `/health`, `/metrics`. Texts of

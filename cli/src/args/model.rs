@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use yuan_model::{DType, Options, Place, Precision};
 
@@ -35,22 +36,7 @@ pub enum ModelCommand {
         json: bool,
     },
     /// Write a model as safetensors: a Megatron checkpoint of Yuan's, PyTorch, GGUF or GPTQ files
-    Convert {
-        /// A folder with latest_checkpointed_iteration.txt, a folder of Hugging Face's, or a GGUF file
-        model: PathBuf,
-        /// The folder to write
-        #[arg(short, long, value_name = "DIR")]
-        out: PathBuf,
-        /// The type of the weights written [default: as they are; bf16 for quantised ones]
-        #[arg(long, value_name = "TYPE", value_parser = parse_model_dtype)]
-        dtype: Option<DType>,
-        /// A config.json, where the checkpoint does not say what it is
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Largest file of weights
-        #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = parse_bytes)]
-        max_shard_bytes: u64,
-    },
+    Convert(ConvertArgs),
     /// Perplexity and bits per byte of documents, or of a token set
     Perplexity(PerplexityArgs),
     /// Continue prompts, or answer as in a chat
@@ -83,6 +69,11 @@ pub enum ModelCommand {
     },
 }
 
+/// One of some numbers.
+fn one_of<const N: usize>(numbers: [&'static str; N]) -> impl TypedValueParser<Value = u32> {
+    PossibleValuesParser::new(numbers).map(|number| number.parse().expect("numbers are listed"))
+}
+
 /// Where and how a model runs.
 #[derive(Clone, Debug, Args)]
 pub struct RunOnArgs {
@@ -105,6 +96,33 @@ impl RunOnArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// A folder with latest_checkpointed_iteration.txt, a folder of Hugging Face's, or a GGUF file
+    pub model: PathBuf,
+    /// The folder to write
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The type of the weights written [default: as they are; bf16 for quantised ones]
+    #[arg(long, value_name = "TYPE", value_parser = parse_model_dtype)]
+    pub dtype: Option<DType>,
+    /// A config.json, where the checkpoint does not say what it is
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Round matrices to 4 or 8 bits, in GPTQ's packing (without its calibration: 8 bits lose next to nothing)
+    #[arg(long, value_name = "BITS", value_parser = one_of(["4", "8"]))]
+    pub bits: Option<u32>,
+    /// Inputs that share a scale: 32, 64 or 128
+    #[arg(long, value_name = "N", default_value = "128", value_parser = one_of(["32", "64", "128"]), requires = "bits")]
+    pub group_size: u32,
+    /// Round the embedding and the output layer too: only yuan-data reads that
+    #[arg(long, requires = "bits")]
+    pub with_embeddings: bool,
+    /// Largest file of weights
+    #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = parse_bytes)]
+    pub max_shard_bytes: u64,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct PerplexityArgs {
     /// A folder of Hugging Face's or a GGUF file
     pub model: PathBuf,

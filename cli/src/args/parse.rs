@@ -136,6 +136,23 @@ pub(super) fn parse_packing(text: &str) -> Result<Method, String> {
     parse_name(&text.replace('-', "_"), "best_fit, next_fit, concat")
 }
 
+/// Reads `90s`, `40m`, `1h30m`.
+pub(super) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("`{text}` is no time: write 90s, 40m or 1h30m");
+    let mut seconds = 0.0;
+    for part in text.trim().split_inclusive(['h', 'm', 's']) {
+        let (number, unit) = part.split_at(part.len() - part.chars().next_back().map_or(0, char::len_utf8));
+        let factor = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            _ => return Err(wrong()),
+        };
+        seconds += number.parse::<f64>().ok().filter(|number| *number >= 0.0).ok_or_else(wrong)? * factor;
+    }
+    std::time::Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
 /// The type of a model's weights.
 pub fn parse_model_dtype(text: &str) -> Result<yuan_model::DType, String> {
     yuan_model::DType::from_name(text).ok_or_else(|| "it is fp32, bf16 or fp16".to_owned())
@@ -161,5 +178,16 @@ mod tests {
         assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
         assert_eq!(parse_bytes("12"), Ok(12));
         assert!(parse_bytes("many").is_err() && parse_bytes("3 apples").is_err());
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        let seconds = |text| parse_duration(text).map(|time| time.as_secs_f64());
+        assert_eq!(seconds("90s"), Ok(90.0));
+        assert_eq!(seconds("1h30m"), Ok(5400.0));
+        assert_eq!(seconds("0.5m"), Ok(30.0));
+        for wrong in ["", "40", "m", "-1s", "0s", "1d", "1h30", "infs", "1e300h", "五分"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod compression;
 pub mod count;
 pub mod datatrove;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 pub mod index;
 pub mod learn;
@@ -17,6 +18,7 @@ pub mod run;
 pub mod samples;
 pub mod tokenizer;
 pub mod tokens;
+pub mod train_model;
 pub mod yuan;
 
 use std::path::Path;

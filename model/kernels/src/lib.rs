@@ -15,6 +15,7 @@ mod router;
 mod rows;
 mod sigmoid;
 mod softmax;
+pub mod training;
 
 pub use attention::{Attention, Columns, Keys, Sequence, attention};
 pub use norm::{add, rms_norm};

@@ -38,6 +38,11 @@ impl Running {
         (f64::from(logit) - f64::from(self.max) - libm::log(f64::from(self.sum))) as f32
     }
 
+    /// Natural logarithm of the sum of e to all logits.
+    pub fn log_sum(&self) -> f32 {
+        (f64::from(self.max) + libm::log(f64::from(self.sum))) as f32
+    }
+
     /// Whether no logit is larger than the one asked for.
     pub fn is_greedy(&self) -> bool {
         self.own >= self.max

@@ -139,7 +139,12 @@ impl Config {
     /// The text of a `config.json` that Hugging Face's class of this model reads, for weights of type `dtype`. Read
     /// again it gives the same shape.
     pub fn to_json(&self, dtype: DType) -> String {
-        hugging_face::write(self, dtype)
+        hugging_face::write(self, dtype, None)
+    }
+
+    /// [`to_json`](Self::to_json) of weights whose matrices are packed in few bits, as GPTQ's.
+    pub fn to_json_quantised(&self, dtype: DType, quantization: Quantization) -> String {
+        hugging_face::write(self, dtype, Some(quantization))
     }
 
     /// Layers.

@@ -1,6 +1,6 @@
-//! Weights from one form to another: always to safetensors under Hugging Face's names, in the type asked for.
+//! Weights from one form to another: always to safetensors under Hugging Face's names, in the type asked for, or packed in few bits.
 //!
-//! Nothing is held but a few rows: a model larger than memory is converted all the same.
+//! Nothing is held but a few rows, or a matrix that is packed: a model larger than memory is converted all the same.
 
 mod arguments;
 mod layout;
@@ -9,7 +9,9 @@ mod megatron;
 use std::fs;
 use std::path::Path;
 
-use crate::weights::{Tensor, Weights, widest, write_safetensors, write_whole};
+use crate::config::Quantization;
+use crate::weights::quantised::round::Packing;
+use crate::weights::{Form, Tensor, Weights, widest, write_safetensors, write_whole};
 use crate::{Config, DType, Description, Error, Result};
 
 /// Files beside the weights that go with them.
@@ -32,13 +34,18 @@ pub struct Options {
     /// The type of numbers; `None` for the one they have. Weights in few bits become what their configuration says, or
     /// bfloat16.
     pub dtype: Option<DType>,
+    /// Rounds the matrices of layers to few bits, in GPTQ's packing. Default none. Matrices that do not fill whole integers, and
+    /// everything else, have the type `dtype` says.
+    pub packing: Option<Packing>,
+    /// Packs the embedding and the output layer too, which others that read GPTQ's packing do not expect.
+    pub packs_embeddings: bool,
     /// Bytes of a file. Default 5 GB, as of transformers.
     pub max_shard_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dtype: None, max_shard_bytes: 5_000_000_000 }
+        Self { dtype: None, packing: None, packs_embeddings: false, max_shard_bytes: 5_000_000_000 }
     }
 }
 
@@ -155,7 +162,30 @@ fn write(
     let dtype =
         options.dtype.or_else(|| widest(tensors.iter().map(|(_, tensor)| tensor))).or(said).unwrap_or(DType::BF16);
     let count = tensors.len();
-    write_safetensors(out, tensors, options.max_shard_bytes, dtype)?;
-    write_whole(&out.join("config.json"), config.to_json(dtype).as_bytes())?;
+    let form = |name: &str, tensor: &Tensor| {
+        let is_embedding = !name.starts_with("model.layers.");
+        match options.packing {
+            Some(packing)
+                if tensor.shape().len() == 2
+                    && packing.fits(tensor.rows(), tensor.columns())
+                    && (!is_embedding || options.packs_embeddings) =>
+            {
+                Form::Packed(packing)
+            }
+            _ => Form::Plain(dtype),
+        }
+    };
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
+        let form = form(&name, &tensor);
+        (name, tensor, form)
+    });
+    write_safetensors(out, tensors, options.max_shard_bytes)?;
+    let text = match options.packing {
+        None => config.to_json(dtype),
+        Some(Packing { bits, group_size }) => {
+            config.to_json_quantised(dtype, Quantization { bits: bits as usize, group_size })
+        }
+    };
+    write_whole(&out.join("config.json"), text.as_bytes())?;
     Ok(Report { config, dtype, tensors: count, unexpected: Vec::new(), warnings: Vec::new() })
 }

@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use tensor::{Kind, Tensor};
-pub use write::write_safetensors;
 pub(crate) use write::write_whole;
+pub use write::{Form, write_safetensors};
 
 use canonical::Canonical;
 
@@ -65,6 +65,12 @@ impl Weights {
         });
         let found = Canonical { tensors: tensors.collect(), others: BTreeMap::new() };
         Self::new(Path::new("random weights"), found)
+    }
+
+    /// Tensors in memory, under Hugging Face's names.
+    pub fn of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let found = Canonical { tensors: tensors.into_iter().collect(), others: BTreeMap::new() };
+        Self::new(Path::new("memory"), found)
     }
 
     fn new(path: &Path, found: Canonical) -> Self {

@@ -82,6 +82,8 @@ enum Data {
     Gptq(Arc<Gptq<Bytes>>, u32),
     /// Numbers of no file.
     Random(Arc<Random>),
+    /// Numbers in memory.
+    Numbers(Arc<[f32]>),
     /// Tensors of as many columns, one below the other.
     Below(Arc<[Tensor]>),
     /// Tensors of as many rows, side by side.
@@ -89,6 +91,16 @@ enum Data {
 }
 
 impl Tensor {
+    /// A tensor of numbers in memory: what training has made, to be written or run.
+    ///
+    /// # Panics
+    /// If there are not as many as the shape says.
+    pub fn new(shape: Vec<usize>, numbers: Vec<f32>) -> Self {
+        let count = shape.iter().product::<usize>();
+        assert_eq!(numbers.len(), count, "{} numbers for a tensor of {shape:?}", numbers.len());
+        Self { path: Path::new("memory").into(), shape, first_row: 0, data: Data::Numbers(numbers.into()) }
+    }
+
     pub(crate) fn stored(stored: Stored, element: Float) -> Self {
         let Stored { path, shape, bytes, strides, .. } = stored;
         let data = match strides {
@@ -169,6 +181,7 @@ impl Tensor {
             },
             Data::Gptq(_, bits) => Kind::Gptq { bits: *bits },
             Data::Random(random) => Kind::Random(random.dtype()),
+            Data::Numbers(_) => Kind::F32,
             // They have at least one part.
             Data::Below(parts) | Data::Beside(parts) => parts[0].kind(),
         }
@@ -224,6 +237,7 @@ impl Tensor {
             }
             Data::Gptq(gptq, _) => gptq.read_rows(first, out),
             Data::Random(random) => random.read(first * columns, out),
+            Data::Numbers(numbers) => out.copy_from_slice(&numbers[first * columns..(first + rows) * columns]),
             Data::Below(parts) => read_below(parts, first, columns, out),
             Data::Beside(parts) => read_beside(parts, first, columns, out),
         }

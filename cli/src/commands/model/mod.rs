@@ -2,7 +2,9 @@
 
 mod bench;
 mod generate;
+mod identity;
 mod info;
+mod kept;
 mod perplexity;
 mod serve;
 
@@ -12,14 +14,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
 use yuan_model::generate::ChatTemplate;
-use yuan_model::{Config, DType, Description, Model};
+use yuan_model::weights::quantised::round::Packing;
+use yuan_model::{Config, Description, Model};
 
 use super::{print, say};
 use crate::Done;
-use crate::args::{Global, ModelCommand, ProgressKind, RunOnArgs};
+use crate::args::{ConvertArgs, Global, ModelCommand, ProgressKind, RunOnArgs};
 use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
+pub use identity::identity;
+pub use perplexity::by_domains as perplexity_by_domains;
 pub use serve::serve;
 
 /// What to do where the device asked for is not there.
@@ -29,9 +34,7 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
     match command {
         ModelCommand::Info { model, json } => info::info(model, *json, global),
         ModelCommand::Check { model, tolerance, run, json } => check(model, *tolerance, run, *json, global),
-        ModelCommand::Convert { model, out, dtype, config, max_shard_bytes } => {
-            convert(model, out, *dtype, config.as_deref(), *max_shard_bytes, global)
-        }
+        ModelCommand::Convert(args) => convert(args, global),
         ModelCommand::Perplexity(args) => perplexity::perplexity(args, global),
         ModelCommand::Generate(args) => generate::generate(args, global),
         ModelCommand::Bench { .. } => bench::bench(command, global),
@@ -39,7 +42,7 @@ pub fn model(command: &ModelCommand, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// What was asked for, or why it makes no sense: a mistake on the command line.
-fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result<T> {
+pub(super) fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result<T> {
     result.map_err(|error| match error {
         yuan_model::Error::Request { problem } => usage(problem, hint.map(str::to_owned)),
         other => other.into(),
@@ -47,7 +50,7 @@ fn asked<T>(result: yuan_model::Result<T>, hint: Option<&str>) -> anyhow::Result
 }
 
 /// Opens a model, and says what is odd about its files.
-fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
+pub(super) fn open(path: &Path, run: &RunOnArgs, global: &Global) -> anyhow::Result<Model> {
     let model = loading(run, global, |on_layer| Model::open(path, run.options(), on_layer))?;
     for warning in &model.description().warnings {
         say(global, &format!("warning: {warning}"));
@@ -77,7 +80,7 @@ fn loading<T>(
 }
 
 /// A bar on a terminal, if any is wanted.
-fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<ProgressBar> {
+pub(super) fn bar(global: &Global, length: Option<u64>, template: &str) -> anyhow::Result<ProgressBar> {
     let is_shown = !global.quiet && matches!(global.progress, ProgressKind::Auto | ProgressKind::Bar);
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     Ok(ProgressBar::with_draw_target(length, target).with_style(ProgressStyle::with_template(template)?))
@@ -129,16 +132,16 @@ fn check(path: &Path, tolerance: f32, run: &RunOnArgs, as_json: bool, global: &G
     Ok(if wrong == 0 && !found.is_empty() { Done::All } else { Done::Unsound })
 }
 
-fn convert(
-    path: &Path,
-    out: &Path,
-    dtype: Option<DType>,
-    config: Option<&Path>,
-    max_shard_bytes: u64,
-    global: &Global,
-) -> anyhow::Result<Done> {
-    let config = config.map(Config::read).transpose()?;
-    let options = convert::Options { dtype, max_shard_bytes };
+fn convert(args: &ConvertArgs, global: &Global) -> anyhow::Result<Done> {
+    let (path, out) = (args.model.as_path(), args.out.as_path());
+    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let packing = args.bits.map(|bits| Packing { bits, group_size: args.group_size as usize });
+    let options = convert::Options {
+        dtype: args.dtype,
+        packing,
+        packs_embeddings: args.with_embeddings,
+        max_shard_bytes: args.max_shard_bytes,
+    };
     let report = if is_megatron(path) {
         convert::megatron(path, config.as_ref(), out, options)?
     } else {
@@ -151,8 +154,9 @@ fn convert(
         say(global, &format!("warning: {} tensors were left out: `{first}`…", report.unexpected.len()));
     }
     let (total, tensors) = (report.config.parameters().total, report.tensors);
+    let bits = args.bits.map_or_else(String::new, |bits| format!(", matrices of {bits} bits"));
     print(&format!(
-        "{}: {tensors} tensors, {} parameters, {}",
+        "{}: {tensors} tensors, {} parameters, {}{bits}",
         out.display(),
         info::count(total),
         report.dtype.name()
@@ -180,7 +184,7 @@ fn template(model: &Path, tokenizer: &Path, config: &Config) -> anyhow::Result<O
 }
 
 /// What the files of a model that can be run say of it.
-fn describe_files(path: &Path) -> anyhow::Result<Description> {
+pub(super) fn describe_files(path: &Path) -> anyhow::Result<Description> {
     if !path.exists() {
         let hint = "give a folder with `config.json` and weights, or a GGUF file".to_owned();
         return Err(usage(format!("there is no model `{}`", path.display()), hint));

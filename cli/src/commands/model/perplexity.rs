@@ -12,8 +12,9 @@ use yuan_model::backend::Scored;
 use yuan_model::perplexity::{DocumentScore, Resets, Scoring, Windows, score};
 use yuan_model::{Description, Encode as _, Model, tokenizer_of};
 
+use super::kept::Kept;
 use crate::Done;
-use crate::args::{Global, PerplexityArgs};
+use crate::args::{EvalPerplexityArgs, Global, PerplexityArgs};
 use crate::commands::{done_but, print, say};
 use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
@@ -22,6 +23,19 @@ use crate::hints::usage;
 const HELD: usize = 256;
 
 pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done> {
+    measure(args, None, global)
+}
+
+/// By domains, in lm-eval's windows unless others are asked for, with results that are kept.
+pub fn by_domains(args: &EvalPerplexityArgs, global: &Global) -> anyhow::Result<Done> {
+    let mut inner = args.perplexity.clone();
+    if inner.stride.is_none() {
+        inner.compat.get_or_insert_with(|| "lm-eval".to_owned());
+    }
+    measure(&inner, Some(&args.out), global)
+}
+
+fn measure(args: &PerplexityArgs, out: Option<&Path>, global: &Global) -> anyhow::Result<Done> {
     // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
     let description = super::describe_files(&args.model)?;
     let scoring = scoring(args, &description)?;
@@ -29,15 +43,20 @@ pub fn perplexity(args: &PerplexityArgs, global: &Global) -> anyhow::Result<Done
     if window > trained {
         say(global, &format!("warning: windows have {window} tokens, and the model was trained for {trained}"));
     }
-    let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model));
-    let tokenizer = path.map(|path| ModelTokenizer::load(&path)).transpose()?;
+    let file = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model));
+    let tokenizer = file.as_ref().map(|path| ModelTokenizer::load(path)).transpose()?;
     if tokenizer.is_none() && args.tokens.is_empty() {
         let problem = format!("there is no tokenizer in `{}`", args.model.display());
         return Err(usage(problem, "name the model's own with `--tokenizer FILE`".to_owned()));
     }
+    let kept = match out {
+        Some(out) => Some(Kept::open(out, &super::identity(&args.model, file.as_deref(), &args.run)?, &scoring)?),
+        None => None,
+    };
     let model = super::open(&args.model, &args.run, global)?;
     let mut run = Run {
         scoring,
+        kept,
         model: &model,
         args,
         tokenizer: tokenizer.as_ref(),
@@ -103,6 +122,7 @@ struct Total {
 }
 
 struct Run<'a> {
+    kept: Option<Kept>,
     model: &'a Model,
     args: &'a PerplexityArgs,
     scoring: Scoring,
@@ -125,6 +145,14 @@ impl Run<'_> {
         if let Some(id) = document.ids.iter().find(|id| **id as usize >= vocab_size) {
             let problem = format!("{document} holds the token {id}, and the model has {vocab_size}");
             return Err(usage(problem, "score what the model's own tokenizer made".to_owned()));
+        }
+        let known = self.kept.as_ref().and_then(|kept| kept.known(&kept.fingerprint(&document.ids)).cloned());
+        if let Some(score) = known {
+            // In the order of the documents, so that sums are the same bits.
+            self.flush()?;
+            self.scored += 1;
+            self.groups.entry(document.group).or_default().add(1, &score, document.bytes);
+            return Ok(());
         }
         // An empty document counts too: memory is bounded.
         self.held += document.ids.len() + 1;
@@ -220,6 +248,11 @@ impl Run<'_> {
                 }
                 self.bar.suspend(|| print(&line.to_string()))?;
             }
+            if let Some(kept) = &mut self.kept {
+                let mut line = json!({ "id": document.name, "group": document.group });
+                describe(&mut line, &score, document.bytes);
+                kept.append(line, &document.ids)?;
+            }
             self.bar.inc(score.tokens);
             let total = self.groups.entry(document.group.clone()).or_default();
             total.add(1, &score, document.bytes);
@@ -236,13 +269,21 @@ impl Run<'_> {
         let rows = self.groups.iter().map(|(name, total)| (name.as_str(), total));
         let rows: Vec<(&str, &Total)> =
             if self.groups.len() > 1 { rows.chain([("total", &all)]).collect() } else { rows.collect() };
+        let line = |(name, total): &(&str, &Total)| {
+            let mut line = json!({ by: name, "documents": total.documents });
+            describe(&mut line, &total.score, total.bytes);
+            line
+        };
+        let mut table: Vec<Value> = rows.iter().map(line).collect();
+        let mean = self.mean_of_domains().filter(|_| self.kept.is_some());
+        if let Some((domains, perplexity, bits)) = mean {
+            table.push(json!({ by: "mean", "domains": domains, "perplexity": perplexity, "bits_per_byte": bits }));
+        }
+        if let Some(kept) = &self.kept {
+            kept.finish(&json!(table))?;
+        }
         if self.args.json {
-            let line = |(name, total): &(&str, &Total)| {
-                let mut line = json!({ by: name, "documents": total.documents });
-                describe(&mut line, &total.score, total.bytes);
-                line
-            };
-            return print(&json!(rows.iter().map(line).collect::<Vec<_>>()).to_string());
+            return print(&json!(table).to_string());
         }
         if self.args.each {
             return Ok(());
@@ -253,15 +294,32 @@ impl Run<'_> {
             "documents", "tokens", "perplexity", "bits/byte"
         ))?;
         for (name, total) in rows {
-            let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number:.4}"));
             let (documents, tokens) =
                 (HumanCount(total.documents).to_string(), HumanCount(total.score.tokens).to_string());
             let bits = number(total.bytes.and_then(|bytes| total.score.bits_per_byte(bytes)));
             let perplexity = number(total.score.perplexity());
             print(&format!("{name:width$}  {documents:>10}  {tokens:>12}  {perplexity:>12}  {bits:>10}"))?;
         }
+        if let Some((_, perplexity, bits)) = mean {
+            let (perplexity, bits) = (number(Some(perplexity)), number(bits));
+            print(&format!("{:width$}  {:>10}  {:>12}  {perplexity:>12}  {bits:>10}", "mean", "", ""))?;
+        }
         Ok(())
     }
+
+    /// How many domains there are, and the means of their perplexities and bits per byte: small domains count as large ones do.
+    fn mean_of_domains(&self) -> Option<(usize, f64, Option<f64>)> {
+        let domains = || self.groups.values().filter(|total| total.score.tokens > 0);
+        let count = domains().count();
+        let mean = |sum: f64| sum / count as f64;
+        let bits = domains().map(|total| total.score.bits_per_byte(total.bytes?)).sum::<Option<f64>>();
+        let perplexity = domains().filter_map(|total| total.score.perplexity()).sum::<f64>();
+        (count > 1).then(|| (count, mean(perplexity), bits.map(mean)))
+    }
+}
+
+fn number(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| format!("{number:.4}"))
 }
 
 impl Total {

@@ -44,7 +44,7 @@ impl Buffer {
     }
 
     /// At least `len` numbers, of any value.
-    fn grow<T: Number>(&mut self, len: usize) -> &mut [T] {
+    pub fn grow<T: Number>(&mut self, len: usize) -> &mut [T] {
         let lines = (len * size_of::<T>()).div_ceil(64);
         if self.lines.len() < lines {
             // Not `resize`: the old values are not worth a copy.

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Most elements of x packed at once.
 const PACKED: usize = 2 << 20;
 /// Most inputs summed before y is written: longer sums pass through y in between. Even, for pairs of weights.
-const INPUTS: usize = 1024;
+pub(super) const INPUTS: usize = 1024;
 /// Least multiply-adds of a task worth handing to another thread.
 pub(super) const TASK: usize = 1 << 19;
 
@@ -319,7 +319,7 @@ impl Sheet<'_> {
 pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 
 /// A tile whose last columns do not exist: its sums live in a block of their own.
-unsafe fn edge(run: TileFn, tile: Tile, rows: usize, columns: usize) {
+pub(super) unsafe fn edge(run: TileFn, tile: Tile, rows: usize, columns: usize) {
     let mut sums = [0.0_f32; MAX_ROWS * PANEL];
     // SAFETY: as for the tile, `columns` of each row.
     unsafe {

@@ -15,16 +15,23 @@ mod drive;
 mod emulate;
 mod experts;
 mod matrix;
+mod narrow;
+mod product;
 mod rounded;
+mod side;
 mod tile;
 mod transpose;
 pub(crate) mod vector;
+mod view;
 mod widen;
 mod x;
 
 pub use drive::Start;
 pub use experts::{Chosen, experts, grouped};
 pub use matrix::{DType, Matrix, Precision, Rows};
+pub use product::{Product, multiply};
+pub use side::{Inputs, Left, Right};
+pub use view::View;
 pub use x::{Gate, activate};
 
 use drive::{Segment, products};

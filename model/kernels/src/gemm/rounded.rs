@@ -15,9 +15,9 @@ use std::ops::Range;
 /// Rows of a tile of x.
 pub(super) const TILE: usize = 16;
 /// Most tiles of a task.
-const TILES: usize = 16;
+pub(super) const TILES: usize = 16;
 /// Most steps of inputs summed before y is written.
-const STEPS: usize = 64;
+pub(super) const STEPS: usize = 64;
 /// How much faster a task is here than its multiply-adds in f32 are.
 const FASTER: usize = 8;
 
@@ -71,7 +71,7 @@ pub(super) struct Block {
 }
 
 /// Adds a block of 32 columns by 16 or 32 rows.
-type Run = unsafe fn(&Block);
+pub(super) type Run = unsafe fn(&Block);
 
 /// All products of a sheet.
 pub(super) fn products(source: Source, segments: Vec<Segment>, start: Start, y: Output, isa: Isa) {
@@ -107,7 +107,7 @@ pub(super) fn products(source: Source, segments: Vec<Segment>, start: Start, y: 
 }
 
 /// The kernel of a path.
-fn run(isa: Isa) -> Run {
+pub(super) fn run(isa: Isa) -> Run {
     match isa {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Isa::Amx => amx::run,
@@ -232,7 +232,7 @@ impl Sheet<'_> {
 }
 
 /// A block of which some rows or columns do not exist: its sums live elsewhere.
-unsafe fn edge(run: Run, block: Block, rows: usize, columns: usize) {
+pub(super) unsafe fn edge(run: Run, block: Block, rows: usize, columns: usize) {
     let mut sums = [0.0_f32; 2 * TILE * PANEL];
     // SAFETY: as for the block, for the rows and columns that exist.
     unsafe {

@@ -9,9 +9,9 @@ mod yuan;
 use std::path::Path;
 
 use fields::Fields;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Config, Description};
+use super::{Config, Description, Quantization};
 use crate::{DType, Error, Result};
 
 /// Reads a file's text.
@@ -41,12 +41,17 @@ pub(super) fn read_object(object: &Map<String, Value>, path: &Path) -> Result<De
 }
 
 /// The text of a file for a configuration.
-pub(super) fn write(config: &Config, dtype: DType) -> String {
+pub(super) fn write(config: &Config, dtype: DType, quantization: Option<Quantization>) -> String {
     let mut object = match config {
         Config::Yuan(config) => yuan::write(config),
         Config::Qwen2Moe(config) => qwen2_moe::write(config),
     };
     object["torch_dtype"] = dtype.name().into();
+    if let Some(Quantization { bits, group_size }) = quantization {
+        object["quantization_config"] = json!({
+            "quant_method": "gptq", "bits": bits, "group_size": group_size, "sym": true, "desc_act": false, "checkpoint_format": "gptq",
+        });
+    }
     let mut text = serde_json::to_string_pretty(&object).expect("an object with text keys can always be written");
     text.push('\n');
     text

@@ -5,3 +5,4 @@
 
 pub mod ggml;
 pub mod gptq;
+pub mod round;

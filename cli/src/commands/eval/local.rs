@@ -1,0 +1,198 @@
+//! A model of `yuan-model` and its tokenizer as what `yuan-eval` evaluates.
+
+use std::path::Path;
+
+use yuan_eval::{Error, LanguageModel, Likelihood, Result, Writing, Written};
+use yuan_model::backend::Target;
+use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
+use yuan_model::{Batch, Encode as _, Model, tokenizer_of};
+
+use crate::args::{EvalTasksArgs, Global};
+use crate::commands::model::{describe_files, identity, open};
+use crate::encoder::ModelTokenizer;
+use crate::hints::usage;
+
+/// A model on this machine.
+pub struct Local {
+    model: Model,
+    tokenizer: ModelTokenizer,
+    identity: String,
+    /// Ids that end a text.
+    ends: Vec<u32>,
+    /// Ids that are never written.
+    never: Vec<u32>,
+    /// Texts that are written at a time.
+    batch: usize,
+    batch_tokens: usize,
+}
+
+impl Local {
+    /// Opens a model and its tokenizer.
+    pub fn open(path: &Path, args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Self> {
+        // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
+        let description = describe_files(path)?;
+        let file = args.tokenizer.clone().or_else(|| tokenizer_of(path)).ok_or_else(|| {
+            let problem = format!("there is no tokenizer in `{}`", path.display());
+            usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
+        })?;
+        // `<sep>` and `<eod>` of prompts are control tokens.
+        let tokenizer = ModelTokenizer::parsing_special(&file)?;
+        let vocab_size = description.config.vocab_size();
+        if tokenizer.vocab_size() > vocab_size {
+            let (most, file) = (tokenizer.vocab_size() - 1, file.display());
+            let problem = format!("`{file}` has ids up to {most}, and the model has {vocab_size} tokens");
+            return Err(usage(problem, "name the model's own with `--tokenizer FILE`".to_owned()));
+        }
+        let mut ends = description.eos.clone();
+        ends.extend(description.config.eod());
+        let unspelt = (0..vocab_size as u32).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
+        let never = unspelt.chain(description.unused.iter().copied()).filter(|id| !ends.contains(id)).collect();
+        let identity = identity(path, Some(&file), &args.run)?;
+        let model = open(path, &args.run, global)?;
+        Ok(Self { model, tokenizer, identity, ends, never, batch: args.batch, batch_tokens: args.batch_tokens.max(1) })
+    }
+
+    /// What tells it apart from other models: its name and a hash of its files' ends.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        self.tokenizer.encode(text, &mut ids).map_err(|error| Error::Model(error.into()))?;
+        Ok(ids)
+    }
+
+    fn positions(&self) -> usize {
+        self.model.config().max_positions()
+    }
+
+    /// The tokens of a context with its continuation, and how many of them are the continuation's.
+    fn pair(&self, context: &str, continuation: &str) -> Result<(Vec<u32>, usize)> {
+        if context.is_empty() {
+            let eod = self.model.config().eod();
+            let eod =
+                eod.ok_or_else(|| failed("nothing stands before the text, and the model names no end of document"))?;
+            let mut ids = self.encode(continuation)?;
+            let count = ids.len();
+            ids.insert(0, eod);
+            return Ok((ids, count));
+        }
+        let bare = context.trim_end();
+        let whole = self.encode(&[context, continuation].concat())?;
+        let before = self.encode(bare)?.len();
+        // What nothing stands before is not predicted.
+        let count = whole.len().saturating_sub(before).min(whole.len().saturating_sub(1));
+        Ok((whole, count))
+    }
+}
+
+fn failed(problem: impl Into<String>) -> Error {
+    Error::Model(problem.into().into())
+}
+
+fn of_model(error: yuan_model::Error) -> Error {
+    Error::Model(Box::new(error))
+}
+
+impl LanguageModel for Local {
+    fn write(&mut self, prompts: &[&str], how: &Writing) -> Result<Vec<Written>> {
+        let positions = self.positions();
+        // The end of a prompt is what matters: its beginning goes, if both do not fit.
+        let most = positions - how.max_new_tokens.clamp(1, positions.div_ceil(2));
+        let generation = Generation {
+            sampling: Sampling {
+                temperature: how.temperature,
+                top_k: how.top_k,
+                top_p: how.top_p,
+                repetition_penalty: 1.0,
+                seed: how.seed,
+            },
+            stop: StopRules { ids: self.ends.clone(), strings: how.stop.clone(), max_new_tokens: how.max_new_tokens },
+            max_positions: positions,
+            never: self.never.clone(),
+        };
+        let mut cut = Vec::new();
+        let mut ids = Vec::new();
+        for prompt in prompts {
+            let all = self.encode(prompt)?;
+            cut.push(all.len() > most);
+            ids.push(all[all.len().saturating_sub(most)..].to_vec());
+        }
+        let piece = |id: u32| self.tokenizer.tokenizer().token_bytes(id).unwrap_or_default();
+        let mut written = Vec::new();
+        for (part, first) in ids.chunks(self.batch).zip((0..).step_by(self.batch)) {
+            let texts = generate(self.model.engine(), part, first, &generation, &piece, &mut |_, _| {});
+            for (text, prompt) in texts.map_err(of_model)?.into_iter().zip(part) {
+                written.push(Written {
+                    has_ended: text.stopped != Stopped::Length,
+                    prompt_tokens: prompt.len(),
+                    tokens: text.ids.len(),
+                    is_cut: cut[written.len()],
+                    text: text.text,
+                });
+            }
+        }
+        Ok(written)
+    }
+
+    fn likelihoods(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
+        let mut found = vec![Likelihood { is_greedy: true, ..Likelihood::default() }; pairs.len()];
+        let mut pending = Pending::default();
+        for (place, (context, continuation)) in pairs.iter().enumerate() {
+            let (ids, count) = self.pair(context, continuation)?;
+            if count == 0 {
+                return Err(failed(format!("the continuation `{continuation}` has no tokens")));
+            }
+            // The model reads all tokens but the last, as many as it was trained for.
+            let start = ids.len().saturating_sub(self.positions() + 1);
+            found[place].is_cut = start > 0;
+            let ids = &ids[start..];
+            let count = count.min(ids.len() - 1);
+            if !pending.batch.is_empty() && pending.batch.len() + ids.len() > self.batch_tokens {
+                pending.score(&self.model, &mut found)?;
+            }
+            pending.push(ids, count, place);
+        }
+        pending.score(&self.model, &mut found)?;
+        Ok(found)
+    }
+}
+
+/// Continuations that wait to be scored.
+#[derive(Default)]
+struct Pending {
+    batch: Batch,
+    targets: Vec<Target>,
+    /// The pair of each target.
+    places: Vec<usize>,
+    /// What was read last: options of one token share it.
+    last: Vec<u32>,
+}
+
+impl Pending {
+    fn push(&mut self, ids: &[u32], count: usize, place: usize) {
+        let inputs = &ids[..ids.len() - 1];
+        if self.batch.is_empty() || self.last != inputs {
+            self.batch.push(inputs);
+            self.last = inputs.to_vec();
+        }
+        let start = self.batch.len() - inputs.len();
+        for (target, id) in ids.iter().enumerate().skip(ids.len() - count) {
+            self.targets.push(Target { row: (start + target - 1) as u32, id: *id });
+            self.places.push(place);
+        }
+    }
+
+    fn score(&mut self, model: &Model, found: &mut [Likelihood]) -> Result<()> {
+        let scored = model.engine().score(&self.batch, &self.targets).map_err(of_model)?;
+        for (place, scored) in self.places.iter().zip(scored) {
+            let likelihood = &mut found[*place];
+            likelihood.log_prob += f64::from(scored.log_prob);
+            likelihood.is_greedy &= scored.is_greedy;
+            likelihood.tokens += 1;
+        }
+        *self = Self::default();
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! `train-model`: token sets become a model.
+
+mod begin;
+mod chart;
+mod data;
+mod prepare;
+mod progress;
+mod recipe;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use indicatif::{HumanCount, HumanDuration};
+use yuan_model::Config;
+use yuan_model::config::Yuan;
+use yuan_pipeline::Error;
+use yuan_train::training::{Companion, Ended, EvaluationLine, Every, Folder, HeldOut, Line, Log, Plan, Run, Trainer};
+use yuan_train::{Cpu, Network, cpu};
+
+use super::run::cancel_on_signals;
+use super::{print, say};
+use crate::Done;
+use crate::args::{Global, TrainModelArgs};
+use begin::{Begun, begin};
+use data::{HeldOutSet, TokenTexts, Wanted};
+use prepare::{Sized, Vocabulary, check_device, reading, shape, sized, tokens_of};
+use progress::Shown;
+use recipe::TrainRecipe;
+
+pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Done> {
+    let start = Instant::now();
+    let Some(out) = args.out.as_ref().filter(|_| !args.schema) else {
+        print(&serde_json::to_string_pretty(&schemars::schema_for!(TrainRecipe).to_value())?)?;
+        return Ok(Done::All);
+    };
+    let recipe = TrainRecipe::of(args)?;
+    check_device(&recipe.device)?;
+    let config = shape(&recipe)?;
+    let tokenizer = Vocabulary::load(&recipe, &config)?;
+    let wanted = Wanted {
+        eod: config.eod,
+        vocab_size: config.vocab_size,
+        tokenizer: tokenizer.as_ref().map(|tokenizer| &tokenizer.tokenizer),
+    };
+    let Sized { plan, length, settings } = sized(&recipe, &config, wanted)?;
+    let steps = plan.schedule.steps;
+    let mut blend = recipe.blend()?;
+    if blend.weights.is_none() && blend.prefixes.len() > 1 {
+        blend.weights = Some(tokens_of(&blend.prefixes)?.into_iter().map(|tokens| tokens as f64).collect());
+    }
+    let samples = steps.checked_mul(plan.texts_per_step).context("more texts than can be counted")?;
+    let texts = TokenTexts::new(&blend, length, samples, recipe.seed, recipe.loss_mask, recipe.pad)?;
+    let held_out = recipe.valid.iter().map(|(name, prefix)| {
+        let set = HeldOutSet::new(name, prefix, wanted)?;
+        Ok(Box::new(set) as Box<dyn HeldOut + '_>)
+    });
+    let held_out: Vec<Box<dyn HeldOut + '_>> = held_out.collect::<anyhow::Result<_>>()?;
+
+    let checkpoints = Folder::new(out.join("checkpoints"));
+    let begun = begin(&recipe, &config, &checkpoints, &settings, out)?;
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let as_run = recipe.to_toml()?;
+    let path = out.join("train.toml");
+    std::fs::write(&path, &as_run).map_err(Error::io("write", &path))?;
+    let mut companions = vec![Companion { name: "train.toml".into(), bytes: as_run.into_bytes() }];
+    companions.extend(tokenizer.as_ref().map(|tokenizer| tokenizer.companion.clone()));
+    let (log, lines) = Log::open(&out.join("log.jsonl"), begun.state.step)?;
+    tell_start(&config, &texts, &plan, &begun, global);
+
+    let stopped = cancel_on_signals()?;
+    let done = begun.state.step;
+    let options = cpu::Options { precision: recipe.products(), balance: recipe.balance as f32 };
+    let network: Box<dyn Network> = Box::new(Cpu::new(&config, options, begun.state)?);
+    let mut told = lines.clone();
+    let mut shown = Shown::new(global, steps, done)?;
+    let page = chart::Page::new(out, &recipe, &config, steps);
+    let mut run = Run {
+        trainer: Trainer::new(network, &texts, plan, done),
+        held_out: &held_out,
+        reading: reading(&config, &recipe)?,
+        every: Every {
+            evaluate: recipe.eval_every,
+            evaluation_tokens: recipe.eval_tokens,
+            save: recipe.save_every,
+            keep: recipe.keep,
+            until: args.time.map(|time| start + time),
+        },
+        checkpoints,
+        model: out.join("model"),
+        dtype: recipe.dtype(),
+        companions: &companions,
+        settings: &settings,
+        version: env!("CARGO_PKG_VERSION"),
+        log,
+        lines,
+        tokens: begun.tokens,
+        seconds: begun.seconds,
+    };
+    let mut failed = None;
+    let ended = run.go(&stopped, &mut |line| {
+        told.push(line.clone());
+        shown.line(line);
+        if matches!(line, Line::Evaluation(_)) {
+            failed = failed.take().or(page.write(&told).err());
+        }
+    });
+    shown.finish();
+    let ended = ended?;
+    failed.map_or(Ok(()), Err)?;
+    page.write(&told)?;
+    match ended {
+        Ended::Stopped => Err(Error::Cancelled.into()),
+        Ended::OutOfTime => {
+            let step = run.trainer.done();
+            let left = format!("the same command goes on from step {step} of {steps}");
+            say(global, &format!("stopped in time, after {}; {left}", HumanDuration(start.elapsed())));
+            Ok(Done::All)
+        }
+        Ended::Finished => {
+            summary(&told)?;
+            say(
+                global,
+                &format!(
+                    "done in {}; {} and {}",
+                    HumanDuration(start.elapsed()),
+                    out.join("model").display(),
+                    page.path().display()
+                ),
+            );
+            Ok(Done::All)
+        }
+    }
+}
+
+fn tell_start(config: &Yuan, texts: &TokenTexts, plan: &Plan, begun: &Begun, global: &Global) {
+    let parameters = Config::Yuan(config.clone()).parameters();
+    let count = HumanCount;
+    let steps = plan.schedule.steps;
+    let length = texts.data().settings().sampling.sequence_length as u64;
+    let tokens = steps * plan.texts_per_step * length;
+    let from = if begun.state.step > 0 { format!(", from step {}", begun.state.step) } else { String::new() };
+    say(
+        global,
+        &format!(
+            "{} parameters ({} for a token), {} steps of {} tokens, {} in all{from}",
+            count(parameters.total),
+            count(parameters.active),
+            count(steps),
+            count(plan.texts_per_step * length),
+            count(tokens)
+        ),
+    );
+    let data = texts.data();
+    for ((drawn, dataset), prefix) in data.drawn(data.read()).into_iter().zip(data.datasets()).zip(data.prefixes()) {
+        let read = drawn as u64 * length;
+        let epochs = read as f64 / dataset.indices().epoch_tokens.max(1) as f64;
+        say(global, &format!("  {prefix}: {} tokens, {epochs:.2} times", count(read)));
+    }
+}
+
+/// The figures of the finished model, set by set.
+fn summary(lines: &[Line]) -> anyhow::Result<()> {
+    let found = finals(lines);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let width = found.iter().map(|line| line.evaluation.chars().count()).max().unwrap_or(0).max("held out".len());
+    let mut text = format!(
+        "{:width$}  {:>10}  {:>12}  {:>8}  {:>12}  {:>10}\n",
+        "held out", "documents", "tokens", "loss", "perplexity", "bits/byte"
+    );
+    for line in found {
+        let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number:.4}"));
+        let (documents, tokens) = (HumanCount(line.documents).to_string(), HumanCount(line.tokens).to_string());
+        text.push_str(&format!(
+            "{:width$}  {documents:>10}  {tokens:>12}  {:>8}  {:>12}  {:>10}\n",
+            line.evaluation,
+            number(line.loss),
+            number(line.perplexity),
+            number(line.bits_per_byte)
+        ));
+    }
+    print(&text)
+}
+
+/// The evaluations of the finished model.
+fn finals(lines: &[Line]) -> Vec<&EvaluationLine> {
+    lines.iter().filter_map(Line::as_evaluation).filter(|line| line.is_final).collect()
+}
+
+/// Where the page of a training lies.
+fn page_in(out: &Path) -> PathBuf {
+    out.join("report.html")
+}

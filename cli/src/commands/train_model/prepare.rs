@@ -1,0 +1,192 @@
+//! What a recipe comes to, before anything is trained.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+use yuan_binidx::TokenSet;
+use yuan_model::config::Yuan;
+use yuan_model::perplexity::{Resets, Scoring};
+use yuan_model::{Config, Description, Place, tokenizer_of};
+use yuan_pipeline::Error;
+use yuan_tokenizer::Tokenizer;
+use yuan_train::training::{Borders, Companion, Plan, Reading};
+
+use super::data::{Wanted, identity, open};
+use super::recipe::{TrainRecipe, name_of};
+use crate::args::Documents;
+use crate::hints::usage;
+
+/// Refuses what nothing is trained on yet.
+pub fn check_device(device: &str) -> anyhow::Result<()> {
+    let place: Place = device.parse().map_err(|error: yuan_model::Error| usage(error.to_string(), None))?;
+    match place {
+        Place::Auto | Place::Cpu => Ok(()),
+        Place::Cuda(_) | Place::Candle => {
+            Err(usage(format!("models are not trained on `{device}`"), "take `--device cpu`".to_owned()))
+        }
+    }
+}
+
+/// The shape that is trained.
+pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
+    let path = recipe.config.as_ref().or(recipe.from.as_ref()).context("a recipe that was checked")?;
+    let config = match recipe.config.as_deref().and_then(name_of) {
+        Some(config) => config,
+        None if !path.exists() => {
+            let hint = match recipe.config {
+                Some(_) => format!("give a config.json, or one of the names {}", Config::NAMES.join(", ")),
+                None => "give a folder with `config.json` and weights, or a GGUF file".to_owned(),
+            };
+            return Err(usage(format!("there is no model `{}`", path.display()), hint));
+        }
+        None => Description::read(path)?.config,
+    };
+    match config {
+        Config::Yuan(config) => Ok(config),
+        Config::Qwen2Moe(_) => {
+            let problem = format!("`{}` is a Qwen2-MoE", path.display());
+            Err(usage(problem, "models that are trained are Yuan's: take a config.json of one".to_owned()))
+        }
+    }
+}
+
+/// A tokenizer, and its file.
+pub struct Vocabulary {
+    /// To tell the bytes of tokens.
+    pub tokenizer: Tokenizer,
+    /// What goes with the model.
+    pub companion: Companion,
+}
+
+impl Vocabulary {
+    /// The tokenizer of a recipe, if there is one.
+    pub fn load(recipe: &TrainRecipe, config: &Yuan) -> anyhow::Result<Option<Self>> {
+        let own =
+            || recipe.from.as_deref().and_then(tokenizer_of).filter(|path| path.extension() != Some("gguf".as_ref()));
+        let Some(path) = recipe.tokenizer.clone().or_else(own) else { return Ok(None) };
+        let tokenizer = Tokenizer::load(&path)?;
+        if tokenizer.vocab_size() as usize > config.vocab_size {
+            let problem =
+                format!("the tokenizer has {} tokens, the model {}", tokenizer.vocab_size(), config.vocab_size);
+            return Err(usage(problem, "set `vocab_size` of the config.json".to_owned()));
+        }
+        let name = if path.extension() == Some("model".as_ref()) { "tokenizer.model" } else { "tokenizer.json" };
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        Ok(Some(Self { tokenizer, companion: Companion { name: name.into(), bytes } }))
+    }
+}
+
+/// What the steps of a recipe come to.
+pub struct Sized {
+    /// The steps.
+    pub plan: Plan,
+    /// Tokens of a text.
+    pub length: usize,
+    /// What the numbers depend on.
+    pub settings: Map<String, Value>,
+}
+
+/// Works out the steps, and looks whether tokens, shape and settings fit together.
+pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow::Result<Sized> {
+    let blend = recipe.blend()?;
+    let sets = blend.prefixes.iter().map(|prefix| open(Path::new(prefix), wanted));
+    let sets: Vec<TokenSet> = sets.collect::<anyhow::Result<_>>()?;
+    let length = recipe.sequence_length.unwrap_or(config.max_positions.min(1024));
+    if length == 0 || length > config.max_positions {
+        let problem = format!("`sequence_length` is {length}, and the model is made for {}", config.max_positions);
+        return Err(usage(problem, "set `max_position_embeddings` of the config.json, or take fewer".to_owned()));
+    }
+    if !recipe.batch_tokens.is_multiple_of(length as u64) {
+        let near = (recipe.batch_tokens / length as u64).max(1) * length as u64;
+        let problem =
+            format!("`batch_tokens` is {}, no multiple of {length}, the tokens of a text", recipe.batch_tokens);
+        return Err(usage(problem, format!("take `--batch-tokens {near}`")));
+    }
+    let texts_per_step = recipe.batch_tokens / length as u64;
+    let steps = match (recipe.steps, recipe.tokens, recipe.epochs) {
+        (Some(steps), ..) => steps,
+        (None, Some(tokens), _) => tokens.div_ceil(recipe.batch_tokens),
+        (None, None, epochs) => {
+            let tokens: u64 = tokens_of(&blend.prefixes)?.into_iter().sum();
+            ((tokens as f64 * epochs.unwrap_or(1.0) / recipe.batch_tokens as f64) as u64).max(1)
+        }
+    };
+    if steps == 0 {
+        return Err(usage("there is no step to take".to_owned(), "train for longer".to_owned()));
+    }
+    let borders = match recipe.documents {
+        Documents::Apart => Borders::Apart { eod: config.eod },
+        Documents::Together => Borders::Together(Resets {
+            eod: config.eod,
+            positions: recipe.reset_position_ids,
+            attention: recipe.reset_attention_mask,
+        }),
+    };
+    let texts_per_batch = (recipe.micro_batch_tokens / length as u64).max(1);
+    let plan =
+        Plan { texts_per_step, texts_per_batch, borders, schedule: recipe.schedule(steps)?, update: recipe.update() };
+    let weight = |place: usize| blend.weights.as_ref().and_then(|weights| weights.get(place)).copied();
+    let identities = sets.iter().enumerate().map(|(place, set)| identity(set, weight(place)));
+    let identities: Vec<Value> = identities.collect::<anyhow::Result<_>>()?;
+    let settings = settings(recipe, config, &plan, length, identities)?;
+    Ok(Sized { plan, length, settings })
+}
+
+/// Tokens of each set.
+pub fn tokens_of(prefixes: &[String]) -> anyhow::Result<Vec<u64>> {
+    let tokens = |prefix: &String| {
+        let reader = yuan_binidx::Reader::open(prefix)?;
+        Ok(reader.index().sequence_lengths().map(|length| u64::try_from(length).unwrap_or(0)).sum())
+    };
+    prefixes.iter().map(tokens).collect()
+}
+
+/// Everything the numbers depend on: what a checkpoint is compared by.
+fn settings(
+    recipe: &TrainRecipe,
+    config: &Yuan,
+    plan: &Plan,
+    length: usize,
+    data: Vec<Value>,
+) -> anyhow::Result<Map<String, Value>> {
+    let shape: Value = serde_json::from_str(&Config::Yuan(config.clone()).to_json(yuan_model::DType::F32))?;
+    let from = recipe.from.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let value = json!({
+        "data": data,
+        "config": shape,
+        "from": from,
+        "device": "cpu",
+        "precision": recipe.precision,
+        "seed": recipe.seed,
+        "steps": plan.schedule.steps,
+        "sequence_length": length,
+        "batch_tokens": recipe.batch_tokens,
+        "micro_batch_tokens": plan.texts_per_batch * length as u64,
+        "documents": recipe.documents,
+        "reset_position_ids": recipe.reset_position_ids,
+        "reset_attention_mask": recipe.reset_attention_mask,
+        "loss_mask": recipe.loss_mask,
+        "pad": recipe.pad,
+        "learning_rate": recipe.learning_rate,
+        "schedule": recipe.schedule,
+        "warmup_steps": plan.schedule.warmup,
+        "decay_steps": recipe.decay_steps,
+        "floor_fraction": recipe.floor_fraction,
+        "max_gradient_norm": recipe.max_gradient_norm,
+        "weight_decay": recipe.weight_decay,
+        "beta1": recipe.beta1,
+        "beta2": recipe.beta2,
+        "epsilon": recipe.epsilon,
+        "balance": recipe.balance,
+    });
+    // As it comes back from a file.
+    Ok(serde_json::from_str(&value.to_string())?)
+}
+
+/// How held-out documents are read: as `model perplexity` reads them.
+pub fn reading(config: &Yuan, recipe: &TrainRecipe) -> anyhow::Result<Reading> {
+    let batch_tokens = usize::try_from(recipe.micro_batch_tokens).unwrap_or(usize::MAX);
+    let scoring = Scoring::of(&Description::of(Config::Yuan(config.clone())), "eod", 0, 0, batch_tokens)?;
+    Ok(Reading { prefix: config.eod, windows: scoring.windows, batch_tokens: scoring.batch_tokens })
+}

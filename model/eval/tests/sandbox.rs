@@ -1,0 +1,130 @@
+//! Programs that mean no good, and some that do.
+#![cfg(target_os = "linux")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use yuan_eval::sandbox::{Limits, Outcome, Ran, Sandbox};
+
+fn sandbox() -> Sandbox {
+    let limits = Limits { seconds: 3, memory_bytes: 512 << 20, file_bytes: 1 << 20, ..Limits::default() };
+    Sandbox::new(Path::new("python3"), limits).expect("programs can be run")
+}
+
+fn run(program: &str) -> Ran {
+    let started = Instant::now();
+    let ran = sandbox().run(program).expect("it starts");
+    assert!(started.elapsed() < Duration::from_secs(10), "{program}");
+    ran
+}
+
+#[test]
+fn a_program_passes_if_its_end_is_reached() {
+    let passed = run("import math, typing, collections, re\nassert math.sqrt(16) == 4\nprint('done')");
+    assert_eq!((passed.outcome, passed.output.as_str()), (Outcome::Passed, "done\n"), "{}", passed.complaint);
+    let failed = run("assert 1 == 2");
+    assert!(failed.outcome == Outcome::Failed && failed.complaint.contains("AssertionError"));
+    for program in ["def f(:", "import sys; sys.exit(0)", "import os; os._exit(0)", "raise KeyboardInterrupt", "\0"] {
+        assert_eq!(run(program).outcome, Outcome::Failed, "{program}");
+    }
+    assert_eq!(run("open('own.txt', 'w').write('x')\nassert open('own.txt').read() == 'x'").outcome, Outcome::Passed);
+}
+
+#[test]
+fn time_and_memory_end() {
+    assert_eq!(run("while True: pass").outcome, Outcome::TimedOut);
+    assert_eq!(run("import time\ntime.sleep(60)").outcome, Outcome::TimedOut);
+    assert_eq!(
+        run("try:\n    while True: pass\nexcept BaseException:\n    while True: pass").outcome,
+        Outcome::TimedOut
+    );
+    let hog = run("a = []\nwhile True: a.append('x' * 10_000_000)");
+    assert!(hog.outcome == Outcome::Failed && hog.complaint.contains("MemoryError"), "{}", hog.complaint);
+    let deep = run("def f(n): return f(n + 1)\nf(0)");
+    assert!(deep.outcome == Outcome::Failed && deep.complaint.contains("RecursionError"), "{}", deep.complaint);
+}
+
+#[test]
+fn output_is_kept_as_far_as_it_is_small() {
+    let flood = run("import sys\nwhile True: sys.stdout.write('x' * 1_000_000)");
+    assert!(flood.outcome != Outcome::Passed && flood.output.len() <= 256 << 10, "{}", flood.output.len());
+    let complaint = run("import sys\nwhile True: sys.stderr.write('x' * 1_000_000)");
+    assert!(complaint.outcome != Outcome::Passed && complaint.complaint.len() <= 256 << 10);
+    let file = run("f = open('big', 'wb')\nwhile True: f.write(b'x' * 100_000)");
+    assert_eq!(file.outcome, Outcome::Failed, "a file of more than a megabyte");
+    assert_eq!(run("raise SystemExit('é\\udcff')").outcome, Outcome::Failed);
+}
+
+#[test]
+fn no_process_is_started_and_none_is_reached() {
+    for program in [
+        "import os\nwhile True: os.fork()",
+        "import os\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\n    while True: pass",
+        "import subprocess\nsubprocess.run(['true'], check=True)",
+        "import os\nassert os.system('true') == 0",
+        "import threading\nthreading.Thread(target=print).start()",
+        "import multiprocessing\nmultiprocessing.Process(target=print).start()",
+    ] {
+        let ran = run(program);
+        assert_eq!(ran.outcome, Outcome::Failed, "{program}: {}", ran.complaint);
+    }
+    let own = std::process::id();
+    for program in [
+        format!("import os\nos.kill({own}, 9)"),
+        "import os\nos.kill(-1, 9)".into(),
+        format!("import os\nos.kill({own}, 0)"),
+    ] {
+        let ran = run(&program);
+        assert!(ran.complaint.contains("PermissionError"), "{program}: {}", ran.complaint);
+    }
+}
+
+#[test]
+fn there_is_no_network() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    for program in [
+        format!("import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=2)"),
+        "import socket\nsocket.socket(socket.AF_UNIX).connect('/run/docker.sock')".into(),
+        "import urllib.request\nurllib.request.urlopen('http://example.org', timeout=2)".into(),
+    ] {
+        assert_eq!(run(&program).outcome, Outcome::Failed, "{program}");
+    }
+    listener.set_nonblocking(true).expect("set");
+    assert!(listener.accept().is_err(), "nobody came");
+}
+
+#[test]
+fn nothing_outside_is_written() {
+    let sandbox = sandbox();
+    if !sandbox.isolation().contains("read-only") {
+        // Stated by `isolation`: this system allows no namespaces.
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let outside: PathBuf = folder.path().join("outside.txt");
+    std::fs::write(&outside, "mine").expect("written");
+    let path = outside.display();
+    for program in [
+        format!("open('{path}', 'w').write('x')"),
+        format!("import os\nos.remove('{path}')"),
+        format!("import os\nos.rename('{path}', '{path}.gone')"),
+        format!("import os\nos.chmod('{path}', 0o777)"),
+        format!("import shutil\nshutil.rmtree('{}')", folder.path().display()),
+        "import os\nos.chroot('.')".into(),
+        "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0".into(),
+    ] {
+        let ran = sandbox.run(&program).expect("it starts");
+        assert_eq!(ran.outcome, Outcome::Failed, "{program}: {}", ran.complaint);
+        assert_eq!(std::fs::read_to_string(&outside).expect("still there"), "mine", "{program}");
+    }
+}
+
+#[test]
+fn what_is_no_python_is_told() {
+    let wrong = |path: &str| Sandbox::new(Path::new(path), Limits::default()).expect_err("no Python");
+    let missing = wrong("/no/such/python");
+    assert!(missing.to_string().contains("`/no/such/python` cannot be started"), "{missing}");
+    assert!(missing.hint().is_some_and(|hint| hint.contains("--python")));
+    assert!(wrong("/bin/true").to_string().contains("`/bin/true` is no Python 3"));
+}
