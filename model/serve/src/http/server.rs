@@ -152,7 +152,7 @@ async fn connection(stream: TcpStream, front: Front, mut stopping: watch::Receiv
     let patience = front.app.options.client_timeout;
     let io = TokioIo::new(Guarded::new(stream, patience));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_header_size(HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(io, front));
     tokio::select! {
         // A client that left is told of in the log of its request.
