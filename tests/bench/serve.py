@@ -1,6 +1,6 @@
 """Requests and tokens per second of `yuan-data serve`: many clients at once beside one at a time, on the same requests.
 
-    serve.py YUAN_DATA MODEL [--clients 64] [--requests 64] [--tokens 128] [--prompt 32] [--threads N] [--out DIR]
+    serve.py YUAN_DATA MODEL [--clients 1 8 64] [--requests 64] [--tokens 64] [--prompt 32] [--threads N] [--out DIR]
 
 MODEL is a folder with a tokenizer. Every request asks for the same number of tokens (what ends texts is held down), streams them, and the
 time to the first token is taken. Answers of both ways must be the same. Needs nothing but Python.
@@ -27,6 +27,7 @@ parser.add_argument("--tokens", type=int, default=64)
 parser.add_argument("--prompt", type=int, default=32)
 parser.add_argument("--threads", type=int)
 parser.add_argument("--ends", type=int, nargs="*", default=[0], help="ids that texts end with")
+parser.add_argument("--note", help="what else is to be known of the figures")
 parser.add_argument("--out", type=Path)
 args = parser.parse_args()
 
@@ -66,6 +67,12 @@ def ask(connection: http.client.HTTPConnection, number: int) -> tuple[str, float
     return text, first or 0.0
 
 
+def cpu_seconds() -> float:
+    """Of the server: what others do on the machine has less part in it."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def run(clients: int) -> tuple[dict, list[str]]:
     texts, firsts, waits = [""] * args.requests, [], []
     numbers = iter(range(args.requests))
@@ -83,18 +90,19 @@ def run(clients: int) -> tuple[dict, list[str]]:
             firsts.append(first)
             waits.append(time.perf_counter() - start)
 
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), cpu_seconds()
     crowd = [threading.Thread(target=client) for _ in range(clients)]
     for one in crowd:
         one.start()
     for one in crowd:
         one.join()
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
     firsts.sort()
     waits.sort()
     return {
         "clients": clients, "seconds": round(seconds, 3), "requests_per_second": round(args.requests / seconds, 2),
         "tokens_per_second": round(args.requests * args.tokens / seconds, 1),
+        "tokens_per_cpu_second": round(args.requests * args.tokens / cpu, 1),
         "first_token_ms": {"median": round(firsts[len(firsts) // 2] * 1e3, 1), "p95": round(firsts[len(firsts) * 95 // 100] * 1e3, 1)},
         "answer_ms": {"median": round(waits[len(waits) // 2] * 1e3, 1), "p95": round(waits[len(waits) * 95 // 100] * 1e3, 1)},
     }, texts
@@ -114,7 +122,7 @@ if args.out:
     args.out.mkdir(parents=True, exist_ok=True)
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     report = {
-        "cpu": cpu, "cores": os.cpu_count(), "model": Path(args.model).name, "requests": args.requests,
-        "prompt_tokens": args.prompt, "new_tokens": args.tokens, "rows": rows,
+        "cpu": cpu, "cores": os.cpu_count(), "threads": args.threads, "model": Path(args.model).name, "note": args.note,
+        "requests": args.requests, "prompt_tokens": args.prompt, "new_tokens": args.tokens, "rows": rows,
     }
     (args.out / "serve.json").write_text(json.dumps(report, indent=1) + "\n")
