@@ -46,7 +46,7 @@ struct Shares {
     tokens: AtomicI64,
     /// Somebody gave up.
     stop: AtomicBool,
-    /// Bits of the first worker's mean loss.
+    /// Bits of the mean loss of the worker that told last.
     loss: AtomicU64,
     start: Instant,
 }
@@ -167,7 +167,7 @@ impl Job<'_> {
                 if self.cancel.load(Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                if worker == 0 && examples > 0 {
+                if examples > 0 {
                     shares.loss.store((loss / examples as f64).to_bits(), Relaxed);
                     report();
                 }
