@@ -262,7 +262,7 @@ impl Batch {
         if texts.is_empty() {
             return;
         }
-        let mut builder = LargeStringBuilder::with_capacity(self.rows(), self.texts.value_data().len());
+        let mut builder = LargeStringBuilder::with_capacity(self.rows(), self.text_bytes() as usize);
         let mut texts = texts.into_iter().peekable();
         for row in 0..self.rows() {
             match texts.next_if(|(at, _)| *at == row) {

@@ -107,7 +107,13 @@ impl Plan {
                 } else {
                     continue;
                 };
-                return Err(Error::Plan { problem, hint: Some("give the column another name".into()) });
+                return Err(Error::Plan {
+                    problem,
+                    hint: Some(
+                        "give the column another name if the step has a setting for it, or leave one of the two out"
+                            .into(),
+                    ),
+                });
             }
             known.extend(columns.adds.into_iter().map(|(name, _)| (name, step.name.as_str())));
         }

@@ -212,7 +212,7 @@ impl Stage for Tokenize {
     fn process(&self, mut batch: Batch) -> Result<Batch> {
         let idle = self.scratches.lock().expect("no holder panics").pop();
         let mut scratch = idle.unwrap_or_default();
-        let mut ids = Vec::with_capacity(batch.texts().value_data().len() / 4);
+        let mut ids = Vec::with_capacity(batch.text_bytes() as usize / 4);
         let mut offsets: Vec<i64> = Vec::with_capacity(batch.rows() + 1);
         offsets.push(0);
         let (mut documents, mut turned) = (0, 0);

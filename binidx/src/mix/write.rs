@@ -112,20 +112,19 @@ impl Mixture {
                 let entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
                 // What was killed before its plan had a name has left nothing but that.
                 let unnamed = format!("{PLAN}.tmp");
-                let mut strange = entries.flatten().filter(|entry| *entry.file_name() != *unnamed);
-                return match strange.next() {
-                    Some(_) => Err(other("holds files and is no mix's folder".into())),
-                    None => Ok(new),
-                };
+                for entry in entries {
+                    if *entry.map_err(Error::io("list", folder))?.file_name() != *unnamed {
+                        return Err(other("holds files and is no mix's folder".into()));
+                    }
+                }
+                return Ok(new);
             }
             text => text.map_err(Error::io("read", &path))?,
         };
         let old: State = serde_json::from_str(&text)
             .map_err(|error| Error::malformed(&path, "plan", format!("it is no plan of a mix: {error}")))?;
         let json = |recipe: &Mix| serde_json::to_value(recipe).expect("plain numbers and strings are JSON");
-        // Fractions come back from a file as their neighbours, so both are looked at as they come back.
-        let back: Mix = serde_json::from_str(&json(&new.recipe).to_string()).expect("a recipe that was just written");
-        if let Some(what) = difference("", &json(&old.recipe), &json(&back)) {
+        if let Some(what) = difference("", &json(&old.recipe), &json(&new.recipe)) {
             return Err(other(format!("was made by another recipe: {what}")));
         }
         if old.inputs != new.inputs {

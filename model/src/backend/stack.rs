@@ -1,7 +1,7 @@
 //! Rows of tensors, one below the other, as one weight.
 
 use crate::DType;
-use crate::weights::Tensor;
+use crate::weights::{Tensor, widest};
 
 /// A weight `[out, in]` put together from rows of tensors.
 #[derive(Clone, Debug)]
@@ -62,15 +62,10 @@ impl Stack {
 
     /// The type that holds all of it as it is; `None` if some of it lies in blocks, of few bits for a value.
     pub fn dtype(&self) -> Option<DType> {
-        let mut widest = None;
-        for (_, part) in &self.parts {
-            let own = match part {
-                Part::Tensor(tensor) => tensor.kind().dtype()?,
-                Part::Numbers(_, dtype) => *dtype,
-            };
-            widest = Some(widest.map_or(own, |other| if own == other { own } else { DType::F32 }));
-        }
-        widest
+        widest(self.parts.iter().map(|(_, part)| match part {
+            Part::Tensor(tensor) => tensor.kind().dtype(),
+            Part::Numbers(_, dtype) => Some(*dtype),
+        }))
     }
 
     /// Whole rows from `first_row` on.

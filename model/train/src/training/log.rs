@@ -158,7 +158,7 @@ impl Log {
         let mut temporary = path.to_path_buf();
         temporary.as_mut_os_string().push(".tmp");
         let mut file = File::create(&temporary).map_err(Error::io("write", &temporary))?;
-        // As they were: a number that is read and written again may be another in its last digit.
+        // As they were, to the byte.
         let text: String = lines.iter().flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io("write", &temporary))?;
         fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
