@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use yuan_model::{Description, Encode, MoeConfig, tokenizer_of};
-use yuan_pipeline::Error;
+use yuan_filters::BucketsConfig;
+use yuan_model::{Description, Encode, MoeConfig, bundled, tokenizer_of};
+use yuan_pipeline::{Error, Work};
 use yuan_serve::{Spelt, Vocabulary};
 use yuan_tokenizer::{Scratch, Tokenizer};
 
@@ -18,12 +19,12 @@ pub struct ModelTokenizer {
 impl ModelTokenizer {
     /// Loads a tokenizer's file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Ok(Self { tokenizer: Tokenizer::load(path)?, scratches: Mutex::default() })
+        Ok(Self { tokenizer: load_tokenizer(path)?, scratches: Mutex::default() })
     }
 
     /// Loads a tokenizer's file; control tokens written out in a text are control tokens.
     pub fn parsing_special(path: &Path) -> Result<Self, Error> {
-        Ok(Self { tokenizer: Tokenizer::load(path)?.parsing_special(true), scratches: Mutex::default() })
+        Ok(Self { tokenizer: load_tokenizer(path)?.parsing_special(true), scratches: Mutex::default() })
     }
 
     /// The tokenizer a model's step names, or that of the model's folder or file; none if ids come from a column.
@@ -53,18 +54,40 @@ impl ModelTokenizer {
     }
 }
 
+/// Loads a tokenizer's file, or the bundled model's.
+pub fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
+    match bundled::file(path) {
+        Some(bytes) => Tokenizer::from_bytes(path, bytes),
+        None => Tokenizer::load(path),
+    }
+}
+
 /// Whether thresholds of `moe` are for languages that there are.
 pub fn check_languages(config: &MoeConfig) -> Result<(), Error> {
-    for key in config.languages.keys() {
+    let only = config.only_languages.iter().map(|key| (key, "only_languages"));
+    for (key, setting) in config.languages.keys().map(|key| (key, "languages")).chain(only) {
         if ["zh-Hans", "zh-Hant"].contains(&key.as_str()) {
             continue;
         }
         yuan_filters::language_of_key(key).map_err(|problem| {
             let (problem, hint) = problem.split_once('\n').unwrap_or((&problem, ""));
-            Error::Stage { stage: "moe".into(), problem: format!("`languages`: {problem}"), hint: Some(hint.into()) }
+            Error::Stage { stage: "moe".into(), problem: format!("`{setting}`: {problem}"), hint: Some(hint.into()) }
         })?;
     }
     Ok(())
+}
+
+/// The work of `buckets`, which may cut by where the bundled model's scores of clean text lie.
+pub fn buckets(config: &BucketsConfig) -> Result<Work, Error> {
+    if config.cutoff_file.as_deref().is_none_or(|file| !bundled::is_bundled(file)) {
+        return config.build();
+    }
+    if config.higher_is_better || !config.column.ends_with("_bits_per_byte") || config.by != "language" {
+        let problem = format!("the bundled cut-offs are not of `{}` by `{}`", config.column, config.by);
+        let hint = "they are bits per byte, by `language`, of `moe = { model = \"bundled\" }`: its column is `moe_bits_per_byte`";
+        return Err(Error::Stage { stage: "buckets".into(), problem, hint: Some(hint.into()) });
+    }
+    config.build_of(bundled::CUTOFFS)
 }
 
 impl Encode for ModelTokenizer {

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         Command::Binidx(command) => commands::binidx::binidx(&command, &cli.global),
         Command::Model(command) => commands::model::model(&command, &cli.global),
         Command::TrainModel(args) => commands::train_model::train_model(&args, &cli.global),
+        Command::Ablate(args) => commands::ablate::ablate(&args, &cli.global),
         Command::Eval(command) => commands::eval::eval(&command, &cli.global),
         Command::Serve(args) => commands::model::serve(&args, &cli.global),
         Command::Mix(args) => commands::mix::mix(&args, &cli.global),

@@ -44,8 +44,8 @@ macro_rules! work {
     (pass_with_chinese_words, $config:expr) => {
         Ok(Work::Pass(Arc::new($config.build_with(Arc::new(crate::words::PublishedWords))?)))
     };
-    (stage_or_pass, $config:expr) => {
-        $config.build()
+    (buckets, $config:expr) => {
+        crate::encoder::buckets(&$config)
     };
     (model_rules, $config:expr) => {{
         crate::encoder::check_languages(&$config)?;
@@ -141,7 +141,7 @@ stages! {
         "reads `language` if it is there; adds `kenlm_perplexity`, `kenlm_bits_per_byte`";
     model_rules "moe" Moe(yuan_model::MoeConfig => yuan_model::Moe), "annotates, judges",
         "reads `language` if it is there, and ids and scores if they are named; adds `moe_perplexity`, `moe_bits_per_byte`";
-    stage_or_pass "buckets" Buckets(yuan_filters::BucketsConfig), "annotates, judges; sees the whole corpus if it learns",
+    buckets "buckets" Buckets(yuan_filters::BucketsConfig), "annotates, judges; sees the whole corpus if it learns",
         "reads a score; adds `bucket`";
     built "keep_where" KeepWhere(yuan_filters::KeepWhereConfig), "judges", "reads the columns of its expression";
     "Copies":
@@ -270,7 +270,7 @@ impl StageConfig {
     pub fn place_files(&mut self, base: &Path, made: &[PathBuf]) {
         if let Some(model) = self.model_mut()
             && !model.as_os_str().is_empty()
-            && *model != Path::new("bundled")
+            && !yuan_model::bundled::is_bundled(model)
             && !made.contains(model)
         {
             *model = base.join(&*model);
@@ -309,7 +309,7 @@ fn deferred(columns: Columns, build: impl Fn() -> Result<Arc<dyn Stage>, Error> 
 /// Whether a path was changed.
 fn place(value: &mut Value, is_path: bool, base: &Path) -> bool {
     match value {
-        Value::String(path) if is_path && Path::new(&*path).is_relative() => {
+        Value::String(path) if is_path && path != yuan_model::bundled::NAME && Path::new(&*path).is_relative() => {
             *path = base.join(&*path).to_string_lossy().into_owned();
             true
         }

@@ -2,6 +2,7 @@
 
 pub mod backend;
 mod batch;
+pub mod bundled;
 pub mod check;
 pub mod config;
 pub mod convert;

@@ -149,7 +149,9 @@ fn packed_matrices_are_within_half_a_step() {
         let mut found = 0;
         for (name, tensor) in packed.tensors() {
             let (own, theirs) = (tensor.to_vec(), whole.get(name, tensor.shape()).unwrap().to_vec());
-            let is_packed = tensor.shape().len() == 2 && (packs_embeddings || name.starts_with("model.layers."));
+            let is_router = name.contains(".mlp.gate.");
+            let is_packed =
+                tensor.shape().len() == 2 && !is_router && (packs_embeddings || name.starts_with("model.layers."));
             assert_eq!(tensor.kind() == Kind::Gptq { bits }, is_packed, "{name}");
             if !is_packed {
                 assert_eq!(own, theirs, "{name}");
@@ -166,7 +168,7 @@ fn packed_matrices_are_within_half_a_step() {
                 }
             }
         }
-        assert!(found > 40, "{found}");
+        assert!(found >= 40, "{found}");
     }
 }
 

@@ -2,8 +2,10 @@
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod ablate;
 mod binidx;
 mod broken_input;
+mod bundled;
 mod commands;
 mod compat;
 mod compression;

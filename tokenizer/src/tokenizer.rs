@@ -86,8 +86,20 @@ impl Tokenizer {
         Ok(Self::load_with(path.as_ref(), Some(control))?.parsing_special(true))
     }
 
+    /// A tokenizer from the bytes of a `tokenizer.json`, or of a SentencePiece `.model` that says everything itself; `path` is what
+    /// errors name.
+    ///
+    /// # Errors
+    /// If it is no tokenizer.
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
+        Self::of(path.as_ref(), bytes.to_vec(), None)
+    }
+
     fn load_with(path: &Path, control: Option<ControlTokens>) -> Result<Self> {
-        let json = files::load(path)?;
+        Self::of(path, files::load(path)?, control)
+    }
+
+    fn of(path: &Path, json: Vec<u8>, control: Option<ControlTokens>) -> Result<Self> {
         if json.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
             return Ok(Self::of_pieces(path, SentencePiece::new(path, json, control)?));
         }

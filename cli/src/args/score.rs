@@ -21,8 +21,8 @@ pub struct ScoreArgs {
     /// Language models: a folder of `train-kenlm` or cc_net, a file, or `bundled`
     #[arg(long, value_name = "FOLDER")]
     pub kenlm: Option<PathBuf>,
-    /// A neural language model, as `yuan=Yuan2-M32-hf` (the name of its columns) or `qwen2.gguf`: a folder of Hugging Face's
-    /// or a GGUF file; may be repeated
+    /// A neural language model, as `yuan=Yuan2-M32-hf` (the name of its columns) or `qwen2.gguf`: a folder of Hugging Face's,
+    /// a GGUF file, or `bundled`, a small one of Chinese and English; may be repeated
     #[arg(long, value_name = "[NAME=]MODEL")]
     pub moe: Vec<String>,
     /// Give `--moe` only documents with this score between two values, as `kenlm_perplexity=300..2000`; may be repeated
@@ -40,9 +40,17 @@ pub struct ScoreArgs {
     /// A fastText model that names the language, instead of the built-in identifier: lid.176.ftz, GlotLID…
     #[arg(long, value_name = "MODEL")]
     pub language_model: Option<PathBuf>,
-    /// Cut documents into head, middle and tail of each language by this score, at 30 and 60 percent
-    #[arg(long, value_name = "COLUMN", num_args = 0..=1, default_missing_value = "kenlm_perplexity")]
+    /// Cut documents into head, middle and tail of each language by this score, at 30 and 60 percent [without COLUMN:
+    /// kenlm_perplexity, or bits per byte of --moe]
+    #[arg(long, value_name = "COLUMN", num_args = 0..=1, default_missing_value = "")]
     pub buckets: Option<String>,
+    /// Cut by this table instead of these documents' own percentiles: the cutoffs.csv of another run, of clean text say, cc_net's
+    /// cutoff.csv, or `bundled`, for bits per byte of `--moe bundled`
+    #[arg(long, value_name = "FILE", requires = "buckets")]
+    pub cutoffs: Option<PathBuf>,
+    /// Percent of documents, by that table or of these, that are head, and that are head or middle
+    #[arg(long, value_name = "HEAD,MIDDLE", requires = "buckets", value_delimiter = ',', default_values_t = [30, 60])]
+    pub percentiles: Vec<u8>,
     /// Buckets dropped, as `tail`
     #[arg(long, value_name = "BUCKETS", value_delimiter = ',', requires = "buckets")]
     pub drop: Vec<String>,

@@ -9,7 +9,7 @@ use yuan_filters::{
     BucketsConfig, ClassifierCard, FastTextConfig, KeepWhereConfig, KenLmCard, KenLmCompat, KenLmConfig, LanguageId,
     TrainFastTextConfig, TrainKenLmConfig,
 };
-use yuan_model::MoeConfig;
+use yuan_model::{MoeConfig, bundled};
 use yuan_pipeline::{Error, Output};
 
 use super::tokens::make;
@@ -54,9 +54,25 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
         stages.push(StageConfig::Moe(config));
     }
     if let Some(column) = &args.buckets {
+        let column = match (column.as_str(), &args.kenlm, args.moe.first()) {
+            ("", None, Some(moe)) => neural(moe)?.bits_column,
+            ("", ..) => BucketsConfig::default().column,
+            (column, ..) => column.to_owned(),
+        };
+        let &[head_percentile, middle_percentile] = args.percentiles.as_slice() else {
+            let hint = "write two numbers, as `--percentiles 30,60`".to_owned();
+            return Err(usage(format!("`--percentiles` has {} numbers", args.percentiles.len()), hint));
+        };
         let higher_is_better = !column.ends_with("_perplexity") && !column.ends_with("_bits_per_byte");
-        let (column, drop) = (column.clone(), args.drop.clone());
-        stages.push(StageConfig::Buckets(BucketsConfig { column, drop, higher_is_better, ..Default::default() }));
+        stages.push(StageConfig::Buckets(BucketsConfig {
+            column,
+            drop: args.drop.clone(),
+            higher_is_better,
+            cutoff_file: args.cutoffs.as_deref().map(absolute).transpose()?,
+            head_percentile,
+            middle_percentile,
+            ..Default::default()
+        }));
     }
     if let Some(expression) = &args.keep_where {
         let expression = expression.clone();
@@ -120,7 +136,7 @@ fn classifier(wanted: &str) -> anyhow::Result<FastTextConfig> {
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    if path == Path::new("bundled") {
+    if bundled::is_bundled(path) {
         return Ok(path.into());
     }
     Ok(std::path::absolute(path).map_err(Error::io("find", path))?)

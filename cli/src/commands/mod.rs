@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod ablate;
 pub mod binidx;
 pub mod compression;
 pub mod count;

@@ -24,8 +24,8 @@ use super::percentiles::Percentiles;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BucketsConfig {
-    /// The table of cut-offs: cc_net's `cutoff.csv`, or what `cutoffs_output` of another run holds. Default none: they are
-    /// learnt from the documents that come to this step.
+    /// The table of cut-offs: cc_net's `cutoff.csv`, what `cutoffs_output` of another run holds, or `bundled`: where bits per byte of the
+    /// bundled `moe` lie on clean text (zh, en). Default none: they are learnt from the documents that come to this step.
     pub cutoff_file: Option<PathBuf>,
     /// Where learnt cut-offs are written, in the run folder. Default `cutoffs.csv`.
     pub cutoffs_output: PathBuf,
@@ -79,6 +79,16 @@ impl BucketsConfig {
             Some(path) => Work::Stage(Arc::new(Buckets::new(self.clone(), Cutoffs::read(path)?))),
             None => Work::Pass(Arc::new(Percentiles { config: self.clone() })),
         })
+    }
+
+    /// The stage that cuts by a table that lies in memory, whatever `cutoff_file` names.
+    ///
+    /// # Errors
+    /// If the percentiles are out of order, a bucket to drop is none, or the text is no table.
+    pub fn build_of(&self, table: &str) -> Result<Work> {
+        self.check()?;
+        let cutoffs = Cutoffs::parse(table).map_err(|problem| Error::stage("buckets", problem))?;
+        Ok(Work::Stage(Arc::new(Buckets::new(self.clone(), cutoffs))))
     }
 
     fn check(&self) -> Result<()> {

@@ -61,7 +61,7 @@ impl Cutoffs {
         Self::parse(&text).map_err(|problem| Error::Input { path: path.into(), problem })
     }
 
-    fn parse(text: &str) -> std::result::Result<Self, String> {
+    pub(super) fn parse(text: &str) -> std::result::Result<Self, String> {
         let mut lines = text.lines().map(|line| line.split(',').map(str::trim).collect::<Vec<_>>()).enumerate();
         let (_, header) = lines.next().ok_or("the file is empty")?;
         if header.len() < 2 {

@@ -9,7 +9,6 @@ mod rope;
 mod tensors;
 mod yuan;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -18,7 +17,7 @@ pub use rope::{Blend, Rope, RopePrecision, Yarn};
 pub use tensors::Parameters;
 pub use yuan::{Router, Yuan, YuanMoe};
 
-use crate::{DType, Error, Result};
+use crate::{DType, Error, Result, bundled};
 
 /// Longest text of a configuration that is read; published ones have 1 to 3 KB.
 const MAX_BYTES: u64 = 8 << 20;
@@ -77,7 +76,7 @@ impl Description {
         if path.extension().is_some_and(|extension| extension == "gguf") {
             return gguf::open(path);
         }
-        let directory = path.is_dir().then_some(path);
+        let directory = bundled::is_folder(path).then_some(path);
         let path = match path.extension().and_then(|extension| extension.to_str()) {
             _ if directory.is_some() => path.join("config.json"),
             Some("safetensors" | "bin" | "pt" | "pth") => path.with_file_name("config.json"),
@@ -85,12 +84,12 @@ impl Description {
             Some("json") if path.to_string_lossy().ends_with(".index.json") => path.with_file_name("config.json"),
             _ => path.to_path_buf(),
         };
-        if let (false, Some(gguf)) = (path.exists(), directory.and_then(gguf::only_in)) {
+        if let (false, Some(gguf)) = (bundled::exists(&path), directory.and_then(gguf::only_in)) {
             return gguf::open(&gguf);
         }
         let mut description = Self::from_json(&text(&path)?, &path)?;
         let generation = path.with_file_name("generation_config.json");
-        if generation.exists() {
+        if bundled::exists(&generation) {
             let object = json(&generation)?;
             let ids = object
                 .get("eos_token_id")
@@ -224,7 +223,7 @@ pub(crate) fn gguf_header(path: &Path) -> Result<yuan_gguf::Header> {
 
 /// Where the files lie that go with a model: its folder, or the one that its file of weights is in.
 pub(crate) fn folder_of(model: &Path) -> &Path {
-    if model.is_file() { model.parent().unwrap_or(model) } else { model }
+    if bundled::is_file(model) { model.parent().unwrap_or(model) } else { model }
 }
 
 /// Reads an object with the fields of a `config.json`; `path` is named in errors.
@@ -234,7 +233,7 @@ pub(crate) fn from_object(object: &serde_json::Map<String, serde_json::Value>, p
 
 /// A text file of a bounded length.
 pub(crate) fn text(path: &Path) -> Result<String> {
-    let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
+    let file = bundled::open(path).map_err(|source| Error::io("read", path, source))?;
     let mut text = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|source| Error::io("read", path, source))?;
     if text.len() as u64 > MAX_BYTES {

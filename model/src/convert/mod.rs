@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::config::Quantization;
 use crate::weights::quantised::round::Packing;
 use crate::weights::{Form, Tensor, Weights, widest, write_safetensors, write_whole};
-use crate::{Config, DType, Description, Error, Result};
+use crate::{Config, DType, Description, Error, Result, bundled};
 
 /// Files beside the weights that go with them.
 const COMPANIONS: [&str; 10] = [
@@ -91,12 +91,15 @@ pub fn weights(from: &Path, config: Option<&Config>, out: &Path, options: Option
     }
     let unexpected = weights.unexpected().into_iter().map(str::to_owned).collect();
     let report = write(config, said, tensors, out, options)?;
-    if from.is_dir() {
+    if bundled::is_folder(from) {
         for name in COMPANIONS {
             let (source, target) = (from.join(name), out.join(name));
-            if source.is_file() {
-                fs::copy(&source, &target).map_err(|error| Error::io("write", &target, error))?;
-            }
+            let copied = match bundled::file(&source) {
+                Some(bytes) => fs::write(&target, bytes),
+                None if source.is_file() => fs::copy(&source, &target).map(drop),
+                None => continue,
+            };
+            copied.map_err(|error| Error::io("write", &target, error))?;
         }
     }
     Ok(Report { unexpected, warnings, ..report })
@@ -159,14 +162,20 @@ fn write(
     out: &Path,
     options: Options,
 ) -> Result<Report> {
-    let dtype =
-        options.dtype.or_else(|| widest(tensors.iter().map(|(_, tensor)| tensor))).or(said).unwrap_or(DType::BF16);
+    let dtype = options
+        .dtype
+        .or_else(|| widest(tensors.iter().map(|(_, tensor)| tensor.kind().dtype())))
+        .or(said)
+        .unwrap_or(DType::BF16);
     let count = tensors.len();
     let form = |name: &str, tensor: &Tensor| {
         let is_embedding = !name.starts_with("model.layers.");
+        // Which expert is best must not hang on a rounding; they are small, and GPTQModel leaves them as well.
+        let is_router = name.contains(".mlp.gate.") || name.contains("_expert_gate.");
         match options.packing {
             Some(packing)
                 if tensor.shape().len() == 2
+                    && !is_router
                     && packing.fits(tensor.rows(), tensor.columns())
                     && (!is_embedding || options.packs_embeddings) =>
             {

@@ -10,7 +10,7 @@ use yuan_gguf::{Header, Value};
 
 use super::ChatTemplate;
 use crate::config::{folder_of, gguf_header, text};
-use crate::{Error, Result, tokenizer_of};
+use crate::{Error, Result, bundled, tokenizer_of};
 
 /// Special tokens of GGUF files, and what templates call them. The fourth is spelt so by llama.cpp.
 const GGUF_TOKENS: [(&str, &str); 6] = [
@@ -35,7 +35,7 @@ impl ChatTemplate {
         let folder = folder_of(model);
         let (jinja, path) = (folder.join("chat_template.jinja"), folder.join("tokenizer_config.json"));
         let config = object(&path)?;
-        let template = if jinja.exists() {
+        let template = if bundled::exists(&jinja) {
             let read = Self::read(&text(&jinja)?);
             Some(read.map_err(|problem| Error::malformed(&jinja, format!("the chat template {problem}")))?)
         } else {
@@ -111,7 +111,7 @@ fn of_config(config: &Map<String, JsonValue>, path: &Path) -> Result<Option<Chat
 
 /// The object in a JSON file; an empty one if there is no file.
 fn object(path: &Path) -> Result<Map<String, JsonValue>> {
-    if path.exists() { parse(&text(path)?, path) } else { Ok(Map::new()) }
+    if bundled::exists(path) { parse(&text(path)?, path) } else { Ok(Map::new()) }
 }
 
 fn parse(json: &str, path: &Path) -> Result<Map<String, JsonValue>> {

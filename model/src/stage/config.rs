@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use yuan_pipeline::{Check, Error, Result};
 
 use super::{BITS, LOG_PROB, NAME, PERPLEXITY, TOKENS};
-use crate::Place;
+use crate::{Place, bundled};
 
 /// Scores documents with a neural language model (Yuan 2.0, Yuan2.0-M32, Qwen1.5-MoE, Qwen2-MoE), and drops those that are
 /// too unlikely as `high_perplexity` or `high_bits_per_byte`, those too likely as `low_perplexity`.
@@ -19,7 +19,8 @@ use crate::Place;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MoeConfig {
-    /// A folder of Hugging Face's with `config.json` and weights (safetensors, PyTorch, GPTQ), or a GGUF file.
+    /// A folder of Hugging Face's with `config.json` and weights (safetensors, PyTorch, GPTQ), a GGUF file, or `bundled`: a small model
+    /// of Chinese and English that is part of this program (`model/bundled/MODEL_CARD.md`).
     pub model: PathBuf,
     /// The model's tokenizer, where it does not lie in its folder or file.
     pub tokenizer_file: Option<PathBuf>,
@@ -47,6 +48,9 @@ pub struct MoeConfig {
     pub max_document_tokens: usize,
     /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
     pub batch_tokens: usize,
+    /// Score only documents of these languages, by the `language` column: others are nothing to a model that has not learnt them. Default
+    /// empty: all, or what the bundled model has learnt, `zh` and `en`.
+    pub only_languages: Vec<String>,
     /// Score only documents whose columns lie between two values, both included: `uncertain = { kenlm_perplexity = [300, 2000] }`. A
     /// document without one of the columns is scored. Default empty: all.
     pub uncertain: BTreeMap<String, [f64; 2]>,
@@ -98,6 +102,7 @@ impl Default for MoeConfig {
             stride: 0,
             max_document_tokens: 0,
             batch_tokens: 4096,
+            only_languages: Vec::new(),
             uncertain: BTreeMap::new(),
             perplexity_column: "moe_perplexity".into(),
             bits_column: "moe_bits_per_byte".into(),
@@ -134,9 +139,19 @@ impl MoeConfig {
         known.map(Some).ok_or_else(|| wrong(format!("`dtype` is `{name}`: it is `fp32`, `bf16` or `fp16`"), None))
     }
 
+    /// Whether documents of a language are scored.
+    pub(super) fn takes(&self, language: &str) -> bool {
+        let is_one = |own: &str| own == language || own == primary(language);
+        match self.only_languages.as_slice() {
+            [] if bundled::is_bundled(&self.model) => bundled::LANGUAGES.into_iter().any(is_one),
+            [] => true,
+            languages => languages.iter().any(|own| is_one(own)),
+        }
+    }
+
     /// The checks that documents of a language are held to.
     pub(super) fn checks(&self, language: &str) -> Vec<Check> {
-        let primary = language.split(['-', '_']).next().unwrap_or(language);
+        let primary = primary(language);
         let own = self.languages.get(language).or_else(|| self.languages.get(primary)).copied().unwrap_or_default();
         let checks = [
             Check::at_most("high_perplexity", PERPLEXITY, own.max_perplexity.unwrap_or(self.max_perplexity)),
@@ -156,6 +171,11 @@ impl MoeConfig {
         ];
         columns.into_iter().filter(|(_, name)| !name.is_empty()).map(|(place, name)| (place, name.clone())).collect()
     }
+}
+
+/// The language of `zh-Hans`.
+fn primary(language: &str) -> &str {
+    language.split(['-', '_']).next().unwrap_or(language)
 }
 
 /// What a setting names.

@@ -16,7 +16,7 @@ use self::config::{failed, known, wrong};
 use crate::config::{folder_of, gguf_in};
 use crate::perplexity::{DocumentScore, Scoring, score};
 use crate::weights::Weights;
-use crate::{Description, Model, Options};
+use crate::{Description, Model, Options, bundled};
 
 const NAME: &str = "moe";
 
@@ -117,8 +117,11 @@ impl Moe {
         Ok(self.model.get_or_init(|| model))
     }
 
-    /// Whether cheaper scores leave a document undecided.
-    fn is_uncertain(&self, document: &Document<'_>) -> bool {
+    /// Whether a document's language is asked for, and cheaper scores leave it undecided.
+    fn is_wanted(&self, document: &Document<'_>) -> bool {
+        if !self.config.takes(&document.measure::<NamedLanguage>().0) {
+            return false;
+        }
         // Columns of scores are 32 bits wide: the ends of a band are what people read there.
         let lies_in = |value: f64, [low, high]: [f64; 2]| (low as f32..=high as f32).contains(&(value as f32));
         self.config
@@ -154,7 +157,7 @@ impl Moe {
 
     /// How likely documents are; `None` for those that are not scored.
     fn score(&self, documents: &[Document<'_>]) -> Result<Vec<Option<DocumentScore>>> {
-        let chosen: Vec<usize> = (0..documents.len()).filter(|place| self.is_uncertain(&documents[*place])).collect();
+        let chosen: Vec<usize> = (0..documents.len()).filter(|place| self.is_wanted(&documents[*place])).collect();
         let mut scores = vec![None; documents.len()];
         let texts = chosen.iter().map(|place| self.tokens(&documents[*place])).collect::<Result<Vec<_>>>()?;
         if texts.iter().all(Vec::is_empty) {
@@ -225,7 +228,8 @@ impl Rules for Moe {
 
     fn batch_bytes(&self) -> Option<u64> {
         // A token has three to five bytes; a batch for the model should be full, also where few documents go to it.
-        let share = if self.config.uncertain.is_empty() { 1 } else { 16 };
+        let is_part = !self.config.uncertain.is_empty() || !self.config.takes("");
+        let share = if is_part { 16 } else { 1 };
         Some(4 * share * self.scoring.batch_tokens as u64)
     }
 
@@ -264,6 +268,7 @@ pub fn tokenizer_of(model: &Path) -> Option<PathBuf> {
         return Some(model.to_path_buf());
     }
     let model = folder_of(model);
-    let known = ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| path.exists());
+    let known =
+        ["tokenizer.json", "tokenizer.model"].iter().map(|name| model.join(name)).find(|path| bundled::exists(path));
     known.or_else(|| (!model.join("config.json").exists()).then(|| gguf_in(model)).flatten())
 }

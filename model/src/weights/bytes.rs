@@ -8,28 +8,38 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use crate::{Error, Result};
+use crate::{Error, Result, bundled};
 
 /// Bytes of a file, cheap to clone and to cut.
 #[derive(Clone)]
 pub(crate) struct Bytes {
-    /// `None` for an empty file, which cannot be mapped.
-    map: Option<Arc<Mmap>>,
+    whole: Whole,
     range: Range<usize>,
+}
+
+/// What they are a part of.
+#[derive(Clone)]
+enum Whole {
+    File(Arc<Mmap>),
+    /// What the program brings along, or nothing: an empty file cannot be mapped.
+    Static(&'static [u8]),
 }
 
 impl Bytes {
     /// Maps a whole file.
     pub(crate) fn map(path: &Path) -> Result<Self> {
+        if let Some(bytes) = bundled::file(path) {
+            return Ok(Self { whole: Whole::Static(bytes), range: 0..bytes.len() });
+        }
         let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
         let length = file.metadata().map_err(|source| Error::io("read", path, source))?.len();
         if length == 0 {
-            return Ok(Self { map: None, range: 0..0 });
+            return Ok(Self { whole: Whole::Static(&[]), range: 0..0 });
         }
         // SAFETY: the map is only read. A file that someone cuts while it is mapped ends the process with a signal;
         // files of weights are written once and left alone.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io("map", path, source))?;
-        Ok(Self { range: 0..map.len(), map: Some(Arc::new(map)) })
+        Ok(Self { range: 0..map.len(), whole: Whole::File(Arc::new(map)) })
     }
 
     /// A part of these bytes, if they have it.
@@ -37,7 +47,7 @@ impl Bytes {
         let end = start.checked_add(length).filter(|end| *end <= self.len() as u64)?;
         // Both are at most `len`, a `usize`.
         let range = self.range.start + start as usize..self.range.start + end as usize;
-        Some(Self { map: self.map.clone(), range })
+        Some(Self { whole: self.whole.clone(), range })
     }
 }
 
@@ -45,7 +55,11 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.map.as_ref().map_or(&[], |map| &map[self.range.clone()])
+        let whole = match &self.whole {
+            Whole::File(map) => &map[..],
+            Whole::Static(bytes) => bytes,
+        };
+        &whole[self.range.clone()]
     }
 }
 

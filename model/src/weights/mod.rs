@@ -123,7 +123,9 @@ impl Weights {
     /// The type that holds what all matrices have; `None` if some are in few bits. Norms and biases, which some checkpoints keep
     /// in singles, do not count.
     pub fn dtype(&self) -> Option<DType> {
-        widest(self.found.tensors.values().filter(|tensor| tensor.shape().len() > 1))
+        widest(
+            self.found.tensors.values().filter(|tensor| tensor.shape().len() > 1).map(|tensor| tensor.kind().dtype()),
+        )
     }
 
     /// The names that nobody has asked for yet. Frequencies of rotary embeddings, which old checkpoints have, are no
@@ -161,11 +163,11 @@ impl Weights {
     }
 }
 
-/// The type that holds what all tensors have; `None` if some are in few bits.
-pub(crate) fn widest<'t>(tensors: impl Iterator<Item = &'t Tensor>) -> Option<DType> {
+/// The type that holds what all tensors have, by the types of each; `None` if some are in few bits.
+pub(crate) fn widest(dtypes: impl Iterator<Item = Option<DType>>) -> Option<DType> {
     let mut widest = None;
-    for tensor in tensors {
-        let own = tensor.kind().dtype()?;
+    for own in dtypes {
+        let own = own?;
         widest = Some(widest.map_or(own, |other| if own == other { own } else { DType::F32 }));
     }
     widest

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::stored::Stored;
 use super::{gguf, pickle, safetensors};
-use crate::{Error, Result, check, config};
+use crate::{Error, Result, bundled, check, config};
 
 /// Whole models in one file, and lists of shards, in the order in which they are looked for.
 const KNOWN: [&str; 4] =
@@ -14,10 +14,10 @@ const KNOWN: [&str; 4] =
 
 /// The tensors of a file or a directory, under their own names.
 pub(super) fn open(path: &Path) -> Result<Vec<Stored>> {
-    if !path.is_dir() {
+    if !bundled::is_folder(path) {
         return file(path);
     }
-    if let Some(known) = KNOWN.iter().map(|name| path.join(name)).find(|path| path.exists()) {
+    if let Some(known) = KNOWN.iter().map(|name| path.join(name)).find(|path| bundled::exists(path)) {
         return file(&known);
     }
     let entries = fs::read_dir(path).map_err(|source| Error::io("read", path, source))?;

@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use yuan_model::bundled;
 
 use crate::args::RunOnArgs;
 
@@ -14,7 +15,12 @@ const ENDS: u64 = 64 << 10;
 /// A model's name with a hash of what its files are, and of how it is run.
 pub fn identity(path: &Path, tokenizer: Option<&Path>, run: &RunOnArgs) -> anyhow::Result<String> {
     let mut files: Vec<PathBuf> = Vec::new();
-    if path.is_dir() {
+    let mut hash = blake3::Hasher::new();
+    if bundled::is_bundled(path) {
+        for (_, bytes) in bundled::FILES {
+            hash.update(bytes);
+        }
+    } else if path.is_dir() {
         for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
             let file = entry?.path();
             let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("");
@@ -27,8 +33,7 @@ pub fn identity(path: &Path, tokenizer: Option<&Path>, run: &RunOnArgs) -> anyho
     } else {
         files.push(path.to_path_buf());
     }
-    files.extend(tokenizer.map(Path::to_path_buf));
-    let mut hash = blake3::Hasher::new();
+    files.extend(tokenizer.filter(|path| bundled::file(path).is_none()).map(Path::to_path_buf));
     for file in &files {
         hash.update(&ends(file).with_context(|| format!("cannot read `{}`", file.display()))?);
     }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
-use yuan_model::Config;
 use yuan_model::weights::Weights;
+use yuan_model::{Config, bundled};
 
 use super::{describe, is_megatron};
 use crate::Done;
@@ -18,7 +18,7 @@ pub fn info(path: &Path, as_json: bool, global: &Global) -> anyhow::Result<Done>
     let config = &description.config;
     // A name, or a file of configuration alone, has no weights.
     let has_weights =
-        path.exists() && !is_megatron(path) && path.extension().is_none_or(|extension| extension != "json");
+        bundled::exists(path) && !is_megatron(path) && path.extension().is_none_or(|extension| extension != "json");
     let weights = if has_weights { Some(Weights::open(path)?) } else { None };
     let missing = weights.as_ref().map_or_else(Vec::new, |weights| weights.missing(config));
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();

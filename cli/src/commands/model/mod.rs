@@ -15,7 +15,7 @@ use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
 use yuan_model::generate::ChatTemplate;
 use yuan_model::weights::quantised::round::Packing;
-use yuan_model::{Config, Description, Model};
+use yuan_model::{Config, Description, Model, bundled};
 
 use super::{print, say};
 use crate::Done;
@@ -185,7 +185,7 @@ fn template(model: &Path, tokenizer: &Path, config: &Config) -> anyhow::Result<O
 
 /// What the files of a model that can be run say of it.
 pub(super) fn describe_files(path: &Path) -> anyhow::Result<Description> {
-    if !path.exists() {
+    if !bundled::exists(path) {
         let hint = "give a folder with `config.json` and weights, or a GGUF file".to_owned();
         return Err(usage(format!("there is no model `{}`", path.display()), hint));
     }
@@ -194,7 +194,7 @@ pub(super) fn describe_files(path: &Path) -> anyhow::Result<Description> {
 
 /// What a path or a name says of a model.
 fn describe(path: &Path) -> anyhow::Result<Description> {
-    if !path.exists() {
+    if !bundled::exists(path) {
         if let Some(config) = path.to_str().and_then(Config::named) {
             return Ok(Description::of(config));
         }

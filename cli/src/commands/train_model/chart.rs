@@ -57,11 +57,6 @@ impl Page {
         Self { path: super::page_in(out), title, lead, recipe: recipe.to_toml().unwrap_or_default(), steps }
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Writes it for the lines of a log.
     pub fn write(&self, lines: &[Line]) -> anyhow::Result<()> {
         let page = self.page(lines)?;

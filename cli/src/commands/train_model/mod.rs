@@ -26,24 +26,56 @@ use begin::{Begun, begin};
 use data::{HeldOutSet, TokenTexts, Wanted};
 use prepare::{Sized, Vocabulary, check_device, reading, shape, sized, tokens_of};
 use progress::Shown;
-use recipe::TrainRecipe;
+pub use recipe::TrainRecipe;
 
 pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Done> {
     let start = Instant::now();
+    let until = args.time.map(|time| start + time);
     let Some(out) = args.out.as_ref().filter(|_| !args.schema) else {
         print(&serde_json::to_string_pretty(&schemars::schema_for!(TrainRecipe).to_value())?)?;
         return Ok(Done::All);
     };
-    let recipe = TrainRecipe::of(args)?;
+    let trained = train(&TrainRecipe::of(args)?, out, until, global)?;
+    let took = HumanDuration(start.elapsed());
+    if trained.is_finished {
+        summary(&trained)?;
+        say(global, &format!("done in {took}; {} and {}", out.join("model").display(), page_in(out).display()));
+    } else {
+        let left = format!("the same command goes on from step {} of {}", trained.done, trained.steps);
+        say(global, &format!("stopped in time, after {took}; {left}"));
+    }
+    Ok(Done::All)
+}
+
+/// What a training came to.
+pub struct Trained {
+    /// Its log.
+    lines: Vec<Line>,
+    /// Whether it came to its end; else the time was over.
+    is_finished: bool,
+    /// Steps taken, of so many.
+    done: u64,
+    steps: u64,
+}
+
+impl Trained {
+    /// The evaluations of the finished model.
+    pub fn finals(&self) -> Vec<&EvaluationLine> {
+        self.lines.iter().filter_map(Line::as_evaluation).filter(|line| line.is_final).collect()
+    }
+}
+
+/// Trains a model in a folder, from where an earlier run was stopped, to its end or until a time.
+pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &Global) -> anyhow::Result<Trained> {
     check_device(&recipe.device)?;
-    let config = shape(&recipe)?;
-    let tokenizer = Vocabulary::load(&recipe, &config)?;
+    let config = shape(recipe)?;
+    let tokenizer = Vocabulary::load(recipe, &config)?;
     let wanted = Wanted {
         eod: config.eod,
         vocab_size: config.vocab_size,
         tokenizer: tokenizer.as_ref().map(|tokenizer| &tokenizer.tokenizer),
     };
-    let Sized { plan, length, settings } = sized(&recipe, &config, wanted)?;
+    let Sized { plan, length, settings } = sized(recipe, &config, wanted)?;
     let steps = plan.schedule.steps;
     let mut blend = recipe.blend()?;
     if blend.weights.is_none() && blend.prefixes.len() > 1 {
@@ -58,7 +90,7 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
     let held_out: Vec<Box<dyn HeldOut + '_>> = held_out.collect::<anyhow::Result<_>>()?;
 
     let checkpoints = Folder::new(out.join("checkpoints"));
-    let begun = begin(&recipe, &config, &checkpoints, &settings, out)?;
+    let begun = begin(recipe, &config, &checkpoints, &settings, out)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let as_run = recipe.to_toml()?;
     let path = out.join("train.toml");
@@ -74,17 +106,17 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
     let network: Box<dyn Network> = Box::new(Cpu::new(&config, options, begun.state)?);
     let mut told = lines.clone();
     let mut shown = Shown::new(global, steps, done)?;
-    let page = chart::Page::new(out, &recipe, &config, steps);
+    let page = chart::Page::new(out, recipe, &config, steps);
     let mut run = Run {
         trainer: Trainer::new(network, &texts, plan, done),
         held_out: &held_out,
-        reading: reading(&config, &recipe)?,
+        reading: reading(&config, recipe)?,
         every: Every {
             evaluate: recipe.eval_every,
             evaluation_tokens: recipe.eval_tokens,
             save: recipe.save_every,
             keep: recipe.keep,
-            until: args.time.map(|time| start + time),
+            until,
         },
         checkpoints,
         model: out.join("model"),
@@ -109,28 +141,11 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
     let ended = ended?;
     failed.map_or(Ok(()), Err)?;
     page.write(&told)?;
-    match ended {
-        Ended::Stopped => Err(Error::Cancelled.into()),
-        Ended::OutOfTime => {
-            let step = run.trainer.done();
-            let left = format!("the same command goes on from step {step} of {steps}");
-            say(global, &format!("stopped in time, after {}; {left}", HumanDuration(start.elapsed())));
-            Ok(Done::All)
-        }
-        Ended::Finished => {
-            summary(&told)?;
-            say(
-                global,
-                &format!(
-                    "done in {}; {} and {}",
-                    HumanDuration(start.elapsed()),
-                    out.join("model").display(),
-                    page.path().display()
-                ),
-            );
-            Ok(Done::All)
-        }
+    if ended == Ended::Stopped {
+        return Err(Error::Cancelled.into());
     }
+    let is_finished = ended == Ended::Finished;
+    Ok(Trained { lines: told, is_finished, done: run.trainer.done(), steps })
 }
 
 fn tell_start(config: &Yuan, texts: &TokenTexts, plan: &Plan, begun: &Begun, global: &Global) {
@@ -160,8 +175,8 @@ fn tell_start(config: &Yuan, texts: &TokenTexts, plan: &Plan, begun: &Begun, glo
 }
 
 /// The figures of the finished model, set by set.
-fn summary(lines: &[Line]) -> anyhow::Result<()> {
-    let found = finals(lines);
+fn summary(trained: &Trained) -> anyhow::Result<()> {
+    let found = trained.finals();
     if found.is_empty() {
         return Ok(());
     }
@@ -182,11 +197,6 @@ fn summary(lines: &[Line]) -> anyhow::Result<()> {
         ));
     }
     print(&text)
-}
-
-/// The evaluations of the finished model.
-fn finals(lines: &[Line]) -> Vec<&EvaluationLine> {
-    lines.iter().filter_map(Line::as_evaluation).filter(|line| line.is_final).collect()
 }
 
 /// Where the page of a training lies.

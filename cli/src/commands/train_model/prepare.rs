@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use yuan_binidx::TokenSet;
 use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring};
-use yuan_model::{Config, Description, Place, tokenizer_of};
+use yuan_model::{Config, Description, Place, bundled, tokenizer_of};
 use yuan_pipeline::Error;
 use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{Borders, Companion, Plan, Reading};
@@ -15,6 +15,7 @@ use yuan_train::training::{Borders, Companion, Plan, Reading};
 use super::data::{Wanted, identity, open};
 use super::recipe::{TrainRecipe, name_of};
 use crate::args::Documents;
+use crate::encoder::load_tokenizer;
 use crate::hints::usage;
 
 /// Refuses what nothing is trained on yet.
@@ -33,7 +34,7 @@ pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
     let path = recipe.config.as_ref().or(recipe.from.as_ref()).context("a recipe that was checked")?;
     let config = match recipe.config.as_deref().and_then(name_of) {
         Some(config) => config,
-        None if !path.exists() => {
+        None if !bundled::exists(path) => {
             let hint = match recipe.config {
                 Some(_) => format!("give a config.json, or one of the names {}", Config::NAMES.join(", ")),
                 None => "give a folder with `config.json` and weights, or a GGUF file".to_owned(),
@@ -65,14 +66,14 @@ impl Vocabulary {
         let own =
             || recipe.from.as_deref().and_then(tokenizer_of).filter(|path| path.extension() != Some("gguf".as_ref()));
         let Some(path) = recipe.tokenizer.clone().or_else(own) else { return Ok(None) };
-        let tokenizer = Tokenizer::load(&path)?;
+        let tokenizer = load_tokenizer(&path)?;
         if tokenizer.vocab_size() as usize > config.vocab_size {
             let problem =
                 format!("the tokenizer has {} tokens, the model {}", tokenizer.vocab_size(), config.vocab_size);
             return Err(usage(problem, "set `vocab_size` of the config.json".to_owned()));
         }
         let name = if path.extension() == Some("model".as_ref()) { "tokenizer.model" } else { "tokenizer.json" };
-        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let bytes = bundled::read(&path).map_err(Error::io("read", &path))?.into_owned();
         Ok(Some(Self { tokenizer, companion: Companion { name: name.into(), bytes } }))
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use yuan_binidx::gpt::Blend;
-use yuan_model::{Config, DType};
+use yuan_model::{Config, DType, bundled};
 use yuan_pipeline::Error;
 use yuan_train::training::{Schedule, Shape};
 use yuan_train::{Precision, Update};
@@ -164,7 +164,7 @@ impl TrainRecipe {
         Ok(recipe)
     }
 
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let mut recipe: Self = toml::from_str(&text).map_err(|error| {
             let line = line_of_error(&text, &error).map_or_else(String::new, |line| format!(" line {line}"));
@@ -178,11 +178,15 @@ impl TrainRecipe {
             recipe.data = blend.arguments();
         }
         recipe.valid.values_mut().for_each(place);
-        [&mut recipe.from, &mut recipe.tokenizer].into_iter().flatten().for_each(place);
-        if let Some(config) = recipe.config.as_mut().filter(|config| name_of(config).is_none()) {
-            place(config);
-        }
+        recipe.files().for_each(place);
         Ok(recipe)
+    }
+
+    /// The files of models that lie somewhere: not what a name stands for, nor what is part of this program.
+    fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let config = self.config.as_mut().filter(|config| name_of(config).is_none());
+        let files = [config, self.from.as_mut(), self.tokenizer.as_mut()].into_iter().flatten();
+        files.filter(|path| !bundled::is_bundled(path) && bundled::file(path).is_none())
     }
 
     /// What cannot be meant, whatever the data.
@@ -284,10 +288,7 @@ impl TrainRecipe {
         }
         recipe.data = blend.arguments();
         recipe.valid.values_mut().for_each(|path| *path = place(path));
-        [&mut recipe.from, &mut recipe.tokenizer].into_iter().flatten().for_each(|path| *path = place(path));
-        if let Some(config) = recipe.config.as_mut().filter(|config| name_of(config).is_none()) {
-            *config = place(config);
-        }
+        recipe.files().for_each(|path| *path = place(path));
         toml::to_string(&recipe).context("the recipe as run")
     }
 }
