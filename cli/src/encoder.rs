@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use yuan_model::{Description, Encode, MoeConfig, tokenizer_of};
 use yuan_pipeline::Error;
@@ -11,7 +12,7 @@ use yuan_tokenizer::{Scratch, Tokenizer};
 /// A model's tokenizer.
 pub struct ModelTokenizer {
     tokenizer: Tokenizer,
-    /// Scratches not in use: as many as there were texts at one time.
+    /// Scratches not in use, as many as there are cores at most: each remembers words.
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -43,7 +44,10 @@ impl ModelTokenizer {
         let mut scratch = scratches.pop().unwrap_or_default();
         drop(scratches);
         let done = work(&mut scratch);
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        if scratches.len() < available_parallelism().map_or(1, usize::from) {
+            scratches.push(scratch);
+        }
         done
     }
 

@@ -42,7 +42,8 @@ pub struct ServeArgs {
     /// Texts that are made at one time
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_concurrent: NonZeroUsize,
-    /// Tokens that they may come to, prompts included; more wait [default: what half of `--memory` holds of keys and values]
+    /// Tokens that they may come to, prompts included; more wait [default: those whose keys and values half of `--memory` holds, or half of what
+    /// a GPU has free beside the model]
     #[arg(long, value_name = "N")]
     pub cache_tokens: Option<NonZeroUsize>,
     /// Tokens of prompts that are read in one step: those who write wait for it
