@@ -54,6 +54,9 @@ pub struct TrainSettings {
     /// Seed of the first weights and of the order of texts [default: 1234]
     #[arg(long, value_name = "S")]
     pub seed: Option<u32>,
+    /// Deviation of the first weights of matrices [default: 0.02]
+    #[arg(long, value_name = "STD")]
+    pub init_std: Option<f64>,
     /// Train on this many tokens
     #[arg(long, value_name = "N", group = "length", help_heading = "Data")]
     pub tokens: Option<u64>,

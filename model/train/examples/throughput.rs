@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let config = shape(vocab, hidden, layers, heads, experts, width);
-    let state = initial(&yuan_model::Config::Yuan(config.clone()), 1);
+    let state = initial(&yuan_model::Config::Yuan(config.clone()), 1, yuan_train::DEVIATION);
     let count = yuan_model::Config::Yuan(config.clone()).parameters();
     let mut network = Cpu::new(&config, Options { precision, balance: 0.01 }, state)?;
     let mut seed = 1_u32;

@@ -4,15 +4,16 @@ use yuan_model::Config;
 
 use crate::{Named, State};
 
-/// Deviation of matrices.
-const DEVIATION: f64 = 0.02;
+/// Deviation of matrices unless another is asked for: that of GPT-2, and of Megatron (`--init-method-std`). A narrow network learns
+/// sooner with more, up to 1 / √`hidden_size`: a row of its embedding is short otherwise beside what attention adds to it.
+pub const DEVIATION: f64 = 0.02;
 
 /// The state a network of this shape begins with, the same on every system: norms are 1, biases 0, matrices normal with
-/// deviation 0.02, and those that write to the residual stream (`o_proj`, `w2`, `down_proj`) with 0.02 / √(2 · layers), as
+/// `deviation`, and those that write to the residual stream (`o_proj`, `w2`, `down_proj`) with `deviation` / √(2 · layers), as
 /// Megatron has it (`scaled_init_method_normal`; Radford et al. 2019, section 2.3). Every number is a function of seed, tensor
 /// name and place alone.
-pub fn initial(config: &Config, seed: u64) -> State {
-    let scaled = DEVIATION / libm::sqrt(2.0 * config.layers() as f64);
+pub fn initial(config: &Config, seed: u64, deviation: f64) -> State {
+    let scaled = deviation / libm::sqrt(2.0 * config.layers() as f64);
     let tensors = config.tensors().map(|(name, shape)| {
         let count = shape.iter().product();
         let values = if name.ends_with("norm.weight") {
@@ -21,7 +22,7 @@ pub fn initial(config: &Config, seed: u64) -> State {
             vec![0.0; count]
         } else {
             let is_output = ["o_proj.weight", "w2.weight", "down_proj.weight"].iter().any(|end| name.ends_with(end));
-            normal(key(&name, seed), if is_output { scaled } else { DEVIATION }, count)
+            normal(key(&name, seed), if is_output { scaled } else { deviation }, count)
         };
         Named { name, shape, values, ..Named::default() }
     });
@@ -62,18 +63,18 @@ mod tests {
     #[test]
     fn tensors_have_the_deviation_of_their_kind() {
         let config = Config::named("yuan-moe-tiny").unwrap();
-        let state = initial(&config, 7);
-        assert_eq!(state, initial(&config, 7));
-        let other = initial(&config, 8);
+        let state = initial(&config, 7, 0.05);
+        assert_eq!(state, initial(&config, 7, 0.05));
+        let other = initial(&config, 8, 0.05);
         for (tensor, other) in state.tensors.iter().zip(&other.tensors) {
             let count = tensor.values.len() as f64;
             let mean = tensor.values.iter().map(|it| f64::from(*it)).sum::<f64>() / count;
             let square = tensor.values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>() / count;
             let expected = match tensor.name.rsplit('.').nth(1).unwrap() {
                 _ if tensor.name.ends_with("bias") => 0.0,
-                "o_proj" | "w2" => 0.01,
+                "o_proj" | "w2" => 0.025,
                 name if name.ends_with("norm") => 1.0,
-                _ => 0.02,
+                _ => 0.05,
             };
             assert!(
                 (square.sqrt() - expected).abs() <= expected * 3.5 / (2.0 * count).sqrt(),

@@ -29,7 +29,7 @@ pub mod training;
 pub use batch::Batch;
 pub use cpu::Cpu;
 pub use error::{Cause, Error, Result};
-pub use init::initial;
+pub use init::{DEVIATION, initial};
 pub use loss::{Loss, RouterLoad};
 pub use network::{Network, Parameter, Update, Updated};
 pub use state::{Named, State};

@@ -26,7 +26,7 @@ fn config() -> Yuan {
 
 fn network(seed: u64) -> Cpu {
     let config = config();
-    let state = initial(&Config::Yuan(config.clone()), seed);
+    let state = initial(&Config::Yuan(config.clone()), seed, yuan_train::DEVIATION);
     Cpu::new(&config, cpu::Options { balance: 0.01, ..cpu::Options::default() }, state).unwrap()
 }
 

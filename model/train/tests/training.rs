@@ -41,7 +41,7 @@ fn small() -> Yuan {
 }
 
 fn network(config: &Yuan, options: Options) -> Cpu {
-    Cpu::new(config, options, initial(&Config::Yuan(config.clone()), 3)).unwrap()
+    Cpu::new(config, options, initial(&Config::Yuan(config.clone()), 3, yuan_train::DEVIATION)).unwrap()
 }
 
 /// 64 short documents that each begin with a token of their own, so that everything behind it can be known.

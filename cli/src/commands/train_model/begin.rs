@@ -51,7 +51,7 @@ pub fn begin(
         return Ok(Begun { state, tokens: progress.tokens, seconds: progress.seconds });
     }
     let state = match &recipe.from {
-        None => initial(&shape, u64::from(recipe.seed)),
+        None => initial(&shape, u64::from(recipe.seed), recipe.init_std),
         Some(from) => State::of(&shape, &Weights::open(from)?)?,
     };
     Ok(Begun { state, tokens: 0, seconds: 0.0 })

@@ -159,6 +159,7 @@ fn settings(
         "device": "cpu",
         "precision": recipe.precision,
         "seed": recipe.seed,
+        "init_std": recipe.init_std,
         "steps": plan.schedule.steps,
         "sequence_length": length,
         "batch_tokens": recipe.batch_tokens,

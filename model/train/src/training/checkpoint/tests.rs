@@ -12,7 +12,7 @@ fn yuan() -> Yuan {
 }
 
 fn state() -> State {
-    let mut state = initial(&tiny(), 1);
+    let mut state = initial(&tiny(), 1, crate::DEVIATION);
     state.step = 7;
     for tensor in &mut state.tensors {
         tensor.first_moment = tensor.values.iter().map(|value| value / 3.0).collect();
