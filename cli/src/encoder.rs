@@ -94,3 +94,24 @@ impl Vocabulary for ModelTokenizer {
         self.tokenizer.token_bytes(id).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_scratches_stay_as_there_are_cores() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/tokenizer/tokenizer.json");
+        let tokenizer = ModelTokenizer::load(Path::new(path)).unwrap();
+        fn within(tokenizer: &ModelTokenizer, depth: usize) {
+            tokenizer.with_scratch(|_| {
+                if depth > 0 {
+                    within(tokenizer, depth - 1)
+                }
+            });
+        }
+        let cores = available_parallelism().map_or(1, usize::from);
+        within(&tokenizer, cores + 5);
+        assert_eq!(tokenizer.scratches.lock().unwrap().len(), cores);
+    }
+}

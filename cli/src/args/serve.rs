@@ -52,7 +52,7 @@ pub struct ServeArgs {
     /// Texts that may wait; requests beyond are told to come back (429)
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub queue: usize,
-    /// Time for an answer
+    /// Time for an answer, from the head of its request to its end
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_seconds)]
     pub timeout: Duration,
     /// Time for a client to send the head of a request, its body, and to read what it is sent

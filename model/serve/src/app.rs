@@ -182,3 +182,69 @@ fn kilobytes(bytes: usize) -> usize {
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::vocabulary::Spelt;
+
+    struct Nothing;
+
+    impl Vocabulary for Nothing {
+        fn encode(&self, _: &str) -> Result<Spelt, String> {
+            Ok(Spelt::default())
+        }
+
+        fn piece(&self, _: u32) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    /// A server whose model nobody asks.
+    pub fn app(change: impl FnOnce(&mut Options)) -> Arc<App> {
+        let minute = Duration::from_secs(60);
+        let mut options = Options {
+            key: None,
+            max_body: 1 << 20,
+            max_new_tokens: None,
+            max_texts: 8,
+            cache_tokens: 1000,
+            batch_tokens: 100,
+            answer_bytes: 1 << 20,
+            queue: 100,
+            timeout: minute,
+            client_timeout: minute,
+            grace: minute,
+        };
+        change(&mut options);
+        options.check().unwrap();
+        let served = Served {
+            name: "nothing".into(),
+            vocabulary: Arc::new(Nothing),
+            template: None,
+            max_positions: 1000,
+            vocab_size: 10,
+            ends: Vec::new(),
+            never: Vec::new(),
+        };
+        Arc::new(App::new(served, options, Arc::new(|_| {})))
+    }
+
+    #[test]
+    fn a_prompt_needs_room_where_nothing_is_made_too() {
+        let app = app(|options| options.max_new_tokens = Some(500));
+        let room = |tokens: usize, asked: Option<usize>, usual| {
+            crate::ask::room(&app, &vec![1; tokens], (asked, "max_tokens"), usual, "prompt").map_err(|told| told.json())
+        };
+        assert_eq!(room(1000, Some(0), None), Ok(0));
+        for (tokens, asked) in [(1001, Some(0)), (1000, Some(1)), (5000, Some(0)), (1000, None), (1001, None)] {
+            let told = room(tokens, asked, Some(16)).unwrap_err();
+            assert_eq!(told["error"]["code"], "context_length_exceeded", "{tokens} {asked:?}");
+        }
+        assert_eq!(
+            (room(10, None, Some(16)), room(10, None, None), room(990, None, Some(16))),
+            (Ok(16), Ok(500), Ok(10))
+        );
+        assert!(room(10, Some(501), None).is_err());
+    }
+}

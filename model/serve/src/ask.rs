@@ -155,3 +155,138 @@ pub fn room(
     }
     Ok(new)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::thread::{available_parallelism, sleep};
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::http::{HeaderValue, StatusCode, header};
+    use serde_json::Value;
+    use yuan_model::generate::{Sampling, StopRules};
+
+    use super::*;
+    use crate::app::tests::app;
+    use crate::http::read_json;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_more_is_worked_on_than_there_are_cores() {
+        let app = app(|_| {});
+        let order = Order::of(&app, &Request::default());
+        let cores = available_parallelism().unwrap().get();
+        // How much is being done now, and was at most.
+        let counts = Arc::new(Mutex::new((0, 0)));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 * cores {
+            let (app, order, counts) = (app.clone(), order.clone(), counts.clone());
+            tasks.spawn(async move {
+                let work = move |_: &App| {
+                    let change = |by: isize| {
+                        let mut counts = counts.lock().unwrap();
+                        counts.0 += by;
+                        counts.1 = counts.0.max(counts.1);
+                    };
+                    change(1);
+                    sleep(Duration::from_millis(10));
+                    change(-1);
+                };
+                order.work(&app, work).await.unwrap();
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+        assert_eq!(*counts.lock().unwrap(), (0, cores as isize));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_is_over_in_time_before_it_is_queued_too() {
+        let quick = app(|options| options.timeout = Duration::from_millis(20));
+        let order = Order::of(&quick, &Request::default());
+        let late = order.work(&quick, |_| sleep(Duration::from_millis(200))).await.unwrap_err();
+        assert_eq!(late.status(), StatusCode::GATEWAY_TIMEOUT);
+        let app = app(|_| {});
+        let broken = Order::of(&app, &Request::default()).work(&app, |_| panic!("a word too long")).await;
+        assert_eq!(broken.unwrap_err().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn bodies_wait_for_each_other_until_they_are_queued() {
+        let app = app(|options| options.client_timeout = Duration::from_millis(20));
+        let request = || {
+            let mut request = Request::new(Body::from("[1]"));
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request
+        };
+        let read = async || read_json::<Value>(&app, &Order::of(&app, &request()), request()).await;
+        let free = app.bodies.available_permits();
+        let (_, first) = read().await.unwrap();
+        let others = app.bodies.clone().try_acquire_many_owned(free as u32 - 1).unwrap();
+        assert_eq!(read().await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+        drop(first);
+        assert_eq!(read().await.unwrap().0, serde_json::json!([1]));
+        drop(others);
+        assert_eq!(app.bodies.available_permits(), free);
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_memory_as_long_as_it_is_asked_for() {
+        let app = app(|options| options.answer_bytes = 64 << 10);
+        let job = |new: usize, top| Job {
+            prompt: vec![1; 100].into(),
+            number: 0,
+            sampling: Sampling::greedy(),
+            adjust: Arc::default(),
+            stop: (new > 0).then(|| Arc::new(StopRules { max_new_tokens: new, ..StopRules::default() })),
+            top,
+            score_prompt: false,
+        };
+        let submit = |job: Job, count, is_echoed| {
+            let order = Order::of(&app, &Request::default());
+            order.submit(&app, vec![job; count], 100, is_echoed).map_err(|problem| problem.status())
+        };
+        // Half of all is 32 KiB: 170 tokens, or 56 with the four likeliest of each.
+        let first = submit(job(170, None), 1, false).unwrap();
+        for (job, count, is_echoed) in [
+            (job(171, None), 1, false),
+            (job(86, None), 2, false),
+            (job(71, None), 1, true),
+            (job(0, None), 2, true),
+            (job(60, Some(4)), 1, false),
+        ] {
+            assert_eq!(submit(job, count, is_echoed).err(), Some(StatusCode::BAD_REQUEST));
+        }
+        let second = submit(job(56, Some(4)), 1, false).unwrap();
+        assert_eq!(submit(job(100, None), 1, false).err(), Some(StatusCode::TOO_MANY_REQUESTS));
+        drop(first);
+        let third = submit(job(100, None), 1, false).unwrap();
+        drop((second, third));
+        assert!(
+            submit(job(usize::MAX - 100, Some(20)), 1, false).is_err_and(|status| status == StatusCode::BAD_REQUEST)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_there_already_comes_too_late_as_well() {
+        let app = app(|options| options.timeout = Duration::from_millis(20));
+        let prompt: Arc<[u32]> = vec![1].into();
+        let job = Job {
+            prompt: prompt.clone(),
+            number: 0,
+            sampling: Sampling::greedy(),
+            adjust: Arc::default(),
+            stop: None,
+            top: None,
+            score_prompt: true,
+        };
+        let order = Order::of(&app, &Request::default());
+        let mut asking = order.submit(&app, vec![job], 1, false).map_err(|problem| problem.status()).unwrap();
+        let ticket = app.queue.next(false, |_| true).unwrap();
+        for _ in 0..2 {
+            ticket.events.send((0, Event::Prompt(Arc::default()))).unwrap();
+        }
+        assert!(asking.next().await.is_ok());
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(asking.next().await.unwrap_err().status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+}
