@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use yuan_filters::BucketsConfig;
 use yuan_model::{Description, Encode, MoeConfig, bundled, tokenizer_of};
@@ -12,7 +13,7 @@ use yuan_tokenizer::{Scratch, Tokenizer};
 /// A model's tokenizer.
 pub struct ModelTokenizer {
     tokenizer: Tokenizer,
-    /// Scratches not in use: as many as there were texts at one time.
+    /// Scratches not in use, as many as there are cores at most: each remembers words.
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -44,7 +45,10 @@ impl ModelTokenizer {
         let mut scratch = scratches.pop().unwrap_or_default();
         drop(scratches);
         let done = work(&mut scratch);
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        let mut scratches = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        if scratches.len() < available_parallelism().map_or(1, usize::from) {
+            scratches.push(scratch);
+        }
         done
     }
 
@@ -111,5 +115,26 @@ impl Vocabulary for ModelTokenizer {
 
     fn piece(&self, id: u32) -> Option<Vec<u8>> {
         self.tokenizer.token_bytes(id).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_scratches_stay_as_there_are_cores() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/tokenizer/tokenizer.json");
+        let tokenizer = ModelTokenizer::load(Path::new(path)).unwrap();
+        fn within(tokenizer: &ModelTokenizer, depth: usize) {
+            tokenizer.with_scratch(|_| {
+                if depth > 0 {
+                    within(tokenizer, depth - 1)
+                }
+            });
+        }
+        let cores = available_parallelism().map_or(1, usize::from);
+        within(&tokenizer, cores + 5);
+        assert_eq!(tokenizer.scratches.lock().unwrap().len(), cores);
     }
 }

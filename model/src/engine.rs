@@ -38,6 +38,12 @@ pub trait Engine: Send + Sync {
 
     /// A session of some sequences that are read token by token.
     fn session(&self, sequences: usize) -> Box<dyn Session + '_>;
+
+    /// Bytes that the device has free, where it has memory of its own.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn free_memory(&self) -> Result<Option<u64>>;
 }
 
 /// Sequences that grow.
@@ -82,8 +88,16 @@ pub trait Session {
     /// If there is no such sequence.
     fn remove(&mut self, sequence: usize);
 
-    /// Appends a sequence of which nothing has been read.
-    fn add(&mut self);
+    /// Appends a sequence of which nothing has been read. When its first token is, memory for the keys and values of `room` tokens is
+    /// taken at once, and no more until it has as many; 0 takes what is needed, and doubles it now and then.
+    fn add(&mut self, room: usize);
+
+    /// Lets a sequence of which nothing has been read go on from where another is, as if it had read the same tokens. The room of
+    /// each stays its own.
+    ///
+    /// # Errors
+    /// If there are not two such sequences, or the device fails.
+    fn copy(&mut self, from: usize, to: usize) -> Result<()>;
 }
 
 /// Tokens whose logits are in memory at one time.
@@ -132,7 +146,11 @@ impl<B: Backend> Engine for Loaded<B> {
 
     fn session(&self, sequences: usize) -> Box<dyn Session + '_> {
         let layers = self.transformer.layers();
-        Box::new(Growing { model: self, states: (0..sequences).map(|_| State::new(layers)).collect() })
+        Box::new(Growing { model: self, states: (0..sequences).map(|_| State::new(layers, 0)).collect() })
+    }
+
+    fn free_memory(&self) -> Result<Option<u64>> {
+        self.backend.free_memory()
     }
 }
 
@@ -241,7 +259,17 @@ impl<B: Backend> Session for Growing<'_, B> {
         self.states.remove(sequence);
     }
 
-    fn add(&mut self) {
-        self.states.push(State::new(self.model.transformer.layers()));
+    fn add(&mut self, room: usize) {
+        self.states.push(State::new(self.model.transformer.layers(), room));
+    }
+
+    fn copy(&mut self, from: usize, to: usize) -> Result<()> {
+        let sequences = self.states.len();
+        match self.states.get_disjoint_mut([from, to]) {
+            Ok([from, to]) if to.tokens() == 0 => to.follow(&self.model.backend, from),
+            _ => Err(Error::request(format!(
+                "sequence {to} cannot go on from {from}: it needs another, and to have read nothing; there are {sequences}"
+            ))),
+        }
     }
 }

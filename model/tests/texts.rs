@@ -102,7 +102,7 @@ fn sequences_join_and_leave() {
         let mut found = Vec::new();
         let mut session = model.engine().session(1);
         session.read(&[&[5, 6, 7]]).unwrap();
-        session.add();
+        session.add(0);
         session
             .read_from(&[&[8], &prompt[..40]], &[1, 10], &mut |sequence, place, logits| {
                 assert_eq!((sequence, place), (1, 10 + found.len() / vocab_size));
@@ -111,7 +111,7 @@ fn sequences_join_and_leave() {
             })
             .unwrap();
         session.remove(0);
-        session.add();
+        session.add(100);
         let mut last = Vec::new();
         session
             .read_from(&[&prompt[40..], &prompt], &[0, 99], &mut |sequence, place, logits| match sequence {
@@ -122,6 +122,41 @@ fn sequences_join_and_leave() {
         assert!(found == logits[10 * vocab_size..], "{name}");
         assert_eq!(last, [(99, logits[99 * vocab_size..].to_vec())]);
         assert!(session.read_from(&[&[1], &[1]], &[0], &mut |_, _, _| {}).is_err());
+    }
+}
+
+/// What one sequence has read another need not read: both go on as one that has.
+#[test]
+fn a_sequence_goes_on_where_another_is() {
+    let prompt: Vec<u32> = (0..50).map(|place| place * 13 % 500).collect();
+    for name in ["yuan-moe-tiny", "yuan-dense-tiny", "qwen2moe-tiny"] {
+        for place in [Place::Cpu, Place::Candle] {
+            let model = model(name, place);
+            let alone = |rest: &[u32]| {
+                let mut session = model.engine().session(1);
+                session.read(&[&prompt]).unwrap();
+                session.read(&[rest]).unwrap()
+            };
+            let mut session = model.engine().session(1);
+            session.read(&[&prompt]).unwrap();
+            for room in [0, 60] {
+                session.add(room);
+            }
+            session.copy(0, 1).unwrap();
+            session.copy(1, 2).unwrap();
+            // Those who are copied go on without their copies.
+            let first = session.read(&[&[3, 4, 5], &[], &[]]).unwrap();
+            let others = session.read(&[&[], &[7], &[8, 9]]).unwrap();
+            let expected = [alone(&[3, 4, 5]), alone(&[7]), alone(&[8, 9])].concat();
+            let found = [first, others].concat();
+            let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(found == expected || place == Place::Candle && apart < 1e-5, "{name} {place:?}: {apart}");
+            assert_eq!((0..3).map(|place| session.tokens(place)).collect::<Vec<_>>(), [53, 51, 52]);
+            for (from, to) in [(0, 0), (0, 3), (0, 1)] {
+                let error = session.copy(from, to).unwrap_err().to_string();
+                assert!(error.contains(&format!("sequence {to} cannot go on from {from}")), "{error}");
+            }
+        }
     }
 }
 

@@ -3,10 +3,12 @@
     serve.py YUAN_DATA MODEL [--clients 1 8 64] [--requests 64] [--tokens 64] [--prompt 32] [--threads N] [--out DIR]
 
 MODEL is a folder with a tokenizer. Every request asks for the same number of tokens (what ends texts is held down), streams them, and the
-time to the first token is taken. Answers of both ways must be the same. Needs nothing but Python.
+time to the first token is taken. The server's own count of tokens must be what was asked for, answers of all numbers of clients the same.
+Needs nothing but Python.
 """
 
 import argparse
+import atexit
 import http.client
 import json
 import os
@@ -35,6 +37,8 @@ threads = ["--threads", str(args.threads)] if args.threads else []
 server = subprocess.Popen(
     [args.binary, "serve", args.model, "--port", "0", "--max-concurrent", "64", *threads], stderr=subprocess.PIPE, text=True
 )
+# Whatever fails, it does not stay behind.
+atexit.register(server.kill)
 for line in server.stderr:
     if "answers at http://" in line:
         host, port = line.split("http://")[1].split(" ")[0].rsplit(":", 1)
@@ -49,12 +53,15 @@ def body(number: int) -> str:
     prompt = [(number * 7919 + place * 104729) % 200 + 20 for place in range(args.prompt)]
     bias = {str(end): -100 for end in args.ends}
     return json.dumps(
-        dict(prompt=prompt, max_tokens=args.tokens, temperature=1, seed=number, logit_bias=bias, stream=True)
+        dict(
+            prompt=prompt, max_tokens=args.tokens, temperature=1, seed=number, logit_bias=bias, stream=True,
+            stream_options=dict(include_usage=True),
+        )
     )
 
 
 def ask(connection: http.client.HTTPConnection, number: int) -> tuple[str, float]:
-    start, first, text = time.perf_counter(), None, ""
+    start, first, text, usage = time.perf_counter(), None, "", None
     connection.request("POST", "/v1/completions", body(number), {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert response.status == 200, response.read()
@@ -63,8 +70,11 @@ def ask(connection: http.client.HTTPConnection, number: int) -> tuple[str, float
             first = first or time.perf_counter() - start
             event = json.loads(line[6:])
             assert "error" not in event, event
-            text += event["choices"][0]["text"]
-    return text, first or 0.0
+            usage = event["usage"]
+            text += "".join(choice["text"] for choice in event["choices"])
+    assert usage and usage["completion_tokens"] == args.tokens, usage
+    assert usage["prompt_tokens"] == args.prompt, usage
+    return text, first
 
 
 def cpu_seconds() -> float:
@@ -78,7 +88,15 @@ def run(clients: int) -> tuple[dict, list[str]]:
     numbers = iter(range(args.requests))
     lock = threading.Lock()
 
+    failures = []
+
     def client():
+        try:
+            answer_all()
+        except BaseException as error:
+            failures.append(error)
+
+    def answer_all():
         connection = http.client.HTTPConnection(host, int(port), timeout=600)
         while True:
             with lock:
@@ -97,6 +115,8 @@ def run(clients: int) -> tuple[dict, list[str]]:
     for one in crowd:
         one.join()
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+    if failures:
+        raise failures[0]
     firsts.sort()
     waits.sort()
     return {

@@ -248,6 +248,7 @@ fn a_stream_says_what_a_whole_answer_says() {
         let mut events = answer.events();
         let usage = events.pop().expect("usage");
         assert_eq!((&usage["usage"], &usage["choices"]), (&whole["usage"], &json!([])));
+        assert!(events.iter().all(|event| event.get("usage") == Some(&Value::Null)));
         for choice in whole["choices"].as_array().expect("choices") {
             let parts: Vec<&Value> = events
                 .iter()
@@ -307,6 +308,7 @@ fn chats_are_written_by_the_template() {
     streamed["n"] = 2.into();
     let events = server.post("/v1/chat/completions", &streamed).events();
     assert_eq!(events[0]["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
+    assert!(events.iter().all(|event| event.get("usage").is_none()));
     for index in 0..2 {
         let parts: Vec<&Value> =
             events.iter().map(|event| &event["choices"][0]).filter(|part| part["index"] == index).collect();

@@ -1,12 +1,13 @@
 //! `serve` among many clients, bad ones among them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server};
+use crate::server::Server;
 use crate::support::Dir;
 
 use super::model_commands::yuan;
@@ -47,8 +48,10 @@ fn sixty_four_clients_get_what_each_gets_alone() {
 #[test]
 fn a_client_that_leaves_frees_its_place() {
     let dir = tiny();
-    let server =
-        Server::start(&dir, &["--max-concurrent", "2", "--max-positions", "1000000", "--cache-tokens", "2000000"]);
+    let server = Server::start(
+        &dir,
+        &["--max-concurrent", "2", "--max-positions", "1000000", "--cache-tokens", "2000000", "--memory", "8GiB"],
+    );
     // One reads a stream, one waits for a whole answer: both leave.
     let mut streaming = server.connect();
     streaming
@@ -104,12 +107,23 @@ fn requests_that_make_no_sense_are_told() {
     told(json!({ "prompt": "a", "best_of": 3, "stream": true }), "best_of", "cannot be streamed");
     told(json!({ "prompt": "a", "temperature": -1 }), "temperature", "at least 0");
     told(json!({ "prompt": "a", "temperature": "hot" }), "temperature", "invalid type: string");
+    for cold in [1e-46, 1e-40, 9e-7] {
+        told(json!({ "prompt": "a", "temperature": cold }), "temperature", "at least 0.000001");
+        let asked = json!({ "ques_list": [{ "ques": "a" }], "temperature": cold, "tokens_to_generate": 2 }).to_string();
+        let yuan = server.raw(&server.request("PUT", "/yuan", "", &asked)).json();
+        assert_eq!((&yuan["flag"], &yuan["errCode"]), (&json!(false), &json!(1)), "{yuan}");
+    }
     told(json!({ "prompt": "a", "top_p": 0 }), "top_p", "greater than 0");
     told(json!({ "prompt": "a", "top_k": -2 }), "top_k", "greater than 0");
     told(json!({ "prompt": "a", "repetition_penalty": 0 }), "repetition_penalty", "at least 0.01");
     told(json!({ "prompt": "a", "presence_penalty": 3 }), "presence_penalty", "at most 2");
     told(json!({ "prompt": "a", "logit_bias": { "512": 1 } }), "logit_bias", "no token's id");
     told(json!({ "prompt": "a", "logit_bias": { "1": 101 } }), "logit_bias", "at most 100");
+    for id in ["+1", "01", "1.0", " 1", "-1", ""] {
+        told(json!({ "prompt": "a", "logit_bias": { id: 1 } }), "logit_bias", &format!("`{id}` is no token's id"));
+    }
+    let biases: serde_json::Map<String, Value> = (0..1025).map(|id| (id.to_string(), json!(1))).collect();
+    told(json!({ "prompt": "a", "logit_bias": biases }), "logit_bias", "1025 tokens; it must have 1024 at most");
     told(json!({ "prompt": "a", "logprobs": 21 }), "logprobs", "at most 20");
     told(json!({ "prompt": "a", "logprobs": true }), "logprobs", "it is a number");
     told(json!({ "prompt": "a", "stop": "" }), "stop", "1 to 1024 bytes");
@@ -138,6 +152,22 @@ fn requests_that_make_no_sense_are_told() {
         (400, Some("prompt"), Some("context_length_exceeded")),
         "{message}"
     );
+    // Where nothing is to be made either: a prompt is read whole.
+    for echo in [false, true] {
+        let body = json!({ "prompt": "word ".repeat(200), "max_tokens": 0, "echo": echo, "logprobs": 1 });
+        let long = server.post("/v1/completions", &body);
+        assert_eq!((long.status, long.error().1.as_deref()), (400, Some("context_length_exceeded")), "{long:?}");
+    }
+    // Numbers nobody named are the server's own; those somebody named are not called too long together.
+    let ask = |more: Value| {
+        let mut body = json!({ "ques_list": [{ "ques": "The river" }], "top_k": 1 });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        server.raw(&server.request("PUT", "/yuan", "", &body.to_string())).json()
+    };
+    let many = ask(json!({ "tokens_to_generate": 51 }));
+    assert_eq!((&many["flag"], &many["errCode"]), (&json!(false), &json!(1)));
+    assert_eq!(many["exceptionMsg"], "tokens_to_generate is 51, and this server makes 50 at most");
+    assert_eq!(ask(json!({}))["flag"], true);
     let other = server.post("/v1/completions", &json!({ "model": "gpt-4", "prompt": "a" }));
     assert_eq!((other.status, other.error().1.as_deref()), (404, Some("model_not_found")));
     assert_eq!(server.get("/v1/models/gpt-4").status, 404);
@@ -148,8 +178,16 @@ fn requests_that_make_no_sense_are_told() {
         broken.status == 400 && broken.error().2.contains("no JSON: trailing comma at line 2 column 7"),
         "{broken:?}"
     );
-    let binary = server.raw(&[&server.request("POST", "/v1/completions", "", "")[..], b""].concat());
-    assert!(binary.status == 400 && binary.error().2.contains("EOF"), "{binary:?}");
+    let empty = server.raw(&server.request("POST", "/v1/completions", "", ""));
+    assert!(empty.status == 400 && empty.error().2.contains("EOF"), "{empty:?}");
+    // A length of four, and what is no text.
+    let binary = server.request("POST", "/v1/completions", "", "....");
+    let binary = server.raw(&[&binary[..binary.len() - 4], b"\xff\x00\x1b{"].concat());
+    assert!(binary.status == 400 && binary.error().2.contains("no JSON"), "{binary:?}");
+    let broken_text = server.request("POST", "/v1/completions", "", "{\"prompt\": \"..\"}");
+    let at = broken_text.len() - 4;
+    let broken_text = server.raw(&[&broken_text[..at], b"\xff\xfe", &broken_text[at + 2..]].concat());
+    assert!(broken_text.status == 400 && broken_text.error().2.contains("no JSON"), "{broken_text:?}");
     let deep = server.raw(&server.request(
         "POST",
         "/v1/completions",
@@ -219,8 +257,10 @@ fn who_has_no_key_is_not_answered() {
 #[test]
 fn what_waits_is_bounded() {
     let dir = tiny();
-    let server =
-        Server::start(&dir, &["--max-concurrent", "1", "--queue", "2", "--max-positions", "1000000", "--timeout", "2"]);
+    let server = Server::start(
+        &dir,
+        &["--max-concurrent", "1", "--queue", "2", "--max-positions", "1000000", "--memory", "8GiB"],
+    );
     let mut streaming = server.connect();
     streaming
         .write_all(&server.request("POST", "/v1/completions", "", &long("The river", 800_000).to_string()))
@@ -238,22 +278,99 @@ fn what_waits_is_bounded() {
     let full = server.post("/v1/completions", &short);
     assert_eq!((full.status, full.error().1.as_deref()), (429, Some("queue_full")));
     assert!(full.head.contains("retry-after: 1"), "{full:?}");
-    // After two seconds the first is given up, and those that waited are answered if they are in time.
-    let mut told = String::new();
-    streaming.read_to_string(&mut told).expect("read");
-    assert!(told.contains("\"code\":\"timeout\"") && told.contains("data: [DONE]"), "{}", &told[told.len() - 500..]);
+    // When the first leaves, those that waited are answered.
+    streaming.shutdown(Shutdown::Both).expect("shut");
     for mut stream in waiting {
         let mut told = String::new();
         stream.read_to_string(&mut told).expect("read");
-        assert!(told.starts_with("HTTP/1.1 200") || told.starts_with("HTTP/1.1 504"), "{told}");
+        assert!(told.starts_with("HTTP/1.1 200"), "{told}");
     }
     assert_eq!(server.post("/v1/completions", &short).status, 200);
 }
 
 #[test]
+fn a_stream_is_over_in_time_however_slowly_it_is_read() {
+    let dir = tiny();
+    let server = Server::start(&dir, &["--max-positions", "1000000", "--memory", "8GiB", "--timeout", "2"]);
+    // One reads all there is, one goes on reading less than is made, so that there is always something to be told.
+    let mut streams = [server.connect(), server.connect()];
+    for stream in &mut streams {
+        let asked = server.request("POST", "/v1/completions", "", &long("The river", 900_000).to_string());
+        stream.write_all(&asked).expect("sent");
+    }
+    let is_over = AtomicBool::new(false);
+    let told: Vec<String> = std::thread::scope(|scope| {
+        let read = |(stream, is_slow): (&mut TcpStream, bool)| {
+            let (mut told, mut some) = (Vec::new(), [0; 1024]);
+            loop {
+                let count = stream.read(&mut some).expect("read");
+                told.extend_from_slice(&some[..count]);
+                if count == 0 {
+                    return String::from_utf8_lossy(&told).into_owned();
+                }
+                if is_slow && !is_over.load(Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
+        let readers: Vec<_> =
+            streams.iter_mut().zip([false, true]).map(|reader| scope.spawn(move || read(reader))).collect();
+        server.wait("both are made", || server.metric("texts_running") == 2);
+        server.wait("both are given up", || server.metric("texts_running") == 0);
+        is_over.store(true, Relaxed);
+        readers.into_iter().map(|reader| reader.join().expect("read")).collect()
+    });
+    for told in told {
+        let end = &told[told.len() - 500..];
+        assert!(end.contains("\"code\":\"timeout\"") && end.contains("data: [DONE]"), "{end}");
+    }
+    let whole = json!({ "prompt": "The river", "max_tokens": 900_000, "logit_bias": { "0": -100 } });
+    let late = server.post("/v1/completions", &whole);
+    assert_eq!((late.status, late.error().1.as_deref()), (504, Some("timeout")));
+}
+
+#[test]
+fn memory_of_answers_is_bounded() {
+    let dir = tiny();
+    // An eighth of the budget is for answers, half of that for one.
+    let server = Server::start(&dir, &["--max-positions", "50000", "--cache-tokens", "200000", "--memory", "64MiB"]);
+    let many = json!({ "prompt": "The river", "max_tokens": 50, "n": 128, "logprobs": 20 });
+    for (path, body) in [
+        ("/v1/completions", many.clone()),
+        ("/v1/completions", json!({ "prompt": vec![1; 1000], "max_tokens": 0, "n": 128, "echo": true })),
+        ("/v1/completions", json!({ "prompt": "The river", "max_tokens": 300, "n": 1, "best_of": 128 })),
+        ("/v1/completions", long("The river", 40_000)),
+    ] {
+        let refused = server.post(path, &body);
+        let (_, code, message) = refused.error();
+        assert_eq!((refused.status, code.as_deref()), (400, Some("answer_too_large")), "{body}: {refused:?}");
+        assert!(message.contains("this server makes 4096 KiB at most"), "{message}");
+    }
+    assert_eq!(server.get("/metrics").status, 200);
+    let mut fewer = many;
+    fewer["n"] = 10.into();
+    assert_eq!(server.post("/v1/completions", &fewer).status, 200);
+    // Those whose answers nobody reads have their memory until they leave.
+    let unread: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = server.connect();
+            let body = long("The river", 20_000).to_string();
+            stream.write_all(&server.request("POST", "/v1/completions", "", &body)).expect("sent");
+            stream
+        })
+        .collect();
+    server.wait("they are made", || server.metric("texts_running") == 2);
+    let full = server.post("/v1/completions", &fewer);
+    assert_eq!((full.status, full.error().1.as_deref()), (429, Some("queue_full")));
+    drop(unread);
+    server.wait("they have left", || server.metric("clients_left_total") == 2);
+    server.wait("there is room", || server.post("/v1/completions", &fewer).status == 200);
+}
+
+#[test]
 fn slow_clients_are_not_waited_for() {
     let dir = tiny();
-    let server = Server::start(&dir, &["--client-timeout", "1", "--max-positions", "1000000"]);
+    let server = Server::start(&dir, &["--client-timeout", "1", "--max-positions", "1000000", "--memory", "16GiB"]);
     let start = Instant::now();
     // A head that never ends, a body that never ends, an answer that is not read.
     let mut head = server.connect();
@@ -263,7 +380,7 @@ fn slow_clients_are_not_waited_for() {
     let mut unread = server.connect();
     unread
         .write_all(&server.request("POST", "/v1/completions", "", &{
-            let mut body = long("The river", 10_000);
+            let mut body = long("The river", 2_000);
             body["logprobs"] = 20.into();
             body["n"] = 64.into();
             body.to_string()
@@ -313,7 +430,7 @@ fn a_server_that_stops_ends_what_it_has_begun() {
 #[test]
 fn a_server_that_stops_does_not_wait_for_ever() {
     let dir = tiny();
-    let server = Server::start(&dir, &["--max-positions", "1000000", "--grace", "0.5"]);
+    let server = Server::start(&dir, &["--max-positions", "1000000", "--grace", "0.5", "--memory", "8GiB"]);
     let mut stream = server.connect();
     stream
         .write_all(&server.request("POST", "/v1/completions", "", &long("The river", 900_000).to_string()))
@@ -361,8 +478,5 @@ fn a_server_that_cannot_start_says_why() {
         open.said()
     );
     let port = open.address.rsplit(':').next().expect("a port");
-    let local = Server::raw;
-    let _: fn(&Server, &[u8]) -> Answer = local;
-    let stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}"));
-    assert!(stream.is_ok());
+    assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
 }

@@ -42,7 +42,8 @@ pub struct ServeArgs {
     /// Texts that are made at one time
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_concurrent: NonZeroUsize,
-    /// Tokens that they may come to, prompts included; more wait [default: what half of `--memory` holds of keys and values]
+    /// Tokens that they may come to, prompts included; more wait [default: those whose keys and values half of `--memory` holds, or half of what
+    /// a GPU has free beside the model]
     #[arg(long, value_name = "N")]
     pub cache_tokens: Option<NonZeroUsize>,
     /// Tokens of prompts that are read in one step: those who write wait for it
@@ -51,7 +52,7 @@ pub struct ServeArgs {
     /// Texts that may wait; requests beyond are told to come back (429)
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub queue: usize,
-    /// Time for an answer
+    /// Time for an answer, from the head of its request to its end
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_seconds)]
     pub timeout: Duration,
     /// Time for a client to send the head of a request, its body, and to read what it is sent

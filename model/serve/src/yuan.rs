@@ -3,23 +3,24 @@
 //! What is wrong with a question is told with status 200 and `errCode` 1, what goes wrong with the model with 2. Three things are
 //! not as there:
 //! - An answer without `<eod>` keeps its last character: there it is lost, as `find` says −1.
-//! - All errors come in the envelope: there some are bare strings, which no client can tell from an answer.
+//! - What is wrong with a question always comes in the envelope: there it is a bare string at times, which no client can tell from an
+//!   answer. What keeps a question from being read or queued has its HTTP status here.
 //! - What would not be done is refused: `beam_width`, `add_BOS`, `stop_on_eol`, `stop_on_double_eol`,
 //!   `prevent_newline_after_colon`, `top_p_decay`. `logprobs` and `no_log` change no answer there either.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use yuan_model::generate::{Sampling, StopRules};
 
 use crate::app::{App, MOST_TEXTS};
-use crate::ask::{Asking, encode};
-use crate::engine::{Adjust, Event, Job};
-use crate::http::{Problem, Request, Spent, answer, read_json};
+use crate::ask::Order;
+use crate::engine::{Event, Job};
+use crate::http::{Problem, Request, answer, read_json};
 
 /// New tokens where nobody names a number: `--out-seq-length` of Yuan's scripts.
 const USUAL: usize = 1024;
@@ -30,19 +31,43 @@ struct Failure(u8, String);
 /// Answers a request.
 ///
 /// # Errors
-/// What has no envelope: another content type, too many bytes, too many requests.
+/// What has no envelope, as the server's own protocols share it: another content type (415), too many bytes (413) or too slow ones (408),
+/// too many requests (429), a server that stops before the model is asked (503).
 pub async fn yuan(State(app): State<Arc<App>>, request: Request) -> Result<Response<Body>, Problem> {
-    let spent = request.extensions().get::<Arc<Spent>>().cloned().unwrap_or_default();
-    let fields = match read_json::<Map<String, Value>>(&app, request).await {
-        Ok(fields) => Ok(fields),
-        Err(problem) if problem.status() == StatusCode::BAD_REQUEST => Err(input(problem.message())),
-        Err(problem) => return Err(problem),
+    let order = Order::of(&app, &request);
+    let answers = match read_json::<Map<String, Value>>(&app, &order, request).await {
+        Ok((fields, body)) => answers(&app, order, fields, body).await,
+        Err(problem) => Err(problem.into()),
     };
-    let answers = match fields {
-        Ok(fields) => answers(&app, fields, spent).await?,
-        Err(failure) => Err(failure),
-    };
-    Ok(answer(StatusCode::OK, &envelope(answers)))
+    match answers {
+        Ok(output) => Ok(answer(StatusCode::OK, envelope(Ok(output)).to_string())),
+        Err(Wrong::Question(failure)) => Ok(answer(StatusCode::OK, envelope(Err(failure)).to_string())),
+        Err(Wrong::Request(problem)) => Err(problem),
+    }
+}
+
+/// What is wrong: with the question or the model, which is told in the envelope, or with how it was asked.
+enum Wrong {
+    Question(Failure),
+    Request(Problem),
+}
+
+impl From<Failure> for Wrong {
+    fn from(failure: Failure) -> Self {
+        Self::Question(failure)
+    }
+}
+
+impl From<Problem> for Wrong {
+    fn from(problem: Problem) -> Self {
+        match problem.status() {
+            StatusCode::BAD_REQUEST => Self::Question(input(problem.message())),
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT => {
+                Self::Question(Failure(2, problem.message().to_owned()))
+            }
+            _ => Self::Request(problem),
+        }
+    }
 }
 
 fn envelope(answers: Result<Vec<Value>, Failure>) -> Value {
@@ -66,64 +91,62 @@ struct Question {
     text: String,
 }
 
-async fn answers(
-    app: &Arc<App>,
-    fields: Map<String, Value>,
-    spent: Arc<Spent>,
-) -> Result<Result<Vec<Value>, Failure>, Problem> {
-    let (questions, how) = match questions(&fields).and_then(|questions| Ok((questions, how(app, &fields)?))) {
-        Ok(both) => both,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let mut jobs = Vec::new();
+/// The questions of a request, and what the model is asked for each.
+fn plan(app: &App, fields: &Map<String, Value>) -> Result<(Vec<Question>, Vec<Job>), Failure> {
+    let questions = questions(fields)?;
+    let (sampling, stop) = how(app, fields)?;
+    let mut jobs = Vec::with_capacity(questions.len());
     for (number, question) in (0..).zip(&questions) {
-        let ids = match encode(app, question.text.clone(), "ques").await {
-            Ok(spelt) => spelt.ids,
-            Err(problem) => return Ok(Err(Failure(2, problem.message().to_owned()))),
-        };
-        let (context, new) = (app.context(), how.1.max_new_tokens);
-        if new > app.options.max_new_tokens.unwrap_or(usize::MAX) || ids.len() + new > context {
-            let message = format!(
-                "the sum of input and output sequence lengths should be at most {context}: {} + {new}",
-                ids.len()
-            );
-            return Ok(Err(input(message)));
+        let spelt = app.served.vocabulary.encode(&question.text).map_err(|problem| Failure(2, problem))?;
+        let (context, new, tokens) = (app.context(), stop.max_new_tokens, spelt.ids.len());
+        if tokens.saturating_add(new) > context {
+            return Err(input(format!(
+                "the sum of input and output sequence lengths should be at most {context}: {tokens} + {new}"
+            )));
         }
-        if let Some(id) = ids.iter().find(|id| **id as usize >= app.served.vocab_size) {
-            return Ok(Err(input(format!("question {number} has the token {id}, which the model does not know"))));
+        if let Some(id) = spelt.ids.iter().find(|id| **id as usize >= app.served.vocab_size) {
+            return Err(input(format!("question {number} has the token {id}, which the model does not know")));
         }
-        if ids.is_empty() {
-            return Ok(Err(input("Cannot exist empty prompt in input ques_list")));
+        if spelt.ids.is_empty() {
+            return Err(input("Cannot exist empty prompt in input ques_list"));
         }
-        spent.read.fetch_add(ids.len() as u64, Relaxed);
         jobs.push(Job {
-            prompt: ids.into(),
+            prompt: spelt.ids.into(),
             number,
-            sampling: how.0.clone(),
-            adjust: Adjust::default(),
-            stop: Some(how.1.clone()),
+            sampling: sampling.clone(),
+            adjust: Arc::default(),
+            stop: Some(stop.clone()),
             top: None,
             score_prompt: false,
         });
     }
+    Ok((questions, jobs))
+}
+
+async fn answers(
+    app: &Arc<App>,
+    order: Order,
+    fields: Map<String, Value>,
+    body: OwnedSemaphorePermit,
+) -> Result<Vec<Value>, Wrong> {
+    let (questions, jobs) = order.work(app, move |app| plan(app, &fields)).await??;
     let mut texts = vec![String::new(); jobs.len()];
     let mut left = jobs.len();
-    let mut asking = Asking::submit(app, jobs, spent)?;
+    let prompt_tokens = jobs.iter().map(|job| job.prompt.len()).sum();
+    let mut asking = order.submit(app, jobs, prompt_tokens, false)?;
+    drop(body);
     while left > 0 {
-        match asking.next().await {
-            Ok((place, Event::Token { text, end, .. })) => {
-                texts[place].push_str(&text);
-                left -= usize::from(end.is_some());
-            }
-            Ok(_) => {}
-            Err(problem) => return Ok(Err(Failure(2, problem.message().to_owned()))),
+        let (place, event) = asking.next().await.map_err(|problem| Failure(2, problem.message().to_owned()))?;
+        left -= usize::from(event.is_last());
+        if let Event::Token { text, .. } = event {
+            texts[place].push_str(&text);
         }
     }
     let output = questions
         .iter()
         .zip(texts)
         .map(|(question, text)| json!({ "id": question.id, "ans": answer_of(&question.text, &text) }));
-    Ok(Ok(output.collect()))
+    Ok(output.collect())
 }
 
 /// What is answered: of the question and its text what stands before the first `<eod>`, and of that what stands behind the last `<sep>`.
@@ -160,7 +183,7 @@ fn questions(fields: &Map<String, Value>) -> Result<Vec<Question>, Failure> {
 }
 
 /// How tokens are chosen, and what ends an answer.
-fn how(app: &App, fields: &Map<String, Value>) -> Result<(Sampling, StopRules), Failure> {
+fn how(app: &App, fields: &Map<String, Value>) -> Result<(Sampling, Arc<StopRules>), Failure> {
     let whole = |name: &str, range: std::ops::RangeInclusive<u64>| match fields.get(name) {
         None => Ok(None),
         Some(value) => value.as_u64().filter(|value| range.contains(value)).map(Some).ok_or_else(|| {
@@ -211,7 +234,13 @@ fn how(app: &App, fields: &Map<String, Value>) -> Result<(Sampling, StopRules), 
     if bound.is_some_and(|bound| !(0.0..=1.0).contains(&bound)) {
         return Err(input("top_p_bound must be from 0 to 1"));
     }
-    let new = whole("tokens_to_generate", 1..=u64::from(u32::MAX))?.map_or(USUAL, |count| count as usize);
+    let most = app.options.max_new_tokens.unwrap_or(usize::MAX);
+    let new = match whole("tokens_to_generate", 1..=u64::from(u32::MAX))?.map(|count| count as usize) {
+        Some(new) if new > most => {
+            return Err(input(format!("tokens_to_generate is {new}, and this server makes {most} at most")));
+        }
+        asked => asked.unwrap_or(USUAL.min(most)),
+    };
     let sampling = Sampling {
         temperature,
         top_k,
@@ -219,8 +248,10 @@ fn how(app: &App, fields: &Map<String, Value>) -> Result<(Sampling, StopRules), 
         repetition_penalty: 1.0,
         seed: whole("random_seed", 0..=u64::MAX)?.unwrap_or_else(|| app.seed()),
     };
+    // A temperature may be in its range and too near to 0.
+    sampling.check().map_err(|error| input(error.to_string()))?;
     let stop = StopRules { ids: app.served.ends.clone(), strings: Vec::new(), max_new_tokens: new };
-    Ok((sampling, stop))
+    Ok((sampling, Arc::new(stop)))
 }
 
 #[cfg(test)]

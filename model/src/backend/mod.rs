@@ -105,7 +105,7 @@ pub trait Backend: Send + Sync + 'static {
     /// The experts of each row with their weights.
     type Routes;
     /// What a layer remembers of a sequence.
-    type Memory: Default + Send;
+    type Memory: Send;
 
     /// Lays out a weight.
     ///
@@ -183,6 +183,15 @@ pub trait Backend: Send + Sync + 'static {
     fn run_experts(&self, x: &Self::Array, routes: &Self::Routes, experts: &Self::Experts) -> Result<Self::Array>;
     /// `x[row] *= sigmoid(gate[row])` with one gate for each row.
     fn sigmoid_gate(&self, x: &mut Self::Array, gate: &Self::Array) -> Result<()>;
+
+    /// What a layer remembers of a sequence without tokens, with room for so many; 0 for as many as come.
+    fn memory(room: usize) -> Self::Memory;
+    /// Lets a layer remember of a sequence without tokens what it does of another.
+    fn copy_memory(&self, from: &Self::Memory, to: &mut Self::Memory) -> Result<()>;
+    /// Bytes that the device has free, where it has memory of its own.
+    fn free_memory(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 
     /// Some rows.
     fn rows(&self, x: &Self::Array, rows: &[u32]) -> Result<Self::Array>;

@@ -11,5 +11,5 @@ mod template;
 
 pub use chat::{ChatTemplate, Message, RenderOptions};
 pub use run::{Generated, Generation, generate};
-pub use sample::{Kept, Sampler, Sampling};
+pub use sample::{Kept, LEAST_TEMPERATURE, Sampler, Sampling};
 pub use stop::{Step, Stop, StopRules, Stopped};

@@ -1,5 +1,7 @@
 //! Texts from prompts: what a model has read is remembered, so that each new token costs one row.
 
+use std::sync::Arc;
+
 use super::{Sampler, Sampling, Stop, StopRules, Stopped};
 use crate::engine::{Engine, Session};
 use crate::{Error, Result};
@@ -51,14 +53,14 @@ pub struct Generated {
 }
 
 /// A text on its way.
-struct Text<'r> {
+struct Text {
     /// Its prompt's number.
     number: usize,
     /// Prompt and text.
     ids: Vec<u32>,
     prompt: usize,
     said: String,
-    stop: Stop<'r>,
+    stop: Stop,
     stopped: Option<Stopped>,
 }
 
@@ -82,6 +84,7 @@ pub fn generate(
     on_text: &mut dyn FnMut(usize, &str),
 ) -> Result<Vec<Generated>> {
     let mut sampler = Sampler::new(how.sampling.clone())?;
+    let rules = Arc::new(how.stop.clone());
     let mut texts = Vec::with_capacity(prompts.len());
     for (number, prompt) in (first..).zip(prompts) {
         how.check(&format!("prompt {number}"), prompt)?;
@@ -90,7 +93,7 @@ pub fn generate(
             ids: prompt.clone(),
             prompt: prompt.len(),
             said: String::new(),
-            stop: Stop::new(&how.stop)?,
+            stop: Stop::new(rules.clone())?,
             stopped: None,
         });
     }
@@ -135,7 +138,7 @@ pub fn generate(
 }
 
 /// Reads all prompts, so many tokens at once, and returns the logits behind each.
-fn read_prompts(session: &mut dyn Session, texts: &[Text<'_>]) -> Result<Vec<f32>> {
+fn read_prompts(session: &mut dyn Session, texts: &[Text]) -> Result<Vec<f32>> {
     let mut behind: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
     while let Some(first) = (0..texts.len()).find(|place| behind[*place].is_empty()) {
         let mut room = READ;

@@ -11,11 +11,14 @@ use super::nucleus::keep_share;
 use super::random::uniform;
 use crate::{Error, Result};
 
+/// The least temperature but 0: logits divided by less may be no numbers.
+pub const LEAST_TEMPERATURE: f64 = 1e-6;
+
 /// How a token is chosen. The default samples from the model's own distribution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
-    /// What logits are divided by; 0 takes the likeliest token. Default 1.
+    /// What logits are divided by, at least 1e-6; 0 takes the likeliest token. Default 1.
     pub temperature: f64,
     /// Keeps the tokens whose logit is at least the k-th greatest; 0 keeps all, 1 takes the likeliest. Default 0.
     pub top_k: usize,
@@ -45,13 +48,17 @@ impl Sampling {
         self.temperature == 0.0 || self.top_k == 1
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether tokens can be chosen so.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn check(&self) -> Result<()> {
         let wrong = |field: &str, value: f64, range: &str| {
             Err(Error::request(format!("`{field}` is {value}; it must be {range}")))
         };
-        // A temperature that f32 holds, lest it become 0.
-        if !(self.temperature == 0.0 || self.temperature as f32 > 0.0 && (self.temperature as f32).is_finite()) {
-            return wrong("temperature", self.temperature, "0, which takes the likeliest token, or greater");
+        let is_warm = self.temperature >= LEAST_TEMPERATURE && (self.temperature as f32).is_finite();
+        if !(self.temperature == 0.0 || is_warm) {
+            return wrong("temperature", self.temperature, "0, which takes the likeliest token, or at least 0.000001");
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return wrong("top_p", self.top_p, "in (0, 1]");
@@ -241,8 +248,11 @@ mod tests {
         let problem = |sampling| Sampler::new(sampling).unwrap_err().to_string();
         assert_eq!(
             problem(Sampling { temperature: f64::NAN, ..Sampling::default() }),
-            "`temperature` is NaN; it must be 0, which takes the likeliest token, or greater"
+            "`temperature` is NaN; it must be 0, which takes the likeliest token, or at least 0.000001"
         );
+        for cold in [1e-46, 1e-40, 9.9e-7, f64::INFINITY] {
+            assert!(problem(Sampling { temperature: cold, ..Sampling::default() }).contains("at least 0.000001"));
+        }
         assert!(problem(Sampling { temperature: -1.0, ..Sampling::default() }).contains("`temperature` is -1"));
         assert_eq!(problem(Sampling { top_p: 0.0, ..Sampling::default() }), "`top_p` is 0; it must be in (0, 1]");
         assert!(problem(Sampling { top_p: 1.1, ..Sampling::default() }).contains("`top_p` is 1.1"));
@@ -264,8 +274,9 @@ mod tests {
             sampler(penalised).next(&[0.0; 4], &[4], 0, 0).unwrap_err().to_string(),
             "the earlier token 4 lies outside the vocabulary of 4 tokens"
         );
-        let cold = Sampling { temperature: 1e-40, ..Sampling::default() };
-        assert!(sampler(cold).next(&[5.0, 1.0], &[], 0, 0).unwrap_err().to_string().contains("too small"));
+        let cold = Sampling { temperature: LEAST_TEMPERATURE, ..Sampling::default() };
+        assert_eq!(sampler(cold.clone()).next(&[5.0, 1e4], &[], 0, 0).unwrap(), 1);
+        assert!(sampler(cold).next(&[1e35, 1.0], &[], 0, 0).unwrap_err().to_string().contains("too small"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! When a generated text ends: at an id, at a string, at a length. Text is given on as soon as it cannot be cut again.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::{Error, Result};
 
@@ -37,8 +37,8 @@ pub struct Step {
 
 /// One text on its way.
 #[derive(Clone, Debug)]
-pub struct Stop<'r> {
-    rules: Cow<'r, StopRules>,
+pub struct Stop {
+    rules: Arc<StopRules>,
     tokens: usize,
     /// The beginning of a character.
     bytes: Vec<u8>,
@@ -47,24 +47,12 @@ pub struct Stop<'r> {
     stopped: Option<Stopped>,
 }
 
-impl<'r> Stop<'r> {
+impl Stop {
     /// A text of which nothing is there yet.
     ///
     /// # Errors
     /// An empty stop string, which would end every text at once; no tokens allowed.
-    pub fn new(rules: &'r StopRules) -> Result<Self> {
-        Self::of(Cow::Borrowed(rules))
-    }
-
-    /// A text that keeps its rules itself.
-    ///
-    /// # Errors
-    /// As [`Stop::new`].
-    pub fn owning(rules: StopRules) -> Result<Stop<'static>> {
-        Stop::of(Cow::Owned(rules))
-    }
-
-    fn of(rules: Cow<'r, StopRules>) -> Result<Self> {
+    pub fn new(rules: Arc<StopRules>) -> Result<Self> {
         if rules.strings.iter().any(String::is_empty) {
             return Err(Error::request("a stop string is empty: every text would end at once"));
         }
@@ -166,7 +154,7 @@ mod tests {
 
     /// The steps' texts joined by `|`, and why it stopped.
     fn steps(rules: &StopRules, pieces: &[&[u8]]) -> (String, Option<Stopped>) {
-        let mut stop = Stop::new(rules).unwrap();
+        let mut stop = Stop::new(Arc::new(rules.clone())).unwrap();
         let steps: Vec<Step> = pieces.iter().map(|piece| stop.push(1, piece)).collect();
         let texts: Vec<&str> = steps.iter().map(|step| step.text.as_str()).collect();
         (texts.join("|"), steps.last().and_then(|step| step.stopped))
@@ -201,7 +189,7 @@ mod tests {
         let text = "源计算".as_bytes();
         assert_eq!(steps(&rules, &[&text[..2], &text[2..7], &text[7..]]), ("|源计|算".into(), None));
         assert_eq!(steps(&rules, &[b"a\xe6\xba", b"b", b"\xff", b"\xe3\x80", b"\x82"]).0, "a|\u{fffd}b|\u{fffd}||");
-        let mut stop = Stop::new(&rules).unwrap();
+        let mut stop = Stop::new(Arc::new(rules)).unwrap();
         assert_eq!(stop.push(1, b"a\xe6\xba").text, "a");
         assert_eq!(stop.finish(), "\u{fffd}");
     }
@@ -209,7 +197,7 @@ mod tests {
     #[test]
     fn ids_and_lengths() {
         let rules = rules(&["<eod>"]);
-        let mut stop = Stop::new(&rules).unwrap();
+        let mut stop = Stop::new(Arc::new(rules)).unwrap();
         assert_eq!(stop.push(1, b"a<e").text, "a");
         let last = Step { text: "<e".into(), stopped: Some(Stopped::Id(7)) };
         assert_eq!(stop.push(7, b"<|im_end|>"), last);
@@ -220,10 +208,7 @@ mod tests {
 
     #[test]
     fn rules_that_make_no_sense() {
-        assert!(Stop::new(&rules(&[""])).unwrap_err().to_string().contains("a stop string is empty"));
-        assert_eq!(
-            Stop::new(&StopRules::default()).unwrap_err().to_string(),
-            "`max_new_tokens` is 0; it must be at least 1"
-        );
+        assert!(Stop::new(rules(&[""]).into()).unwrap_err().to_string().contains("a stop string is empty"));
+        assert_eq!(Stop::new(Arc::default()).unwrap_err().to_string(), "`max_new_tokens` is 0; it must be at least 1");
     }
 }

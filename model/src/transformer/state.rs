@@ -13,9 +13,18 @@ pub struct State<B: Backend> {
 }
 
 impl<B: Backend> State<B> {
-    /// Of a sequence without tokens, for a model of so many layers.
-    pub(crate) fn new(layers: usize) -> Self {
-        Self { tokens: 0, layers: (0..layers).map(|_| B::Memory::default()).collect() }
+    /// Of a sequence without tokens, for a model of so many layers, with room for so many tokens (0 for as many as come).
+    pub(crate) fn new(layers: usize, room: usize) -> Self {
+        Self { tokens: 0, layers: (0..layers).map(|_| B::memory(room)).collect() }
+    }
+
+    /// Remembers what another does. Nothing has been read of its own sequence.
+    pub(crate) fn follow(&mut self, backend: &B, other: &Self) -> Result<()> {
+        for (own, other) in self.layers.iter_mut().zip(&other.layers) {
+            backend.copy_memory(other, own)?;
+        }
+        self.tokens = other.tokens;
+        Ok(())
     }
 
     /// Tokens read so far.

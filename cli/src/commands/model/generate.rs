@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use yuan_model::generate::{
     ChatTemplate, Generated, Generation, RenderOptions, Sampler, Sampling, Stop, StopRules, Stopped, generate as run,
 };
-use yuan_model::{Config, Encode as _, tokenizer_of};
+use yuan_model::{Config, Encode as _};
 
 use crate::Done;
 use crate::args::{GenerateArgs, Global};
@@ -39,11 +39,8 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
         never: Vec::new(),
     };
     super::asked(Sampler::new(how.sampling.clone()), None)?;
-    super::asked(Stop::new(&how.stop), None)?;
-    let path = args.tokenizer.clone().or_else(|| tokenizer_of(&args.model)).ok_or_else(|| {
-        let problem = format!("there is no tokenizer in `{}`", args.model.display());
-        usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
-    })?;
+    super::asked(Stop::new(how.stop.clone().into()), None)?;
+    let path = super::tokenizer_file(&args.model, args.tokenizer.as_deref())?;
     let prompts = prompts(args)?;
     // Control tokens of a chat's template are control tokens.
     let tokenizer = ModelTokenizer::parsing_special(&path)?;

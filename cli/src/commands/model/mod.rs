@@ -8,14 +8,14 @@ mod kept;
 mod perplexity;
 mod serve;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use yuan_model::check::{Comparison, FIXTURE, compare};
 use yuan_model::convert;
 use yuan_model::generate::ChatTemplate;
 use yuan_model::weights::quantised::round::Packing;
-use yuan_model::{Config, Description, Model, bundled};
+use yuan_model::{Config, Description, Model, bundled, tokenizer_of};
 
 use super::{print, say};
 use crate::Done;
@@ -174,6 +174,14 @@ fn never(description: &Description, tokenizer: &ModelTokenizer) -> Vec<u32> {
     let vocab_size = description.config.vocab_size() as u32;
     let unspelt = (0..vocab_size).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
     unspelt.chain(description.unused.iter().copied()).filter(|id| !description.eos.contains(id)).collect()
+}
+
+/// The file of a model's tokenizer: the one that is given, or the model's own.
+pub(super) fn tokenizer_file(model: &Path, given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    given.map(Path::to_path_buf).or_else(|| tokenizer_of(model)).ok_or_else(|| {
+        let problem = format!("there is no tokenizer in `{}`", model.display());
+        usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
+    })
 }
 
 /// How a model's chats are written: by its own template, by that beside its tokenizer, or by that of its kind.

@@ -16,7 +16,14 @@ pub struct Keys {
 impl Keys {
     /// No keys, of `heads` heads of `width` values.
     pub fn new(heads: usize, width: usize) -> Self {
-        Self { heads, width, count: 0, panels: Vec::new() }
+        Self::with_room(heads, width, 0)
+    }
+
+    /// No keys, with memory for so many.
+    pub fn with_room(heads: usize, width: usize, keys: usize) -> Self {
+        let mut panels = Vec::new();
+        panels.reserve_exact(keys.div_ceil(PANEL) * heads * width * PANEL);
+        Self { heads, width, count: 0, panels }
     }
 
     /// How many keys there are.
@@ -27,6 +34,11 @@ impl Keys {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// How many keys there is memory for.
+    pub fn room(&self) -> usize {
+        self.panels.capacity() / (self.heads * self.width).max(1)
     }
 
     /// Forgets all keys; their memory stays for the next ones.
@@ -51,6 +63,13 @@ impl Keys {
             }
         }
         self.count = count;
+    }
+
+    /// Becomes what others are, in memory of its own.
+    pub fn copy_from(&mut self, other: &Self) {
+        (self.heads, self.width, self.count) = (other.heads, other.width, other.count);
+        self.panels.clear();
+        self.panels.extend_from_slice(&other.panels);
     }
 
     /// The values of a key of a head.

@@ -8,16 +8,16 @@ use yuan_model::generate::{Sampling, StopRules};
 /// One text to be made, or one prompt to be scored.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The tokens before it; at least one.
+    /// The tokens before it; at least one. Texts that have the same list, not only an equal one, read it once.
     pub prompt: Arc<[u32]>,
     /// Its number in its request: with the seed it decides what is drawn.
     pub number: u64,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// What is added to logits before that.
-    pub adjust: Adjust,
+    pub adjust: Arc<Adjust>,
     /// What ends it; `None` where nothing is to be made.
-    pub stop: Option<StopRules>,
+    pub stop: Option<Arc<StopRules>>,
     /// How many of the likeliest tokens are told of each token; `None` if not even its own probability is.
     pub top: Option<usize>,
     /// Whether the prompt's tokens are scored as well.
@@ -92,8 +92,8 @@ impl End {
 /// What is told of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The scores of the prompt's next tokens, from its second one on.
-    Prompt(Vec<TokenScore>),
+    /// The scores of the prompt's tokens, from its second one on; texts of one prompt share them.
+    Prompt(Arc<[TokenScore]>),
     /// The next token.
     Token {
         /// Its id.
@@ -109,6 +109,13 @@ pub enum Event {
     Scored,
     /// The model cannot go on.
     Failed(String),
+}
+
+impl Event {
+    /// Whether nothing more is told of the text.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Token { end: Some(_), .. } | Self::Scored | Self::Failed(_))
+    }
 }
 
 #[cfg(test)]

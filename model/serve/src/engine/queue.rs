@@ -5,12 +5,29 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 
 use super::job::{Event, Job};
 use crate::metrics::Metrics;
 
-/// What is told of the texts of a request, by their places in it. It ends early if the server stops.
-pub type Events = UnboundedReceiver<(usize, Event)>;
+/// What is told of the texts of a request, by their places in it. As many events may lie here as the texts have tokens: whoever asks has
+/// reserved memory for all of them, and the model never waits for a client.
+#[derive(Debug)]
+pub struct Events {
+    told: UnboundedReceiver<(usize, Event)>,
+    is_stopped: watch::Receiver<bool>,
+}
+
+impl Events {
+    /// What is told next. `None` as soon as the server stops, whatever the model is doing.
+    pub async fn next(&mut self) -> Option<(usize, Event)> {
+        tokio::select! {
+            biased;
+            _ = self.is_stopped.wait_for(|is_stopped| *is_stopped) => None,
+            told = self.told.recv() => told,
+        }
+    }
+}
 
 /// Why a request is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +62,15 @@ pub struct Queue {
     line: Mutex<Line>,
     changed: Condvar,
     most: usize,
+    /// Tells who waits for events that none will come.
+    stopped: watch::Sender<bool>,
     metrics: Arc<Metrics>,
 }
 
 impl Queue {
     /// A queue in which at most so many texts wait.
     pub fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { line: Mutex::default(), changed: Condvar::new(), most, metrics }
+        Self { line: Mutex::default(), changed: Condvar::new(), most, stopped: watch::Sender::new(false), metrics }
     }
 
     /// Takes the texts of a request, all or none. A request that finds nobody waiting is taken however many texts it has.
@@ -80,7 +99,7 @@ impl Queue {
         }));
         self.metrics.waiting.store(line.waiting.len() as u64, Relaxed);
         self.changed.notify_all();
-        Ok(told)
+        Ok(Events { told, is_stopped: self.stopped.subscribe() })
     }
 
     /// The next text for which `fits` holds, if it is the first in the line; texts whose clients have left are passed over.
@@ -106,8 +125,9 @@ impl Queue {
         }
     }
 
-    /// Takes nothing any more, and gives up what waits and what runs.
+    /// Takes nothing any more, and gives up what waits and what runs. Those who asked hear of it at once, the model behind its step.
     pub fn stop(&self) {
+        self.stopped.send_replace(true);
         let mut line = self.lock();
         line.is_stopped = true;
         line.waiting.clear();
@@ -129,7 +149,6 @@ impl Queue {
 mod tests {
     use yuan_model::generate::Sampling;
 
-    use super::super::job::Adjust;
     use super::*;
 
     fn job(tokens: usize) -> Job {
@@ -137,7 +156,7 @@ mod tests {
             prompt: vec![1; tokens].into(),
             number: 0,
             sampling: Sampling::greedy(),
-            adjust: Adjust::default(),
+            adjust: Arc::default(),
             stop: None,
             top: None,
             score_prompt: false,
@@ -159,15 +178,18 @@ mod tests {
         let _many = queue.submit(vec![job(1), job(1), job(1)]).unwrap();
     }
 
-    #[test]
-    fn the_first_in_the_line_is_not_overtaken() {
+    #[tokio::test]
+    async fn the_first_in_the_line_is_not_overtaken() {
         let queue = Queue::new(9, Arc::default());
         let mut events = queue.submit(vec![job(5), job(1)]).unwrap();
         assert!(queue.next(true, |job| job.tokens() < 3).is_none());
-        assert_eq!(queue.next(true, |_| true).unwrap().job.tokens(), 5);
+        let running = queue.next(true, |_| true).unwrap();
+        assert_eq!(running.job.tokens(), 5);
         queue.stop();
         assert_eq!(queue.submit(vec![job(1)]).unwrap_err(), Refused::Stopping);
         assert!(queue.next(true, |_| true).is_none());
-        assert!(events.blocking_recv().is_none());
+        // What runs may take its time: who waits for it does not.
+        running.events.send((0, Event::Scored)).unwrap();
+        assert!(events.next().await.is_none());
     }
 }

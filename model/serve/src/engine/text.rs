@@ -1,6 +1,7 @@
 //! One text on its way: what it reads next, and what its logits come to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use yuan_model::backend::LogProbs;
 use yuan_model::generate::{Sampler, Stop, Stopped};
@@ -36,18 +37,20 @@ pub struct Text {
     ticket: Ticket,
     /// Prompt and text.
     ids: Vec<u32>,
-    stop: Option<Stop<'static>>,
+    stop: Option<Stop>,
     /// How often the text has a token; empty where nobody asks.
     counts: HashMap<u32, u32>,
-    /// Scores of the prompt's tokens that have not been told.
+    /// Scores of the prompt's tokens until all are known.
     scores: Vec<TokenScore>,
+    /// All of them.
+    prompt_scores: Option<Arc<[TokenScore]>>,
     is_over: bool,
 }
 
 impl Text {
     /// Begins a text. `None`, with the reason told, if there is nothing to be done for it.
     pub fn begin(mut ticket: Ticket) -> Option<Self> {
-        let stop = match ticket.job.stop.take().map(Stop::owning).transpose() {
+        let stop = match ticket.job.stop.take().map(Stop::new).transpose() {
             Ok(stop) => stop,
             Err(error) => {
                 let _ = ticket.events.send((ticket.place, Event::Failed(error.to_string())));
@@ -59,12 +62,30 @@ impl Text {
             return None;
         }
         let ids = ticket.job.prompt.to_vec();
-        Some(Self { ticket, ids, stop, counts: HashMap::new(), scores: Vec::new(), is_over: false })
+        let (counts, scores) = (HashMap::new(), Vec::new());
+        Some(Self { ticket, ids, stop, counts, scores, prompt_scores: None, is_over: false })
     }
 
     /// Whether nothing more is to be done, or nobody wants it any more.
     pub fn is_over(&self) -> bool {
         self.is_over || self.ticket.events.is_closed()
+    }
+
+    /// Whether another text has the same prompt, from the same request.
+    pub fn shares_prompt(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.job().prompt, &other.job().prompt)
+    }
+
+    /// Tokens of its prompt.
+    pub fn prompt_tokens(&self) -> usize {
+        self.job().prompt.len()
+    }
+
+    /// Goes on from where another text of its prompt is.
+    pub fn follow(&mut self, other: &Self) {
+        if let Some(scores) = &other.prompt_scores {
+            self.tell_prompt(scores.clone());
+        }
     }
 
     /// The tokens it still has to read, of which `read` have been.
@@ -117,10 +138,15 @@ impl Text {
     pub fn take(&mut self, found: Found, tools: &Tools<'_>) {
         match found {
             Found::Nothing => {}
-            Found::Score(score) => self.scores.push(score),
+            Found::Score(score) => {
+                self.scores.push(score);
+                if self.scores.len() + 1 == self.job().prompt.len() {
+                    let scores = std::mem::take(&mut self.scores);
+                    self.tell_prompt(scores.into());
+                }
+            }
             Found::Failed(problem) => self.fail(problem),
             Found::Next(id, score) => {
-                self.tell_scores();
                 self.ids.push(id);
                 if self.job().adjust.presence != 0.0 || self.job().adjust.frequency != 0.0 {
                     *self.counts.entry(id).or_default() += 1;
@@ -138,9 +164,8 @@ impl Text {
         }
     }
 
-    /// Tells what the step has found of the prompt; `read` tokens have been read.
+    /// Ends it if there is nothing to be made and all is scored; `read` tokens have been read.
     pub fn end_step(&mut self, read: usize) {
-        self.tell_scores();
         if self.stop.is_none() && read == self.ids.len() && !self.is_over {
             self.is_over = true;
             self.tell(Event::Scored);
@@ -164,11 +189,9 @@ impl Text {
         &self.ticket.job
     }
 
-    fn tell_scores(&mut self) {
-        if !self.scores.is_empty() {
-            let scores = std::mem::take(&mut self.scores);
-            self.tell(Event::Prompt(scores));
-        }
+    fn tell_prompt(&mut self, scores: Arc<[TokenScore]>) {
+        self.prompt_scores = Some(scores.clone());
+        self.tell(Event::Prompt(scores));
     }
 
     fn tell(&self, event: Event) {

@@ -73,7 +73,7 @@ fn join(texts: &mut Vec<Text>, session: &mut dyn Session, queue: &Queue, limits:
         // One that is alone fits: requests are held to the room before they wait.
         let Some(ticket) = queue.next(is_idle, |job| is_idle || job.tokens() <= room) else { return };
         if let Some(text) = Text::begin(ticket) {
-            session.add();
+            session.add(text.reserved());
             texts.push(text);
         }
     }
@@ -88,6 +88,35 @@ fn reserved(texts: &[Text]) -> usize {
     texts.iter().map(Text::reserved).sum()
 }
 
+/// The text that reads the prompt of another which has read nothing. That one goes on from there when but the last token is left.
+fn leader(texts: &[Text], read: &[usize], place: usize) -> Option<usize> {
+    let prompt = texts[place].prompt_tokens();
+    if read[place] > 0 || prompt < 2 {
+        return None;
+    }
+    let leads = |other: &usize| {
+        let is_first = if read[*other] == 0 { *other < place } else { read[*other] < prompt };
+        is_first && texts[*other].shares_prompt(&texts[place])
+    };
+    (0..texts.len()).find(leads)
+}
+
+/// Lets texts go on from where others of their prompt are, and returns how many tokens of each have been read.
+fn follow(session: &mut dyn Session, texts: &mut [Text]) -> yuan_model::Result<Vec<usize>> {
+    let mut read: Vec<usize> = (0..texts.len()).map(|place| session.tokens(place)).collect();
+    for place in 1..texts.len() {
+        if let Some(leader) = leader(texts, &read, place)
+            && read[leader] + 1 == texts[place].prompt_tokens()
+        {
+            session.copy(leader, place)?;
+            read[place] = read[leader];
+            let [leader, text] = texts.get_disjoint_mut([leader, place]).expect("nobody leads himself");
+            text.follow(leader);
+        }
+    }
+    Ok(read)
+}
+
 /// One step: a token of each text that writes, and of the prompts, from the oldest text on, as many as are read at once.
 fn step(
     session: &mut dyn Session,
@@ -96,17 +125,23 @@ fn step(
     limits: Limits,
     metrics: &Metrics,
 ) -> yuan_model::Result<()> {
+    let read = follow(session, texts)?;
     let mut room = limits.batch_tokens.max(1);
-    let read: Vec<usize> = (0..texts.len()).map(|place| session.tokens(place)).collect();
     let mut parts: Vec<&[u32]> = Vec::with_capacity(texts.len());
     let mut from = Vec::with_capacity(texts.len());
-    for (text, read) in texts.iter().zip(&read) {
-        let mut part = text.unread(*read);
+    let leaders: Vec<Option<usize>> = (0..texts.len()).map(|place| leader(texts, &read, place)).collect();
+    for (place, (text, read)) in texts.iter().zip(&read).enumerate() {
+        let (mut part, of_prompt) = (text.unread(*read), text.prompt_tokens().saturating_sub(*read));
+        if leaders[place].is_some() {
+            part = &[];
+        } else if leaders.contains(&Some(place)) {
+            part = &part[..of_prompt - 1];
+        }
         if part.len() > 1 {
             part = &part[..part.len().min(room)];
             room -= part.len();
-            metrics.read.fetch_add(part.len() as u64, Relaxed);
         }
+        metrics.read.fetch_add(part.len().min(of_prompt) as u64, Relaxed);
         parts.push(part);
         from.push(text.wanted(*read, part.len()));
     }
@@ -131,3 +166,6 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason")
 }
+
+#[cfg(test)]
+mod tests;

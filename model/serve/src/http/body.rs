@@ -2,15 +2,18 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, timeout};
 
 use super::{Problem, Request};
 use crate::app::App;
+use crate::ask::Order;
 
 /// Bytes of a body that is too long which are still read, so that the client hears of it before the connection is closed.
 const DISCARDED: usize = 64 << 20;
@@ -18,21 +21,27 @@ const DISCARDED: usize = 64 << 20;
 /// Time for them.
 const DISCARDING: Duration = Duration::from_secs(5);
 
-/// The value in a body.
+/// The value in a body, and the right to keep what is made of it until it is dropped.
 ///
 /// # Errors
 /// Another content type (415), too many bytes (413) or too slow ones (408); no JSON, or a field that is unknown or of the wrong type
-/// (400, with the field and the place).
-pub async fn read_json<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Problem> {
+/// (400, with the field and the place); too many who are slow (429).
+pub async fn read_json<T: DeserializeOwned + Send + 'static>(
+    app: &Arc<App>,
+    order: &Order,
+    request: Request,
+) -> Result<(T, OwnedSemaphorePermit), Problem> {
     check_type(request.headers())?;
-    let _permit = app.bodies.acquire().await.map_err(|_| Problem::stopping())?;
     let seconds = app.options.client_timeout;
+    let permit = timeout(seconds, app.bodies.clone().acquire_owned()).await.map_err(|_| Problem::full())?;
+    let permit = permit.map_err(|_| Problem::stopping())?;
     let bytes = timeout(seconds, read(request.into_body(), app.options.max_body)).await;
     let bytes = bytes.map_err(|_| {
         let message = format!("the body was not there after {} seconds", seconds.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, message)
     })??;
-    parse(&bytes)
+    let value = order.work(app, move |_| parse(&bytes)).await??;
+    Ok((value, permit))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {

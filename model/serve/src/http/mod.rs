@@ -12,7 +12,7 @@ pub use body::read_json;
 pub use log::Spent;
 pub use problem::{Problem, answer};
 pub use server::Server;
-pub use stream::{Lines, stream};
+pub use stream::{Lines, event, stream};
 
 /// A request as handlers get it.
 pub type Request = axum::extract::Request;

@@ -35,7 +35,7 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response<Body> {
-    answer(StatusCode::OK, &json!({ "status": "ok", "model": app.served.name }))
+    answer(StatusCode::OK, json!({ "status": "ok", "model": app.served.name }).to_string())
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {

@@ -7,16 +7,16 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, header};
 use hyper::body::{Body as HttpBody, Frame};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Where events are written.
 pub struct Lines(Sender<Bytes>);
 
 impl Lines {
-    /// Sends an event. `false` if the client has left.
-    pub async fn send(&self, event: &Value) -> bool {
-        self.0.send(Bytes::from(format!("data: {event}\n\n"))).await.is_ok()
+    /// Sends an event, as [`event`] makes them. `false` if the client has left.
+    pub async fn send(&self, event: Bytes) -> bool {
+        self.0.send(event).await.is_ok()
     }
 
     /// Sends what ends a stream.
@@ -29,6 +29,14 @@ impl Lines {
     pub async fn left(&self) {
         self.0.closed().await;
     }
+}
+
+/// An event of a stream.
+pub fn event(value: &impl Serialize) -> Bytes {
+    let mut event = b"data: ".to_vec();
+    serde_json::to_writer(&mut event, value).expect("answers have no keys but strings");
+    event.extend_from_slice(b"\n\n");
+    event.into()
 }
 
 /// An answer that `write` writes. It goes on as long as the client reads and is given up by [`Lines::send`] and [`Lines::left`].

@@ -1,32 +1,52 @@
 //! `POST /v1/chat/completions`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
-use serde_json::{Map, Value, json};
-use yuan_model::generate::{RenderOptions, StopRules};
+use axum::http::Response;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use yuan_model::generate::RenderOptions;
 
 use super::check_name;
 use super::fields::{Fields, LogProbs, unsupported};
-use super::made::{Made, all};
-use super::sampling::{TOP, adjust, count, sampling, stop};
-use super::spelling::chat_token;
-use crate::app::{App, now};
-use crate::ask::{Asking, encode, room};
+use super::made::Made;
+use super::sampling::{TOP, adjust, count, of_length, sampling, stop};
+use super::spelling::{ChatToken, List};
+use super::telling::{Teller, Telling};
+use crate::app::App;
+use crate::ask::{Order, room};
 use crate::engine::{End, Event, Job, TokenScore};
-use crate::http::{Lines, Problem, Request, Spent, answer, read_json, stream};
+use crate::http::{Problem, Request, read_json};
+
+/// What a request comes to.
+struct Plan {
+    prompt_tokens: usize,
+    n: usize,
+    tells_tokens: bool,
+    is_streamed: bool,
+    counts_usage: bool,
+}
 
 /// Answers a request.
 ///
 /// # Errors
 /// What is wrong with it, or keeps the model from answering.
 pub async fn chat(State(app): State<Arc<App>>, request: Request) -> Result<Response<Body>, Problem> {
-    let spent = request.extensions().get::<Arc<Spent>>().cloned().unwrap_or_default();
-    let mut fields: Fields = read_json(&app, request).await?;
-    check_name(&app, fields.model.as_deref())?;
+    let order = Order::of(&app, &request);
+    let (fields, body) = read_json(&app, &order, request).await?;
+    let (plan, jobs) = order.work(&app, |app| plan(app, fields)).await??;
+    let asking = order.submit(&app, jobs, plan.prompt_tokens, false)?;
+    drop(body);
+    let telling = Telling::new::<Chat>(app, "chatcmpl", plan.prompt_tokens, plan.counts_usage);
+    let chat = Chat { texts: plan.n, tells_tokens: plan.tells_tokens };
+    telling.answer(chat, asking, plan.n, plan.is_streamed).await
+}
+
+/// What a request comes to, and what the model is asked for it.
+fn plan(app: &App, mut fields: Fields) -> Result<(Plan, Vec<Job>), Problem> {
+    check_name(app, fields.model.as_deref())?;
     fields.refuse_unsupported()?;
     for (name, is_given) in
         [("prompt", fields.prompt.is_some()), ("echo", fields.echo.is_some()), ("best_of", fields.best_of.is_some())]
@@ -37,43 +57,37 @@ pub async fn chat(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     }
     let n = count("n", fields.n, 1)?;
     let top = top(&fields)?;
-    let (sampling, adjust, stop) = (sampling(&app, &fields)?, adjust(&app, &fields)?, stop(&app, &mut fields)?);
+    let (sampling, adjust, mut stop) = (sampling(app, &fields)?, adjust(app, &fields)?, stop(app, &mut fields)?);
     let messages = messages(fields.messages.take())?;
-    let ids: Arc<[u32]> = encode(&app, render(&app, messages).await?, "messages").await?.ids.into();
+    let spelt = app.served.vocabulary.encode(&render(app, &messages)?);
+    let prompt: Arc<[u32]> = spelt.map_err(|problem| Problem::field("messages", problem))?.ids.into();
     let asked = match (fields.max_completion_tokens, fields.max_tokens) {
         (Some(count), _) => (Some(count as usize), "max_completion_tokens"),
         (None, count) => (count.map(|count| count as usize), "max_tokens"),
     };
-    let new = room(&app, &ids, asked, None, "messages")?;
-    if new == 0 {
+    let new = room(app, &prompt, asked, None, "messages")?;
+    let Some(stop) = of_length(&mut stop, new) else {
         return Err(Problem::field(asked.1, format!("`{}` is 0; it must be at least 1", asked.1)));
-    }
-    let rules = StopRules { max_new_tokens: new, ..stop };
+    };
+    let prompt_tokens = prompt.len();
     let job = |number| Job {
-        prompt: ids.clone(),
+        prompt: prompt.clone(),
         number,
         sampling: sampling.clone(),
         adjust: adjust.clone(),
-        stop: Some(rules.clone()),
+        stop: Some(stop.clone()),
         top,
         score_prompt: false,
     };
     let jobs = (0..n as u64).map(job).collect();
-    spent.read.fetch_add(ids.len() as u64, Relaxed);
-    let asking = Asking::submit(&app, jobs, spent)?;
-    let answering = Answering {
-        id: app.answer("chatcmpl"),
-        created: now(),
-        prompt_tokens: ids.len(),
+    let plan = Plan {
+        prompt_tokens,
+        n,
         tells_tokens: top.is_some(),
+        is_streamed: fields.stream.unwrap_or(false),
         counts_usage: fields.stream_options.is_some_and(|options| options.include_usage == Some(true)),
-        app,
     };
-    if fields.stream.unwrap_or(false) {
-        return Ok(stream(move |lines| answering.write(asking, n, lines)));
-    }
-    let made = all(asking, n).await?;
-    Ok(answer(StatusCode::OK, &answering.whole(made)))
+    Ok((plan, jobs))
 }
 
 /// Of how many of the likeliest tokens probabilities are told.
@@ -131,110 +145,105 @@ fn messages(given: Option<Vec<Map<String, Value>>>) -> Result<Vec<Map<String, Va
 }
 
 /// The prompt that a chat's template writes.
-async fn render(app: &Arc<App>, messages: Vec<Map<String, Value>>) -> Result<String, Problem> {
-    let app = app.clone();
-    let written = tokio::task::spawn_blocking(move || {
-        let none = || {
-            let message = "the model has no chat template: send prompts to `/v1/completions`";
-            Problem::field("messages", message).code("no_chat_template")
-        };
-        let template = app.served.template.as_ref().ok_or_else(none)?;
-        let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
-        template.render(&messages, &options).map_err(|error| Problem::field("messages", error.to_string()))
-    });
-    written.await.map_err(|error| Problem::failed(format!("the chat template stopped: {error}")))?
+fn render(app: &App, messages: &[Map<String, Value>]) -> Result<String, Problem> {
+    let template = app.served.template.as_ref().ok_or_else(|| {
+        let message = "the model has no chat template: send prompts to `/v1/completions`";
+        Problem::field("messages", message).code("no_chat_template")
+    })?;
+    let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+    template.render(messages, &options).map_err(|error| Problem::field("messages", error.to_string()))
 }
 
-/// A request that is being answered.
-struct Answering {
-    id: String,
-    created: u64,
-    app: Arc<App>,
-    prompt_tokens: usize,
+/// What is told of a whole text, or of the next part of one.
+#[derive(Serialize)]
+struct Choice<'m, L> {
+    index: usize,
+    #[serde(flatten)]
+    said: Said<'m>,
+    logprobs: Option<LogProbsOf<L>>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+enum Said<'m> {
+    #[serde(rename = "message")]
+    Message { role: &'static str, content: &'m str, refusal: () },
+    #[serde(rename = "delta")]
+    Delta {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<&'m str>,
+    },
+}
+
+#[derive(Serialize)]
+struct LogProbsOf<L> {
+    content: L,
+    refusal: (),
+}
+
+/// A chat that is being told.
+struct Chat {
+    texts: usize,
     tells_tokens: bool,
-    counts_usage: bool,
 }
 
-impl Answering {
-    fn envelope(&self, object: &str, choices: Vec<Value>) -> Value {
-        json!({
-            "id": self.id, "object": object, "created": self.created, "model": self.app.served.name, "choices": choices,
-        })
-    }
-
-    fn usage(&self, written: usize) -> Value {
-        let read = self.prompt_tokens;
-        json!({ "prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written })
-    }
-
-    fn logprobs(&self, tokens: &[(u32, Option<TokenScore>)]) -> Value {
-        if !self.tells_tokens {
-            return Value::Null;
-        }
-        let told = tokens
-            .iter()
-            .filter_map(|(id, score)| Some(chat_token(&*self.app.served.vocabulary, *id, score.as_ref()?)));
-        json!({ "content": told.collect::<Vec<_>>(), "refusal": null })
-    }
-
-    fn whole(&self, made: Vec<Made>) -> Value {
-        let written = made.iter().map(|made| made.tokens.len()).sum();
-        let choices = made.into_iter().enumerate().map(|(index, made)| {
-            json!({
-                "index": index, "message": { "role": "assistant", "content": made.text, "refusal": null },
-                "logprobs": self.logprobs(&made.tokens), "finish_reason": made.end.map(End::name),
-            })
-        });
-        let mut whole = self.envelope("chat.completion", choices.collect());
-        whole["usage"] = self.usage(written);
-        whole
+impl Chat {
+    fn logprobs<'m>(
+        &self,
+        telling: &'m Telling,
+        tokens: &'m [(u32, Option<TokenScore>)],
+    ) -> Option<LogProbsOf<impl Serialize + use<'m>>> {
+        let vocabulary = &*telling.app.served.vocabulary;
+        let told = move |(id, score): &'m (u32, Option<TokenScore>)| {
+            Some(ChatToken { vocabulary, id: *id, score: score.as_ref()? })
+        };
+        self.tells_tokens.then(|| LogProbsOf { content: List(tokens.iter().filter_map(told)), refusal: () })
     }
 
     /// An event of a stream.
-    fn part(&self, index: usize, delta: Value, logprobs: Value, end: Option<End>) -> Value {
-        let choice =
-            json!({ "index": index, "delta": delta, "logprobs": logprobs, "finish_reason": end.map(End::name) });
-        self.envelope("chat.completion.chunk", vec![choice])
+    fn part(
+        &self,
+        telling: &Telling,
+        index: usize,
+        (role, content): (Option<&'static str>, Option<&str>),
+        tokens: &[(u32, Option<TokenScore>)],
+        end: Option<End>,
+    ) -> Bytes {
+        let logprobs = if tokens.is_empty() { None } else { self.logprobs(telling, tokens) };
+        let said = Said::Delta { role, content };
+        telling.event(Choice { index, said, logprobs, finish_reason: end.map(End::name) })
+    }
+}
+
+impl Teller for Chat {
+    const OBJECTS: [&'static str; 2] = ["chat.completion", "chat.completion.chunk"];
+
+    fn whole(&self, telling: &Telling, made: &[Made]) -> Vec<u8> {
+        let written = made.iter().map(|made| made.tokens.len()).sum();
+        let choices = made.iter().enumerate().map(|(index, made)| {
+            let said = Said::Message { role: "assistant", content: &made.text, refusal: () };
+            let logprobs = self.logprobs(telling, &made.tokens);
+            Choice { index, said, logprobs, finish_reason: made.end.map(End::name) }
+        });
+        telling.json(List(choices), written)
     }
 
-    /// Writes an answer piece by piece.
-    async fn write(self, mut asking: Asking, texts: usize, lines: Lines) {
-        for index in 0..texts {
-            if !lines.send(&self.part(index, json!({ "role": "assistant", "content": "" }), Value::Null, None)).await {
-                return;
-            }
+    fn begin(&self, telling: &Telling) -> Vec<Bytes> {
+        let part = |index| self.part(telling, index, (Some("assistant"), Some("")), &[], None);
+        (0..self.texts).map(part).collect()
+    }
+
+    fn tell(&mut self, telling: &Telling, place: usize, told: Event) -> Vec<Bytes> {
+        let Event::Token { id, text, score, end } = told else { return Vec::new() };
+        let mut parts = Vec::new();
+        if !text.is_empty() || self.tells_tokens {
+            parts.push(self.part(telling, place, (None, Some(&text)), &[(id, score)], None));
         }
-        let (mut left, mut written) = (texts, 0);
-        while left > 0 {
-            let told = tokio::select! {
-                () = lines.left() => return,
-                told = asking.next() => told,
-            };
-            let (place, event) = match told {
-                Ok(told) => told,
-                Err(problem) => {
-                    lines.send(&problem.json()).await;
-                    return lines.done().await;
-                }
-            };
-            let Event::Token { id, text, score, end } = event else { continue };
-            written += 1;
-            left -= usize::from(end.is_some());
-            if !text.is_empty() || self.tells_tokens {
-                let logprobs = self.logprobs(&[(id, score)]);
-                if !lines.send(&self.part(place, json!({ "content": text }), logprobs, None)).await {
-                    return;
-                }
-            }
-            if end.is_some() && !lines.send(&self.part(place, json!({}), Value::Null, end)).await {
-                return;
-            }
+        if end.is_some() {
+            parts.push(self.part(telling, place, (None, None), &[], end));
         }
-        if self.counts_usage {
-            let mut last = self.envelope("chat.completion.chunk", Vec::new());
-            last["usage"] = self.usage(written);
-            lines.send(&last).await;
-        }
-        lines.done().await;
+        parts
     }
 }

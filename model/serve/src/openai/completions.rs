@@ -1,23 +1,23 @@
 //! `POST /v1/completions`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
-use serde_json::{Value, json};
-use yuan_model::generate::StopRules;
+use axum::http::Response;
+use serde::Serialize;
+use tokio::task::block_in_place;
 
 use super::check_name;
 use super::fields::{Fields, LogProbs, Prompt, unsupported};
-use super::made::{Made, all};
-use super::sampling::{TOP, adjust, count, sampling, stop};
-use super::spelling::{Columns, characters};
-use crate::app::{App, now};
-use crate::ask::{Asking, encode, room};
-use crate::engine::{End, Event, Job};
-use crate::http::{Lines, Problem, Request, Spent, answer, read_json, stream};
+use super::made::Made;
+use super::sampling::{TOP, adjust, count, of_length, sampling, stop};
+use super::spelling::{Columns, List, Told, characters};
+use super::telling::{Teller, Telling};
+use crate::app::App;
+use crate::ask::{Order, room};
+use crate::engine::{End, Event, Job, TokenScore};
+use crate::http::{Problem, Request, read_json};
 
 /// New tokens of a text for which nobody names a number, as OpenAI has it.
 const USUAL: usize = 16;
@@ -25,9 +25,9 @@ const USUAL: usize = 16;
 /// A prompt, ready to be continued.
 struct Ready {
     ids: Arc<[u32]>,
-    /// As it was given, or what its tokens say.
+    /// As it was given, or what its tokens say; empty if it is not told.
     text: String,
-    /// The character at which each token begins.
+    /// The character at which each token begins, if it is told.
     offsets: Vec<usize>,
 }
 
@@ -42,7 +42,6 @@ struct Plan {
     logprobs: Option<usize>,
     is_streamed: bool,
     counts_usage: bool,
-    jobs: Vec<Job>,
 }
 
 /// Answers a request.
@@ -50,20 +49,21 @@ struct Plan {
 /// # Errors
 /// What is wrong with it, or keeps the model from answering.
 pub async fn completions(State(app): State<Arc<App>>, request: Request) -> Result<Response<Body>, Problem> {
-    let spent = request.extensions().get::<Arc<Spent>>().cloned().unwrap_or_default();
-    let mut plan = plan(&app, read_json(&app, request).await?).await?;
-    spent.read.fetch_add(plan.prompt_tokens(), Relaxed);
-    let texts = plan.jobs.len();
-    let asking = Asking::submit(&app, std::mem::take(&mut plan.jobs), spent)?;
-    let answering = Answering { id: app.answer("cmpl"), created: now(), app, plan };
-    if answering.plan.is_streamed {
-        return Ok(stream(|lines| answering.write(asking, texts, lines)));
-    }
-    let made = all(asking, texts).await?;
-    Ok(answer(StatusCode::OK, &answering.whole(made)))
+    let order = Order::of(&app, &request);
+    let (fields, body) = read_json(&app, &order, request).await?;
+    let (plan, jobs) = order.work(&app, |app| plan(app, fields)).await??;
+    let prompt_tokens = plan.prompts.iter().map(|prompt| prompt.ids.len()).sum();
+    let texts = jobs.len();
+    let asking = order.submit(&app, jobs, prompt_tokens, plan.echo)?;
+    drop(body);
+    let is_streamed = plan.is_streamed;
+    let telling = Telling::new::<Completion>(app, "cmpl", prompt_tokens, plan.counts_usage);
+    let stages = vec![Stage::default(); if is_streamed { texts } else { 0 }];
+    telling.answer(Completion { plan, stages }, asking, texts, is_streamed).await
 }
 
-async fn plan(app: &Arc<App>, mut fields: Fields) -> Result<Plan, Problem> {
+/// What a request comes to, and what the model is asked for it.
+fn plan(app: &App, mut fields: Fields) -> Result<(Plan, Vec<Job>), Problem> {
     check_name(app, fields.model.as_deref())?;
     fields.refuse_unsupported()?;
     for (name, is_given) in [
@@ -98,21 +98,22 @@ async fn plan(app: &Arc<App>, mut fields: Fields) -> Result<Plan, Problem> {
             return Err(Problem::field("logprobs", "`logprobs` is true; of completions it is a number"));
         }
     };
-    let (sampling, adjust, stop) = (sampling(app, &fields)?, adjust(app, &fields)?, stop(app, &mut fields)?);
+    let (sampling, adjust, mut stop) = (sampling(app, &fields)?, adjust(app, &fields)?, stop(app, &mut fields)?);
     let echo = fields.echo.unwrap_or(false);
     let asked = fields.max_tokens.map(|count| count as usize);
     let mut prompts = Vec::with_capacity(given.len());
     let mut jobs = Vec::new();
     for prompt in given {
-        let ready = ready(app, prompt).await?;
+        let ready = ready(app, prompt, echo)?;
         let new = room(app, &ready.ids, (asked, "max_tokens"), Some(USUAL), "prompt")?;
+        let stop = of_length(&mut stop, new);
         for _ in 0..best_of {
             jobs.push(Job {
                 prompt: ready.ids.clone(),
                 number: jobs.len() as u64,
                 sampling: sampling.clone(),
                 adjust: adjust.clone(),
-                stop: (new > 0).then(|| StopRules { max_new_tokens: new, ..stop.clone() }),
+                stop: stop.clone(),
                 top: logprobs.or((best_of > n).then_some(0)),
                 score_prompt: echo && logprobs.is_some(),
             });
@@ -120,14 +121,19 @@ async fn plan(app: &Arc<App>, mut fields: Fields) -> Result<Plan, Problem> {
         prompts.push(ready);
     }
     let counts_usage = fields.stream_options.is_some_and(|options| options.include_usage == Some(true));
-    Ok(Plan { prompts, n, best_of, echo, logprobs, is_streamed, counts_usage, jobs })
+    Ok((Plan { prompts, n, best_of, echo, logprobs, is_streamed, counts_usage }, jobs))
 }
 
-/// The tokens of a prompt, and where they begin.
-async fn ready(app: &Arc<App>, prompt: Prompt) -> Result<Ready, Problem> {
+/// The tokens of a prompt, and where they begin if it is told.
+fn ready(app: &App, prompt: Prompt, is_told: bool) -> Result<Ready, Problem> {
+    let vocabulary = &app.served.vocabulary;
     match prompt {
         Prompt::Text(text) => {
-            let spelt = encode(app, text.clone(), "prompt").await?;
+            let spelt = vocabulary.encode(&text).map_err(|problem| Problem::field("prompt", problem))?;
+            let ids = spelt.ids.into();
+            if !is_told {
+                return Ok(Ready { ids, text: String::new(), offsets: Vec::new() });
+            }
             let mut at = (0, 0);
             let offsets = spelt.starts.iter().map(|start| {
                 // Starts are in order but for tokens that share a character.
@@ -138,12 +144,12 @@ async fn ready(app: &Arc<App>, prompt: Prompt) -> Result<Ready, Problem> {
                 at.1
             });
             let offsets = offsets.collect();
-            Ok(Ready { ids: spelt.ids.into(), text, offsets })
+            Ok(Ready { ids, text, offsets })
         }
         Prompt::Ids(ids) => {
-            let (mut bytes, mut offsets, mut at) = (Vec::new(), Vec::with_capacity(ids.len()), 0);
-            for id in &ids {
-                let piece = app.served.vocabulary.piece(*id).unwrap_or_default();
+            let (mut bytes, mut offsets, mut at) = (Vec::new(), Vec::new(), 0);
+            for id in ids.iter().filter(|_| is_told) {
+                let piece = vocabulary.piece(*id).unwrap_or_default();
                 offsets.push(at);
                 at += characters(&piece);
                 bytes.extend(piece);
@@ -153,136 +159,116 @@ async fn ready(app: &Arc<App>, prompt: Prompt) -> Result<Ready, Problem> {
     }
 }
 
-impl Plan {
-    fn prompt_tokens(&self) -> u64 {
-        self.prompts.iter().map(|prompt| prompt.ids.len() as u64).sum()
-    }
+/// What is told of a text, or of the next part of one.
+#[derive(Serialize)]
+struct Choice<'m> {
+    index: usize,
+    text: String,
+    logprobs: Option<Columns<'m>>,
+    finish_reason: Option<&'static str>,
 }
 
-/// A request that is being answered.
-struct Answering {
-    id: String,
-    created: u64,
-    app: Arc<App>,
+/// Where the stream of a text is.
+#[derive(Clone, Default)]
+struct Stage {
+    /// The scores of its prompt.
+    prompt: Arc<[TokenScore]>,
+    /// Whether anything has been sent.
+    is_begun: bool,
+    /// The character at which its next token begins.
+    at: usize,
+}
+
+/// A completion that is being told.
+struct Completion {
     plan: Plan,
+    /// Of each text, if they are streamed.
+    stages: Vec<Stage>,
 }
 
-impl Answering {
-    fn envelope(&self, choices: Vec<Value>) -> Value {
-        json!({
-            "id": self.id, "object": "text_completion", "created": self.created, "model": self.app.served.name,
-            "choices": choices,
-        })
+impl Completion {
+    /// A choice that begins with its prompt, if that is told, and goes on with tokens.
+    fn choice<'m>(
+        &'m self,
+        telling: &'m Telling,
+        index: usize,
+        prompt: Option<(&'m Ready, &'m [TokenScore])>,
+        tokens: impl Iterator<Item = (u32, Option<&'m TokenScore>)>,
+        (at, said): (usize, &str),
+        end: Option<End>,
+    ) -> Choice<'m> {
+        let vocabulary = &*telling.app.served.vocabulary;
+        let logprobs = self.plan.logprobs.map(|_| {
+            let mut told = Vec::new();
+            if let Some((prompt, scores)) = prompt {
+                let scores = std::iter::once(None).chain(scores.iter().map(Some));
+                let known = prompt.ids.iter().zip(scores).zip(&prompt.offsets);
+                told.extend(known.map(|((id, score), offset)| Told { id: *id, score, offset: *offset }));
+            }
+            let mut offset = at;
+            for (id, score) in tokens {
+                told.push(Told { id, score, offset });
+                offset += characters(&vocabulary.piece(id).unwrap_or_default());
+            }
+            Columns { vocabulary, told }
+        });
+        let text = prompt.map_or("", |(prompt, _)| &prompt.text).to_owned() + said;
+        Choice { index, text, logprobs, finish_reason: end.map(End::name) }
     }
+}
 
-    fn usage(&self, written: usize) -> Value {
-        let read = self.plan.prompt_tokens();
-        json!({ "prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written as u64 })
-    }
+impl Teller for Completion {
+    const OBJECTS: [&'static str; 2] = ["text_completion"; 2];
 
-    /// What is told of a text, or of the next part of one: its tokens begin at a character.
-    fn choice(&self, index: usize, text: String, columns: Option<Columns>, end: Option<End>) -> Value {
-        let (logprobs, reason) = (columns.map(Columns::json), end.map(End::name));
-        json!({ "index": index, "text": text, "logprobs": logprobs, "finish_reason": reason })
-    }
-
-    /// The prompt's tokens, if they are told.
-    fn echoed(&self, prompt: &Ready, made: &Made, columns: &mut Columns) {
-        let scores = std::iter::once(None).chain(made.prompt.iter().map(Some));
-        for ((id, score), offset) in prompt.ids.iter().zip(scores).zip(&prompt.offsets) {
-            columns.push(&*self.app.served.vocabulary, *id, score, *offset);
-        }
-    }
-
-    fn whole(&self, made: Vec<Made>) -> Value {
+    fn whole(&self, telling: &Telling, made: &[Made]) -> Vec<u8> {
+        let Plan { prompts, n, best_of, echo, .. } = &self.plan;
         let written = made.iter().map(|made| made.tokens.len()).sum();
-        let mut choices = Vec::new();
-        for (prompt, made) in self.plan.prompts.iter().zip(made.chunks(self.plan.best_of)) {
+        let mut told: Vec<(&Ready, &Made)> = Vec::new();
+        for (prompt, made) in prompts.iter().zip(made.chunks(*best_of)) {
             let mut best: Vec<&Made> = made.iter().collect();
-            if self.plan.best_of > self.plan.n {
+            if best_of > n {
                 best.sort_by(|a, b| b.mean_log_prob().total_cmp(&a.mean_log_prob()));
             }
-            for made in best.into_iter().take(self.plan.n) {
-                let mut text = if self.plan.echo { prompt.text.clone() } else { String::new() };
-                let columns = self.plan.logprobs.map(|_| {
-                    let mut columns = Columns::default();
-                    if self.plan.echo {
-                        self.echoed(prompt, made, &mut columns);
-                    }
-                    let mut at = text.chars().count();
-                    for (id, score) in &made.tokens {
-                        columns.push(&*self.app.served.vocabulary, *id, score.as_ref(), at);
-                        at += characters(&self.app.served.vocabulary.piece(*id).unwrap_or_default());
-                    }
-                    columns
-                });
-                text.push_str(&made.text);
-                choices.push(self.choice(choices.len(), text, columns, made.end));
-            }
+            told.extend(best.into_iter().take(*n).map(|made| (prompt, made)));
         }
-        let mut whole = self.envelope(choices);
-        whole["usage"] = self.usage(written);
-        whole
+        let choices = told.iter().enumerate().map(|(index, (prompt, made))| {
+            let at = prompt.text.chars().count();
+            let tokens = made.tokens.iter().map(|(id, score)| (*id, score.as_ref()));
+            let prompt = echo.then_some((*prompt, &*made.prompt));
+            self.choice(telling, index, prompt, tokens, (at, &made.text), made.end)
+        });
+        telling.json(List(choices), written)
     }
 
-    /// Writes an answer piece by piece.
-    async fn write(self, mut asking: Asking, texts: usize, lines: Lines) {
-        // Of each text: what is told of its prompt, whether that has been sent, the character it is at.
-        let mut states: Vec<(Made, bool, usize)> = vec![(Made::default(), false, 0); texts];
-        let (mut left, mut written) = (texts, 0);
-        while left > 0 {
-            let told = tokio::select! {
-                () = lines.left() => return,
-                told = asking.next() => told,
-            };
-            let (place, event) = match told {
-                Ok(told) => told,
-                Err(problem) => {
-                    lines.send(&problem.json()).await;
-                    return lines.done().await;
-                }
-            };
-            let prompt = &self.plan.prompts[place / self.plan.best_of];
-            let (made, is_begun, at) = &mut states[place];
-            let mut columns = self.plan.logprobs.map(|_| Columns::default());
-            let mut said = String::new();
-            if !matches!(event, Event::Prompt(_)) && self.plan.echo && !std::mem::replace(is_begun, true) {
-                said.push_str(&prompt.text);
-                *at = prompt.text.chars().count();
-                if let Some(columns) = &mut columns {
-                    self.echoed(prompt, made, columns);
-                }
+    fn tell(&mut self, telling: &Telling, place: usize, told: Event) -> Vec<Bytes> {
+        let stage = &mut self.stages[place];
+        let (token, said, end) = match told {
+            Event::Prompt(scores) => {
+                stage.prompt = scores;
+                return Vec::new();
             }
-            let end = match event {
-                Event::Prompt(scores) => {
-                    made.prompt.extend(scores);
-                    continue;
-                }
-                Event::Token { id, text, score, end } => {
-                    written += 1;
-                    said.push_str(&text);
-                    if let Some(columns) = &mut columns {
-                        columns.push(&*self.app.served.vocabulary, id, score.as_ref(), *at);
-                        *at += characters(&self.app.served.vocabulary.piece(id).unwrap_or_default());
-                    }
-                    end
-                }
-                Event::Scored | Event::Failed(_) => Some(End::Length),
-            };
-            left -= usize::from(end.is_some());
-            // A part of a character, or of what may end the text, comes with a later token.
-            if said.is_empty() && columns.is_none() && end.is_none() {
-                continue;
-            }
-            if !lines.send(&self.envelope(vec![self.choice(place, said, columns, end)])).await {
-                return;
-            }
+            Event::Token { id, text, score, end } => (Some((id, score)), text, end),
+            Event::Scored | Event::Failed(_) => (None, String::new(), Some(End::Length)),
+        };
+        let prompt = &self.plan.prompts[place / self.plan.best_of];
+        let begins = self.plan.echo && !std::mem::replace(&mut stage.is_begun, true);
+        if begins {
+            stage.at = prompt.text.chars().count();
         }
-        if self.plan.counts_usage {
-            let mut last = self.envelope(Vec::new());
-            last["usage"] = self.usage(written);
-            lines.send(&last).await;
+        let (at, scores) = (stage.at, if begins { std::mem::take(&mut stage.prompt) } else { Arc::default() });
+        if let Some((id, _)) = &token {
+            stage.at += characters(&telling.app.served.vocabulary.piece(*id).unwrap_or_default());
         }
-        lines.done().await;
+        // A part of a character, or of what may end the text, comes with a later token.
+        if said.is_empty() && !begins && self.plan.logprobs.is_none() && end.is_none() {
+            return Vec::new();
+        }
+        let write = || {
+            let tokens = token.iter().map(|(id, score)| (*id, score.as_ref()));
+            let prompt = begins.then_some((prompt, &*scores));
+            telling.event(self.choice(telling, place, prompt, tokens, (at, &said), end))
+        };
+        // A prompt may be long.
+        vec![if begins { block_in_place(write) } else { write() }]
     }
 }

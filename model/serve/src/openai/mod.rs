@@ -6,6 +6,7 @@ mod fields;
 mod made;
 mod sampling;
 mod spelling;
+mod telling;
 
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ use crate::http::{Problem, answer};
 
 /// `GET /v1/models`.
 pub async fn models(State(app): State<Arc<App>>) -> Response<Body> {
-    answer(StatusCode::OK, &json!({ "object": "list", "data": [about(&app)] }))
+    answer(StatusCode::OK, json!({ "object": "list", "data": [about(&app)] }).to_string())
 }
 
 /// `GET /v1/models/NAME`.
 pub async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response<Body>, Problem> {
     check_name(&app, Some(&name))?;
-    Ok(answer(StatusCode::OK, &about(&app)))
+    Ok(answer(StatusCode::OK, about(&app).to_string()))
 }
 
 fn about(app: &App) -> Value {

@@ -4,6 +4,7 @@
 //! Activations are fp32 whatever the type of the weights.
 
 mod head;
+mod memory;
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use yuan_kernels::{
 };
 
 pub use head::Head;
+pub use memory::Memory;
 
 use super::{AttentionShape, Backend, Heads, Mlp, Routes, Routing, Scored, Stack};
 use crate::batch::{Batch, check_ids};
@@ -68,16 +70,6 @@ pub struct Layout {
     sequences: Vec<Range<usize>>,
     first_keys: Vec<u32>,
     angles: Angles,
-}
-
-/// What a layer remembers of a sequence.
-#[derive(Default)]
-pub struct Memory {
-    keys: Option<Keys>,
-    values: Vec<f32>,
-    heads: Option<Heads>,
-    /// The last row that each of two convolutions has read.
-    before: [Vec<f32>; 2],
 }
 
 impl Rows for Stack {
@@ -239,12 +231,11 @@ impl Backend for Cpu {
             }
         }
         for (memory, rows) in memories.iter_mut().zip(&layout.sequences) {
-            let panels = memory.keys.get_or_insert_with(|| Keys::new(keys.count, keys.width));
+            let panels = memory.begin(keys, shape.values);
             panels.extend(queries_and_keys.of(rows), queries_and_keys.columns, keys.first_column);
             for row in values.of(rows).chunks_exact(values.columns) {
                 memory.values.extend_from_slice(&row[shape.values.first_column..][..width]);
             }
-            memory.heads = Some(shape.values);
         }
         let sequence = |(number, rows): (usize, &Range<usize>)| {
             let first_keys = &layout.first_keys[rows.clone()];
@@ -300,6 +291,15 @@ impl Backend for Cpu {
 
     fn sigmoid_gate(&self, x: &mut Array, gate: &Array) -> Result<()> {
         sigmoid_gate(&mut x.values, x.columns, &gate.values);
+        Ok(())
+    }
+
+    fn memory(room: usize) -> Memory {
+        Memory::new(room)
+    }
+
+    fn copy_memory(&self, from: &Memory, to: &mut Memory) -> Result<()> {
+        to.follow(from);
         Ok(())
     }
 

@@ -15,14 +15,28 @@ const TENSOR_ROWS: usize = 64;
 
 /// What a layer remembers of a sequence.
 pub struct Memory<D: Driver> {
+    /// Tokens whose keys and values there is to be room for from the first one on.
+    room: usize,
     cache: Option<Cache<D>>,
     /// The last row that each of two convolutions has read.
     pub(super) before: [Option<Array<D>>; 2],
 }
 
-impl<D: Driver> Default for Memory<D> {
-    fn default() -> Self {
-        Self { cache: None, before: [None, None] }
+impl<D: Driver> Memory<D> {
+    /// Of a sequence without tokens.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, cache: None, before: [None, None] }
+    }
+
+    /// Tokens that memory has been taken for.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        self.cache.as_ref().map_or(0, |cache| cache.keys.rows)
+    }
+
+    /// Rows of a cache for so many tokens.
+    fn rows(&self, tokens: usize) -> usize {
+        if tokens <= self.room { self.room } else { tokens.next_power_of_two().max(64) }
     }
 }
 
@@ -145,7 +159,7 @@ impl<D: Driver> Cuda<D> {
             let count = memory.cache.as_ref().map_or(0, |cache| cache.count);
             let needed = count + rows.len();
             if memory.cache.as_ref().is_none_or(|cache| cache.keys.rows < needed) {
-                let room = needed.next_power_of_two().max(64);
+                let room = memory.rows(needed);
                 let larger = |old: Option<&Array<D>>| {
                     let new = self.array(room, width)?;
                     old.map_or(Ok(()), |old| self.copy(old, (0, 0), count, width, new.address()))?;
@@ -162,6 +176,22 @@ impl<D: Driver> Cuda<D> {
             found.extend([cache.keys.address(), cache.values.address(), needed as u64]);
         }
         self.send_addresses(&found)
+    }
+
+    /// Lets a sequence without tokens remember what another does.
+    pub(super) fn follow(&self, from: &Memory<D>, to: &mut Memory<D>) -> Result<()> {
+        if let Some(Cache { keys, values, count, heads }) = &from.cache {
+            let copy = |old: &Array<D>| {
+                let new = self.array(to.rows(*count), old.columns)?;
+                self.copy(old, (0, 0), *count, old.columns, new.address())?;
+                Ok::<_, Error>(new)
+            };
+            let (keys, values) = (copy(keys)?, copy(values)?);
+            to.cache = Some(Cache { keys, values, count: *count, heads: *heads });
+        }
+        // Rows are never written again: both may have them.
+        to.before.clone_from(&from.before);
+        Ok(())
     }
 
     /// What a layer remembers, head by head.

@@ -14,6 +14,11 @@ pub trait Driver: Send + Sync + 'static {
     /// # Errors
     /// If there is no room.
     fn allocate(&self, bytes: usize) -> Result<Self::Memory>;
+    /// Bytes that are free.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn free(&self) -> Result<u64>;
     /// Where memory lies.
     fn address(memory: &Self::Memory) -> u64;
     /// Copies to the device.

@@ -116,6 +116,10 @@ impl Driver for Emulated {
         Ok(Memory { start, bytes })
     }
 
+    fn free(&self) -> Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn address(memory: &Memory) -> u64 {
         memory.start as u64 + GUARD as u64
     }

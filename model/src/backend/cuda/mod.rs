@@ -234,6 +234,18 @@ impl<D: Driver> Backend for Cuda<D> {
         self.launch("sigmoid_gate", Grid::of(x.rows), &[x.arg(), gate.arg(), Arg::Int(x.columns as u32)])
     }
 
+    fn memory(room: usize) -> Memory<D> {
+        Memory::new(room)
+    }
+
+    fn copy_memory(&self, from: &Memory<D>, to: &mut Memory<D>) -> Result<()> {
+        self.follow(from, to)
+    }
+
+    fn free_memory(&self) -> Result<Option<u64>> {
+        self.driver.free().map(Some)
+    }
+
     fn rows(&self, x: &Array<D>, rows: &[u32]) -> Result<Array<D>> {
         self.gather(x, &self.send(rows, u32::to_le_bytes)?, rows.len())
     }

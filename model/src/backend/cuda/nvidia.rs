@@ -167,6 +167,10 @@ impl Driver for Nvidia {
         unsafe { self.stream.alloc(bytes.max(1)) }.map_err(|error| failed("allocate memory", &error))
     }
 
+    fn free(&self) -> Result<u64> {
+        Ok(self.memory()?.0 as u64)
+    }
+
     fn address(memory: &CudaSlice<u8>) -> u64 {
         memory.device_ptr(memory.stream()).0
     }

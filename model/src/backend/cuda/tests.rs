@@ -58,6 +58,41 @@ fn check<D: Driver>(driver: impl Fn() -> D, name: &str) {
     }
 }
 
+/// A sequence that goes on where another is knows what that does.
+fn copy<D: Driver>(driver: D, name: &str) {
+    let (_, model) = engine(&folder(name), Cuda::new(driver, DType::F32));
+    let (prompt, rest) = ([5, 6, 7, 8, 9], [10, 11]);
+    let mut session = model.session(2);
+    session.read(&[&prompt, &[]]).unwrap();
+    session.remove(1);
+    session.add(7);
+    session.copy(0, 1).unwrap();
+    let logits = session.read(&[&rest[..], &rest[..]]).unwrap();
+    let (one, other) = logits.split_at(logits.len() / 2);
+    assert_eq!((session.tokens(1), one), (7, other));
+    for layer in 0..2 {
+        assert_eq!(session.memory(0, layer).unwrap(), session.memory(1, layer).unwrap());
+    }
+}
+
+#[test]
+fn sequences_are_copied() {
+    for name in ["yuan-moe-tiny", "qwen2moe-tiny"].into_iter().filter(|_| emulated::is_there()) {
+        copy(Emulated::default(), name);
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn sequences_are_copied_on_a_gpu() {
+    for name in ["yuan-moe-tiny", "qwen2moe-tiny"] {
+        if let Some(gpu) = gpu() {
+            assert!(gpu.free().unwrap() > 0);
+            copy(gpu, name);
+        }
+    }
+}
+
 fn check_emulated(name: &str) {
     if emulated::is_there() {
         check(Emulated::default, name);

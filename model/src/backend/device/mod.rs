@@ -53,6 +53,8 @@ pub struct Memory {
 /// Rows with room for more: only now and then are they moved.
 #[derive(Default)]
 struct Grown {
+    /// Rows there is to be room for from the first one on.
+    room: usize,
     rows: Option<Array>,
     count: usize,
 }
@@ -64,7 +66,8 @@ impl Grown {
         let count = self.count + added;
         let room = self.rows.as_ref().map_or(0, |rows| rows.dim(0).unwrap_or(0));
         if count > room {
-            let larger = Array::zeros((count.next_power_of_two().max(64), width), new.dtype(), new.device())?;
+            let room = if count <= self.room { self.room } else { count.next_power_of_two().max(64) };
+            let larger = Array::zeros((room, width), new.dtype(), new.device())?;
             if let Some(rows) = &self.rows
                 && self.count > 0
             {
@@ -76,6 +79,11 @@ impl Grown {
         rows.slice_set(&new.contiguous()?, 0, self.count)?;
         self.count = count;
         Ok(rows.narrow(0, 0, count)?)
+    }
+
+    /// All rows, `[count, width]`.
+    fn all(&self) -> Result<Option<Array>> {
+        Ok(self.rows.as_ref().map(|rows| rows.narrow(0, 0, self.count)).transpose()?)
     }
 }
 
@@ -249,6 +257,21 @@ impl Backend for Device {
     fn sigmoid_gate(&self, x: &mut Array, gate: &Array) -> Result<()> {
         let share = (gate.to_dtype(DType::F32)?.neg()?.exp()? + 1.0)?.recip()?;
         *x = x.broadcast_mul(&share.to_dtype(x.dtype())?)?;
+        Ok(())
+    }
+
+    fn memory(room: usize) -> Memory {
+        let grown = || Grown { room, ..Grown::default() };
+        Memory { keys: grown(), values: grown(), ..Memory::default() }
+    }
+
+    fn copy_memory(&self, from: &Memory, to: &mut Memory) -> Result<()> {
+        for (from, to) in [(&from.keys, &mut to.keys), (&from.values, &mut to.values)] {
+            if let Some(rows) = from.all()? {
+                to.extend(&rows)?;
+            }
+        }
+        (to.heads, to.before) = (from.heads, from.before.clone());
         Ok(())
     }
 

@@ -307,7 +307,10 @@ impl<D: Driver> Bench<D> {
         lengths: &[usize],
         expected: &[f32],
     ) {
-        let mut memories: Vec<Memory<D>> = lengths.iter().map(|_| Memory::default()).collect();
+        // Of some the number of tokens is known beforehand.
+        let room = |(number, length): (usize, &usize)| if number % 2 == 0 { *length } else { 0 };
+        let rooms: Vec<usize> = lengths.iter().enumerate().map(room).collect();
+        let mut memories: Vec<Memory<D>> = rooms.iter().map(|room| Memory::new(*room)).collect();
         let out = shape.queries.count * shape.queries.width;
         for is_second in [false, true] {
             let (mut batch, mut values, mut results) = (Batch::new(), Vec::new(), Vec::new());
@@ -324,6 +327,9 @@ impl<D: Driver> Bench<D> {
             let x = self.array(&values, columns);
             let mut memories: Vec<&mut Memory<D>> = memories.iter_mut().collect();
             self.assert(&self.cuda.attention(&x, &x, shape, &layout, &mut memories).unwrap(), &results);
+        }
+        for (memory, room) in memories.iter().zip(rooms).filter(|(_, room)| *room > 0) {
+            assert_eq!(memory.taken(), room);
         }
     }
 
