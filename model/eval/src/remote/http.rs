@@ -86,7 +86,7 @@ impl Http {
     }
 
     /// The address, without what may be secret.
-    pub fn base(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.shown
     }
 

@@ -114,12 +114,14 @@ mod tests {
                 "text_offset": [0, 3, 5, 17, 30, 33, 37],
             },
         });
-        let echoed = Echoed::of(&choice, &json!({ "prompt_tokens": 6 })).ok().expect("read");
+        let echoed = Echoed::of(&choice, &json!({ "prompt_tokens": 6 })).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let found = echoed.between(5, 6).expect("read");
         assert_eq!((found.log_prob, found.is_greedy, found.tokens), (-0.5, true, 1));
         let found = echoed.between(2, 6).expect("a character in two tokens");
         assert_eq!((found.log_prob, found.tokens), (-14.5, 4));
-        let none = Echoed::of(&choice, &Value::Null).ok().expect("read").spelt("Q: 源\nA:", "Q: 源\nA: yes");
+        let none = Echoed::of(&choice, &Value::Null)
+            .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+            .spelt("Q: 源\nA:", "Q: 源\nA: yes");
         assert!(none.expect_err("not spelt").0.contains("cannot be told"));
     }
 
@@ -129,7 +131,7 @@ mod tests {
             "text": "Q: 中\nA: yes!",
             "logprobs": { "tokens": ["Q:", " 中\nA:", " yes", "!"], "token_logprobs": [null, -1.0, -2.0, -4.0] },
         });
-        let echoed = Echoed::of(&choice, &Value::Null).ok().expect("read");
+        let echoed = Echoed::of(&choice, &Value::Null).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         assert_eq!(echoed.spelt("Q: 中\nA:", "Q: 中\nA: yes").expect("spelt"), (2, 3));
         assert_eq!(echoed.spelt("Q:", "Q: 中\nA: yes").expect("spelt"), (1, 3));
         assert_eq!(echoed.spelt("Q: 中", "Q: 中\nA: yes").expect("one token is of both"), (1, 3));

@@ -106,7 +106,7 @@ impl Remote {
 
     /// What it is called in results: its name and the server's address, without what may be secret.
     pub fn name(&self) -> String {
-        format!("{} at {}", self.model, self.http.base())
+        format!("{} at {}", self.model, self.http.address())
     }
 
     fn complete(&self, body: &Value) -> Result<Value> {

@@ -61,7 +61,7 @@ mod tests {
         fs::create_dir_all(&deep).expect("made");
         fs::write(deep.join("file"), vec![1; 100_000]).expect("written");
         assert!(bytes(&root).is_some_and(|bytes| (100_000..200_000).contains(&bytes)), "{:?}", bytes(&root));
-        fs::set_permissions(&deep, fs::Permissions::from_mode(0)).expect("set");
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0o000)).expect("set");
         remove(folder);
         assert!(!root.exists());
         let many = tempfile::tempdir().expect("a folder");
