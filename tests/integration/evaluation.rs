@@ -75,6 +75,15 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
         Some(15 + 8 - 4),
         "agieval, truthfulqa, ceval and cmmlu have one mode"
     );
+    // Figures of fewer items do not take the place of others.
+    let fewer = asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"]);
+    assert_eq!(fewer.status(), 0, "{}", fewer.stderr());
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(dir.path("gguf/summary.json")).expect("a summary")).expect("JSON");
+    assert_eq!(summary.as_array().map(Vec::len), Some(20));
+    std::fs::write(dir.path("gguf/summary.json"), "{").expect("spoilt");
+    asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"])
+        .fails(1, &["is no list of summaries"]);
 }
 
 #[test]
@@ -295,6 +304,27 @@ fn perplexity_is_told_by_domains_and_kept() {
         std::fs::read(&path).expect("results"),
         std::fs::read(dir.path("whole/perplexity.jsonl")).expect("results")
     );
+    // What is known is told too; with its tokens it is scored again, and no line is written twice. Batches change no score.
+    let each = |more: &[&str]| {
+        let fixed = [
+            "eval",
+            "perplexity",
+            "m",
+            "in.jsonl",
+            "--by",
+            "lang",
+            "-o",
+            "parts",
+            "--each",
+            "-q",
+            "--batch-tokens",
+            "512",
+        ];
+        dir.ok(&[&fixed, more].concat()).stdout()
+    };
+    assert_eq!(each(&[]).lines().count(), 30);
+    assert!(each(&["--per-token"]).lines().all(|line| line.contains("token_log_probs")));
+    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
     // Token sets, by sets.
     dir.ok(&["tokenize", "in.jsonl", "-o", "tokens", "--tokenizer", "m/tokenizer.json", "-q"]);
     let sets = json(&dir.ok(&["eval", "perplexity", "m", "--tokens", "tokens", "-o", "sets", "--json", "-q"]));

@@ -29,6 +29,24 @@ pub enum EvalCommand {
     Perplexity(EvalPerplexityArgs),
 }
 
+/// What no debug print may show: a key, or an address with a password in it.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("evaluated").required(true).args(["model", "endpoint"]))]
 pub struct EvalTasksArgs {
@@ -40,7 +58,7 @@ pub struct EvalTasksArgs {
     pub model: Option<PathBuf>,
     /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
     #[arg(long, value_name = "URL")]
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Secret>,
     /// The folder of the evaluation sets
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -77,9 +95,9 @@ pub struct EvalTasksArgs {
     /// Most new tokens [default: the task's own number]
     #[arg(long, value_name = "N")]
     pub max_new_tokens: Option<NonZeroUsize>,
-    /// Items that are asked together
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub batch: usize,
+    /// Texts that a model on this machine writes together
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub batch: NonZeroUsize,
     /// Tokens that go through the model together, where options are scored
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub batch_tokens: usize,
@@ -90,11 +108,14 @@ pub struct EvalTasksArgs {
     #[arg(long, value_name = "PATH", default_value = "python3")]
     pub python: PathBuf,
     /// Time a program may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub code_seconds: u64,
     /// Memory a program may take
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = parse_bytes)]
     pub code_memory: u64,
+    /// Run programs even where the system has neither namespaces nor Landlock: they can write whatever you can
+    #[arg(long, requires = "allow_code_execution")]
+    pub allow_code_to_write: bool,
     /// Choose among samples of programs by tests that the model writes, in so many texts
     #[arg(long, value_name = "N", default_value_t = 0, requires = "allow_code_execution")]
     pub select_by_tests: usize,
@@ -108,16 +129,18 @@ pub struct EvalTasksArgs {
     pub model_name: Option<String>,
     /// What the server wants to see
     #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true, help_heading = "Servers")]
-    pub api_key: Option<String>,
+    pub api_key: Option<Secret>,
     /// Time an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Servers")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Servers",
+        value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub timeout: u64,
     /// How often a request is made again that failed for a reason that may pass
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Servers")]
     pub retries: u32,
     /// Requests at a time
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Servers")]
-    pub concurrency: usize,
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Servers",
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
     /// As JSON
     #[arg(long)]
     pub json: bool,

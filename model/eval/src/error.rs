@@ -58,6 +58,16 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A server will not do this one request, and says why: it is too long, as a rule. Others may do.
+    #[error("{url}: {problem}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// What the server says.
+        problem: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// Programs cannot be run as they should be.
     #[error("programs cannot be run: {problem}")]
     Sandbox {
@@ -79,7 +89,10 @@ impl Error {
                 "`--data DIR` names the folder of the evaluation sets; `yuan-data eval list` tells the files of each task"
                     .to_owned(),
             ),
-            Self::Request { hint, .. } | Self::Remote { hint, .. } | Self::Sandbox { hint, .. } => hint.clone(),
+            Self::Request { hint, .. }
+            | Self::Remote { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::Sandbox { hint, .. } => hint.clone(),
             Self::Stopped => Some("items that were done are kept; the same command goes on from here".to_owned()),
             _ => None,
         }

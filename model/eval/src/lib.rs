@@ -2,6 +2,7 @@
 
 pub mod data;
 mod error;
+pub mod lines;
 mod model;
 pub mod remote;
 pub mod run;
@@ -10,4 +11,4 @@ pub mod scorers;
 pub mod tasks;
 
 pub use error::{Error, Result};
-pub use model::{LanguageModel, Likelihood, Writing, Written};
+pub use model::{LanguageModel, Likelihood, Request, Take, Writing, Written};

@@ -54,18 +54,28 @@ pub struct Likelihood {
     pub is_cut: bool,
 }
 
-/// A language model, here or elsewhere.
+/// A text that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What stands before it.
+    pub prompt: &'a str,
+    /// How it is written.
+    pub how: &'a Writing,
+    /// Its number among those of the same prompt and [`Writing`], which differ if they are drawn.
+    pub number: u64,
+}
+
+/// Takes results that became known together, each with the place of what was asked, in any order; tells whether to go on. One that
+/// failed does not keep others from being told.
+pub type Take<'t, T> = dyn FnMut(Vec<(usize, Result<T>)>) -> bool + 't;
+
+/// A language model, here or elsewhere. What it is asked for it hands over as soon as it is known; after it was told not to go on, it
+/// begins nothing more, and hands over what was under way.
 pub trait LanguageModel {
-    /// Continues prompts; the texts are in the order of the prompts.
-    ///
-    /// # Errors
-    /// If it cannot be done.
-    fn write(&mut self, prompts: &[&str], how: &Writing) -> Result<Vec<Written>>;
+    /// Continues prompts.
+    fn write(&mut self, requests: &[Request<'_>], take: &mut Take<'_, Written>);
 
     /// How likely continuations are behind their contexts, as lm-eval has it: white space at a context's end belongs to the
     /// continuation; what continuation and context are cut into together is what counts; an empty context is the end of a document.
-    ///
-    /// # Errors
-    /// If it cannot be done.
-    fn likelihoods(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>>;
+    fn likelihoods(&mut self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>);
 }

@@ -8,22 +8,22 @@ use serde_json::Value;
 use yuan_eval::data::Data;
 use yuan_eval::run::{Evaluation, Settings};
 use yuan_eval::tasks::{Ask, Mode, Shots, Task};
-use yuan_eval::{LanguageModel, Likelihood, Result, Writing, Written};
+use yuan_eval::{LanguageModel, Likelihood, Request, Take, Written};
 
 /// The log-likelihoods of a table.
 struct Known(HashMap<(String, String), f64>);
 
 impl LanguageModel for Known {
-    fn write(&mut self, _: &[&str], _: &Writing) -> Result<Vec<Written>> {
+    fn write(&mut self, _: &[Request<'_>], _: &mut Take<'_, Written>) {
         unreachable!("options are chosen")
     }
 
-    fn likelihoods(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
+    fn likelihoods(&mut self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>) {
         let known = |(context, continuation): &(&str, &str)| Likelihood {
             log_prob: self.0[&((*context).to_owned(), (*continuation).to_owned())],
             ..Likelihood::default()
         };
-        Ok(pairs.iter().map(known).collect())
+        take(pairs.iter().map(known).map(Ok).enumerate().collect());
     }
 }
 
@@ -59,14 +59,15 @@ fn requests_and_figures_are_those_of_lm_eval() {
         for (item, expected) in built.iter().zip(&expected) {
             let Ask::Choose(choices) = &item.ask else { panic!("{name} asks for texts") };
             let requests: Vec<Value> =
-                choices.iter().map(|choice| serde_json::json!([choice.context, choice.continuation])).collect();
+                choices.iter().map(|choice| serde_json::json!([&*choice.context, choice.continuation])).collect();
             assert_eq!(Value::from(requests), expected["requests"], "{name} {}", item.id);
             let numbers = expected["log_likelihoods"].as_array().expect("numbers");
             for (choice, number) in choices.iter().zip(numbers) {
-                let pair = (choice.context.clone(), choice.continuation.clone());
+                let pair = (choice.context.to_string(), choice.continuation.clone());
                 table.insert(pair, number.as_f64().expect("a number"));
             }
         }
+        let items = found.items(&data, &shots).expect("items");
         let settings = Settings { shots, ..Settings::of("known") };
         let mut evaluation = Evaluation {
             model: &mut Known(table),
@@ -75,7 +76,7 @@ fn requests_and_figures_are_those_of_lm_eval() {
             on_items: &mut |_, _| {},
             stop: &AtomicBool::new(false),
         };
-        let summary = evaluation.run(found, &data, folder.path()).expect("it runs");
+        let summary = evaluation.run(found, items, folder.path()).expect("it runs");
         let sum = |figure: &str| expected.iter().filter_map(|item| item[figure].as_f64()).sum::<f64>() as usize;
         assert_eq!(summary.accuracy.expect("judged").correct, sum("acc"), "{name}");
         if expected[0]["acc_norm"].is_number() {

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use yuan_eval::remote::{Options, Remote};
-use yuan_eval::{Error, LanguageModel, Writing};
+use yuan_eval::{Error, LanguageModel, Likelihood, Request, Result, Writing, Written};
 
 /// A request, as far as tests ask for it.
-struct Request {
+struct Asked {
     path: String,
     head: String,
     body: Value,
 }
 
 /// Answers with what a function makes of each request: status, headers, body. The thread ends with the test.
-fn serve(answer: impl Fn(Request) -> (u16, &'static str, String) + Send + Sync + 'static) -> String {
+fn serve(answer: impl Fn(Asked) -> (u16, &'static str, String) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let answer = Arc::new(answer);
@@ -31,7 +31,7 @@ fn serve(answer: impl Fn(Request) -> (u16, &'static str, String) + Send + Sync +
     format!("http://{address}")
 }
 
-fn speak(stream: TcpStream, answer: &dyn Fn(Request) -> (u16, &'static str, String)) {
+fn speak(stream: TcpStream, answer: &dyn Fn(Asked) -> (u16, &'static str, String)) {
     let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -51,7 +51,7 @@ fn speak(stream: TcpStream, answer: &dyn Fn(Request) -> (u16, &'static str, Stri
     reader.read_exact(&mut body).expect("a body");
     let path = head.split(' ').nth(1).unwrap_or("").to_owned();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let (status, headers, body) = answer(Request { path, head, body });
+    let (status, headers, body) = answer(Asked { path, head, body });
     if status == 0 {
         return;
     }
@@ -64,6 +64,28 @@ fn speak(stream: TcpStream, answer: &dyn Fn(Request) -> (u16, &'static str, Stri
 
 fn models() -> (u16, &'static str, String) {
     (200, "", json!({ "data": [{ "id": "tiny" }, { "id": "other" }] }).to_string())
+}
+
+/// The texts in the order of their prompts, or what failed first.
+fn write(remote: &mut Remote, prompts: &[&str], how: &Writing) -> Result<Vec<Written>> {
+    let mut found = Vec::new();
+    let requests: Vec<Request<'_>> = prompts.iter().map(|prompt| Request { prompt, how, number: 0 }).collect();
+    remote.write(&requests, &mut |results| {
+        found.extend(results);
+        true
+    });
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, result)| result).collect()
+}
+
+fn likelihoods(remote: &mut Remote, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
+    let mut found = Vec::new();
+    remote.likelihoods(pairs, &mut |results| {
+        found.extend(results);
+        true
+    });
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, result)| result).collect()
 }
 
 fn options(endpoint: &str) -> Options {
@@ -91,7 +113,7 @@ fn texts_come_in_the_order_of_their_prompts() {
     assert_eq!(remote.model(), "tiny");
     let prompts = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let how = Writing { top_k: 40, stop: vec!["\n".into()], temperature: 0.5, seed: u64::MAX, ..Writing::greedy(7) };
-    let texts = remote.write(&prompts, &how).expect("texts");
+    let texts = write(&mut remote, &prompts, &how).expect("texts");
     for (prompt, text) in prompts.iter().zip(&texts) {
         assert_eq!(text.text, format!("after {prompt}"));
         assert_eq!((text.has_ended, text.prompt_tokens, text.tokens), (*prompt != "3", 4, 2));
@@ -105,34 +127,47 @@ fn texts_come_in_the_order_of_their_prompts() {
     assert_eq!(*body, expected);
 }
 
+/// A server of tokens that are bytes, with `<s>` before each prompt, and offsets that count it, as vLLM has them.
+fn bytes_with_bos(request: Asked) -> (u16, &'static str, String) {
+    let prompt = request.body["prompt"].as_str().expect("a prompt");
+    let usage = json!({ "prompt_tokens": 1 + prompt.len() });
+    if request.body["echo"] != json!(true) {
+        return (200, "", json!({ "choices": [{ "text": "z" }], "usage": usage }).to_string());
+    }
+    // An x is unlikely.
+    let log_prob = |byte: u8| if byte == b'x' { -3.0 } else { -0.25 };
+    let all: Vec<u8> = prompt.bytes().chain([b'z']).collect();
+    let numbers: Vec<Value> = [Value::Null].into_iter().chain(all.iter().map(|byte| log_prob(*byte).into())).collect();
+    let tops: Vec<Value> =
+        [Value::Null].into_iter().chain(all.iter().map(|byte| json!({ "own": log_prob(*byte), "e": -1.0 }))).collect();
+    let tokens: Vec<String> =
+        ["<s>".to_owned()].into_iter().chain(all.iter().map(|byte| format!("\\x{byte:02x}"))).collect();
+    let offsets: Vec<usize> = (0..tokens.len()).map(|place| 3 + place).collect();
+    let logprobs = json!({ "tokens": tokens, "token_logprobs": numbers, "top_logprobs": tops, "text_offset": offsets });
+    (
+        200,
+        "",
+        json!({ "choices": [{ "text": format!("{prompt}z"), "logprobs": logprobs }], "usage": usage }).to_string(),
+    )
+}
+
 #[test]
-fn likelihoods_are_read_from_the_prompt_given_back() {
-    let endpoint = serve(|request| {
+fn tokens_of_likelihoods_are_counted_and_contexts_once() {
+    let alone = Arc::new(AtomicUsize::new(0));
+    let counted = alone.clone();
+    let endpoint = serve(move |request| {
         if request.path == "/v1/models" {
             return models();
         }
-        let prompt = request.body["prompt"].as_str().expect("a prompt");
-        assert_eq!((&request.body["echo"], &request.body["logprobs"]), (&json!(true), &json!(1)));
-        // Every character is a token; an x is unlikely.
-        let log_prob = |char: char| if char == 'x' { -3.0 } else { -0.25 };
-        let text = format!("{prompt}z");
-        let numbers: Vec<Value> = text
-            .chars()
-            .enumerate()
-            .map(|(at, char)| if at == 0 { Value::Null } else { log_prob(char).into() })
-            .collect();
-        let tops: Vec<Value> =
-            text.chars().map(|char| json!({ char.to_string(): log_prob(char), "e": -1.0 })).collect();
-        let offsets: Vec<usize> = (0..text.chars().count()).collect();
-        let logprobs = json!({ "token_logprobs": numbers, "top_logprobs": tops, "text_offset": offsets });
-        (200, "", json!({ "choices": [{ "text": text, "logprobs": logprobs }] }).to_string())
+        counted.fetch_add(usize::from(request.body["echo"].is_null()), Ordering::Relaxed);
+        bytes_with_bos(request)
     });
     let mut remote = Remote::connect(options(&endpoint)).expect("connected");
-    let found = remote.likelihoods(&[("问：", "abc"), ("q ", "x"), ("q", " ab")]).expect("likelihoods");
+    let pairs = [("问：", "源"), ("问：", "x"), ("q ", "x"), ("q", " ab"), ("", "abc")];
+    let found = likelihoods(&mut remote, &pairs).expect("likelihoods");
     let figures: Vec<(f64, bool, usize)> = found.iter().map(|it| (it.log_prob, it.is_greedy, it.tokens)).collect();
-    assert_eq!(figures, [(-0.75, true, 3), (-3.25, false, 2), (-0.75, true, 3)]);
-    let first = remote.likelihoods(&[("", "abc")]).expect_err("nothing before");
-    assert!(first.to_string().contains("nothing stands before it"), "{first}");
+    assert_eq!(figures, [(-0.75, true, 3), (-3.0, false, 1), (-3.25, false, 2), (-0.75, true, 3), (-0.75, true, 3)]);
+    assert_eq!(alone.load(Ordering::Relaxed), 3, "each context once");
 }
 
 #[test]
@@ -162,7 +197,7 @@ fn what_may_pass_is_tried_again_and_the_rest_is_told() {
     let mut remote = Remote::connect(options(&endpoint)).expect("connected");
     let mut ask = |prompt: &str| {
         tries.store(0, Ordering::Relaxed);
-        let asked = remote.write(&[prompt], &Writing::greedy(1));
+        let asked = write(&mut remote, &[prompt], &Writing::greedy(1));
         (asked, tries.load(Ordering::Relaxed))
     };
     let (busy, count) = ask("busy");
@@ -181,7 +216,8 @@ fn what_may_pass_is_tried_again_and_the_rest_is_told() {
         assert!(error.hint().unwrap_or_default().contains(hint), "{prompt}: {:?}", error.hint());
     }
     let hasty = Options { timeout: Duration::from_millis(300), retries: 0, ..options(&endpoint) };
-    let error = Remote::connect(hasty).expect("connected").write(&["slow"], &Writing::greedy(1)).expect_err("too slow");
+    let error =
+        write(&mut Remote::connect(hasty).expect("connected"), &["slow"], &Writing::greedy(1)).expect_err("too slow");
     assert!(error.hint().is_some_and(|hint| hint.contains("--timeout")), "{error}");
 }
 
@@ -194,6 +230,14 @@ fn a_server_that_is_not_there_or_has_no_such_model_is_told() {
         gone.to_string().contains("cannot be reached") && gone.hint().is_some_and(|it| it.contains("--endpoint")),
         "{gone}"
     );
+    let secret = fails(Options { retries: 0, ..options(&format!("http://me:pass@{nobody}/v1/?token=hidden")) });
+    let told = format!("{secret} {secret:?}");
+    assert!(told.contains(&format!("http://{nobody}/v1/models")), "{told}");
+    assert!(!told.contains("pass") && !told.contains("hidden"), "{told}");
+    let keyed = Options { api_key: Some("hidden".into()), ..options("http://me:pass@there") };
+    assert!(!format!("{keyed:?}").contains("hidden") && !format!("{keyed:?}").contains("pass"));
+    let broken = fails(Options { api_key: Some("hid\nden".into()), ..options("http://there") });
+    assert!(broken.to_string().contains("no header may"), "{broken}");
     assert!(matches!(fails(options("localhost:8000")), Error::Request { .. }));
     assert!(matches!(fails(options("http://")), Error::Request { .. }));
     let endpoint = serve(|_| models());

@@ -9,7 +9,7 @@ use yuan_eval::data::Data;
 use yuan_eval::run::{Evaluation, Settings, Summary};
 use yuan_eval::sandbox::{Limits, Sandbox};
 use yuan_eval::tasks::Task;
-use yuan_eval::{Error, LanguageModel, Likelihood, Result, Writing, Written};
+use yuan_eval::{Error, LanguageModel, Likelihood, Request, Result, Take, Written};
 
 /// Texts by the ends of their prompts; of several, the next each time one is asked for in a call.
 #[derive(Default)]
@@ -21,29 +21,33 @@ struct Rote {
 }
 
 impl LanguageModel for Rote {
-    fn write(&mut self, prompts: &[&str], how: &Writing) -> Result<Vec<Written>> {
-        self.asked += prompts.len();
-        self.seeds.push(how.seed);
-        if let Some(stop) = &self.stop {
-            stop.store(true, Ordering::Relaxed);
-        }
+    fn write(&mut self, requests: &[Request<'_>], take: &mut Take<'_, Written>) {
         let mut places: HashMap<&str, usize> = HashMap::new();
-        let text = |prompt: &&str| {
+        for (number, Request { prompt, how, .. }) in requests.iter().enumerate() {
+            self.asked += 1;
+            if self.seeds.last() != Some(&how.seed) {
+                self.seeds.push(how.seed);
+            }
+            if let Some(stop) = &self.stop {
+                stop.store(true, Ordering::Relaxed);
+            }
             let (end, texts) = self.texts.iter().find(|(end, _)| prompt.ends_with(*end)).expect("it is known");
             let place = places.entry(end).or_default();
             *place += 1;
-            Written {
-                text: texts[(*place - 1) % texts.len()].to_owned(),
-                has_ended: true,
-                prompt_tokens: 5,
-                tokens: 3,
-                is_cut: false,
+            let text = match texts[(*place - 1) % texts.len()] {
+                "refused" => Err(Error::Refused { url: "there".into(), problem: "too long".into(), hint: None }),
+                "broken" => Err(Error::Model("broken".into())),
+                text => {
+                    Ok(Written { text: text.to_owned(), has_ended: true, prompt_tokens: 5, tokens: 3, is_cut: false })
+                }
+            };
+            if !take(vec![(number, text)]) {
+                return;
             }
-        };
-        Ok(prompts.iter().map(text).collect())
+        }
     }
 
-    fn likelihoods(&mut self, _: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
+    fn likelihoods(&mut self, _: &[(&str, &str)], _: &mut Take<'_, Likelihood>) {
         unreachable!("texts are written")
     }
 }
@@ -68,7 +72,8 @@ impl Folder {
         let mut evaluation =
             Evaluation { model, settings, sandbox, on_items: &mut |_, _| {}, stop: stop.as_ref().unwrap_or(&shared) };
         let data = Data::new(&self.0.path().join("data"));
-        evaluation.run(Task::find(task, None).expect("a task"), &data, &self.0.path().join("out"))
+        let task = Task::find(task, None).expect("a task");
+        evaluation.run(task, task.items(&data, &settings.shots)?, &self.0.path().join("out"))
     }
 
     fn lines(&self, name: &str) -> Vec<Value> {
@@ -90,7 +95,7 @@ fn gsm8k() -> (Folder, Rote) {
 #[test]
 fn items_are_asked_once() {
     let (folder, mut model) = gsm8k();
-    let two = Settings { limit: Some(2), batch: 1, ..Settings::of("rote") };
+    let two = Settings { limit: Some(2), ..Settings::of("rote") };
     let first = folder.run("gsm8k-zh", &mut model, &two, None).expect("it runs");
     assert_eq!((first.items, first.items_of_set, model.asked), (2, 3, 2));
     assert_eq!(first.accuracy.expect("judged").correct, 2);
@@ -128,9 +133,31 @@ fn items_are_asked_once() {
 fn what_is_stopped_is_kept() {
     let (folder, mut model) = gsm8k();
     model.stop = Some(AtomicBool::new(true));
-    let settings = Settings { batch: 1, ..Settings::of("rote") };
+    let settings = Settings::of("rote");
     assert!(matches!(folder.run("gsm8k-zh", &mut model, &settings, None), Err(Error::Stopped)));
     assert_eq!(folder.run("gsm8k-zh", &mut model, &settings, None).expect("it goes on").items, 3);
+}
+
+#[test]
+fn an_item_that_is_refused_is_set_aside_and_a_failure_loses_none_of_the_others() {
+    let (folder, mut model) = gsm8k();
+    model.texts.insert("乙？<sep>", vec!["refused"]);
+    let settings = Settings::of("rote");
+    let found = folder.run("gsm8k-zh", &mut model, &settings, None).expect("it runs");
+    assert_eq!((found.items, found.set_aside, found.unjudged), (3, 1, 0));
+    assert_eq!(found.accuracy.expect("judged").items, 2, "no figure counts it");
+    assert!(yuan_eval::run::table(&[found]).contains("1: there: too long"));
+    assert_eq!(folder.lines("gsm8k-zh.yuan.jsonl")[1]["refused"], "there: too long");
+    model.texts.insert("乙？<sep>", vec!["是2"]);
+    let again = folder.run("gsm8k-zh", &mut model, &settings, None).expect("it runs");
+    assert_eq!((again.set_aside, again.accuracy.expect("judged").items, model.asked), (0, 3, 4), "it alone is asked");
+    let other = Settings { model: "other".into(), ..settings.clone() };
+    model.texts.insert("丙？<sep>", vec!["broken"]);
+    assert!(matches!(folder.run("gsm8k-zh", &mut model, &other, None), Err(Error::Model(_))));
+    assert_eq!(folder.lines("gsm8k-zh.yuan.jsonl").len(), 6, "the first two are kept");
+    let (folder, mut model) = gsm8k();
+    model.texts.values_mut().for_each(|texts| *texts = vec!["refused"]);
+    assert!(matches!(folder.run("gsm8k-zh", &mut model, &settings, None), Err(Error::Refused { .. })), "all are");
 }
 
 #[test]
@@ -152,7 +179,7 @@ fn most_samples_count() {
     assert!(wrong(Settings { samples: 2, ..Settings::of("") }).contains("all samples are the same"));
     assert!(wrong(Settings { tests: 1, ..Settings::of("") }).contains("there is one"));
     assert!(wrong(Settings { temperature: -1.0, ..Settings::of("") }).contains("temperature is from 0"));
-    assert!(wrong(Settings { batch: 0, ..Settings::of("") }).contains("at least 1"));
+    assert!(wrong(Settings { samples: 0, ..Settings::of("") }).contains("at least 1"));
 }
 
 fn human_eval() -> Folder {

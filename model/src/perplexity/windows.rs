@@ -50,6 +50,16 @@ impl Windows {
         self.length
     }
 
+    /// Tokens that each window but the first predicts.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Whether they begin at multiples of the stride.
+    pub fn is_aligned(&self) -> bool {
+        self.is_aligned
+    }
+
     /// The windows of a text of `tokens`, of which the first is never predicted.
     pub fn of(self, tokens: usize) -> impl Iterator<Item = Window> {
         let mut next = 1;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use yuan_eval::{Error, LanguageModel, Likelihood, Result, Writing, Written};
+use yuan_eval::{Error, LanguageModel, Likelihood, Request, Result, Take, Writing, Written};
 use yuan_model::backend::Target;
 use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
 use yuan_model::{Batch, Encode as _, Model, tokenizer_of};
@@ -49,7 +49,15 @@ impl Local {
         let never = unspelt.chain(description.unused.iter().copied()).filter(|id| !ends.contains(id)).collect();
         let identity = identity(path, Some(&file), &args.run)?;
         let model = open(path, &args.run, global)?;
-        Ok(Self { model, tokenizer, identity, ends, never, batch: args.batch, batch_tokens: args.batch_tokens.max(1) })
+        Ok(Self {
+            model,
+            tokenizer,
+            identity,
+            ends,
+            never,
+            batch: args.batch.get(),
+            batch_tokens: args.batch_tokens.max(1),
+        })
     }
 
     /// What tells it apart from other models: its name and a hash of its files' ends.
@@ -95,8 +103,9 @@ fn of_model(error: yuan_model::Error) -> Error {
     Error::Model(Box::new(error))
 }
 
-impl LanguageModel for Local {
-    fn write(&mut self, prompts: &[&str], how: &Writing) -> Result<Vec<Written>> {
+impl Local {
+    /// Continues prompts that are written in the same way, numbered from the first's number on.
+    fn written(&self, requests: &[Request<'_>], how: &Writing) -> Result<Vec<Written>> {
         let positions = self.positions();
         // The end of a prompt is what matters: its beginning goes, if both do not fit.
         let most = positions - how.max_new_tokens.clamp(1, positions.div_ceil(2));
@@ -114,48 +123,80 @@ impl LanguageModel for Local {
         };
         let mut cut = Vec::new();
         let mut ids = Vec::new();
-        for prompt in prompts {
-            let all = self.encode(prompt)?;
+        for request in requests {
+            let all = self.encode(request.prompt)?;
             cut.push(all.len() > most);
             ids.push(all[all.len().saturating_sub(most)..].to_vec());
         }
         let piece = |id: u32| self.tokenizer.tokenizer().token_bytes(id).unwrap_or_default();
-        let mut written = Vec::new();
-        for (part, first) in ids.chunks(self.batch).zip((0..).step_by(self.batch)) {
-            let texts = generate(self.model.engine(), part, first, &generation, &piece, &mut |_, _| {});
-            for (text, prompt) in texts.map_err(of_model)?.into_iter().zip(part) {
-                written.push(Written {
-                    has_ended: text.stopped != Stopped::Length,
-                    prompt_tokens: prompt.len(),
-                    tokens: text.ids.len(),
-                    is_cut: cut[written.len()],
-                    text: text.text,
-                });
-            }
-        }
-        Ok(written)
+        let first = requests.first().map_or(0, |request| request.number as usize);
+        let texts =
+            generate(self.model.engine(), &ids, first, &generation, &piece, &mut |_, _| {}).map_err(of_model)?;
+        let texts = texts.into_iter().zip(&ids).zip(cut);
+        Ok(texts
+            .map(|((text, prompt), is_cut)| Written {
+                has_ended: text.stopped != Stopped::Length,
+                prompt_tokens: prompt.len(),
+                tokens: text.ids.len(),
+                is_cut,
+                text: text.text,
+            })
+            .collect())
     }
 
-    fn likelihoods(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
-        let mut found = vec![Likelihood { is_greedy: true, ..Likelihood::default() }; pairs.len()];
+    /// Scores continuations in batches; what is known goes on at once, until it is told not to.
+    fn scored(&self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>) -> Result<(), (usize, Error)> {
         let mut pending = Pending::default();
         for (place, (context, continuation)) in pairs.iter().enumerate() {
-            let (ids, count) = self.pair(context, continuation)?;
+            let failed_here = |error| (place, error);
+            let (ids, count) = self.pair(context, continuation).map_err(failed_here)?;
             if count == 0 {
-                return Err(failed(format!("the continuation `{continuation}` has no tokens")));
+                return Err(failed_here(failed(format!("the continuation `{continuation}` has no tokens"))));
             }
             // The model reads all tokens but the last, as many as it was trained for.
             let start = ids.len().saturating_sub(self.positions() + 1);
-            found[place].is_cut = start > 0;
-            let ids = &ids[start..];
+            let (ids, is_cut) = (&ids[start..], start > 0);
             let count = count.min(ids.len() - 1);
-            if !pending.batch.is_empty() && pending.batch.len() + ids.len() > self.batch_tokens {
-                pending.score(&self.model, &mut found)?;
+            if !pending.batch.is_empty()
+                && pending.batch.len() + ids.len() > self.batch_tokens
+                && !take(pending.score(&self.model).map_err(failed_here)?)
+            {
+                return Ok(());
             }
-            pending.push(ids, count, place);
+            pending.push(ids, count, place, is_cut);
         }
-        pending.score(&self.model, &mut found)?;
-        Ok(found)
+        let last = pairs.len().saturating_sub(1);
+        take(pending.score(&self.model).map_err(|error| (last, error))?);
+        Ok(())
+    }
+}
+
+impl LanguageModel for Local {
+    fn write(&mut self, requests: &[Request<'_>], take: &mut Take<'_, Written>) {
+        let mut place = 0;
+        for alike in requests
+            .chunk_by(|a, b| std::ptr::eq(a.how, b.how) && (a.number + 1 == b.number || a.how.temperature == 0.0))
+        {
+            for part in alike.chunks(self.batch) {
+                let written = match self.written(part, part[0].how) {
+                    Ok(texts) => texts.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(error)],
+                };
+                if !take((place..).zip(written).collect()) {
+                    return;
+                }
+                place += part.len();
+            }
+        }
+    }
+
+    fn likelihoods(&mut self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>) {
+        if pairs.is_empty() {
+            return;
+        }
+        if let Err((place, error)) = self.scored(pairs, take) {
+            take(vec![(place, Err(error))]);
+        }
     }
 }
 
@@ -164,14 +205,16 @@ impl LanguageModel for Local {
 struct Pending {
     batch: Batch,
     targets: Vec<Target>,
-    /// The pair of each target.
-    places: Vec<usize>,
+    /// The continuation of each target, by its number here.
+    owners: Vec<usize>,
+    /// The pair of each continuation, and whether its context lost its beginning.
+    places: Vec<(usize, bool)>,
     /// What was read last: options of one token share it.
     last: Vec<u32>,
 }
 
 impl Pending {
-    fn push(&mut self, ids: &[u32], count: usize, place: usize) {
+    fn push(&mut self, ids: &[u32], count: usize, place: usize, is_cut: bool) {
         let inputs = &ids[..ids.len() - 1];
         if self.batch.is_empty() || self.last != inputs {
             self.batch.push(inputs);
@@ -180,19 +223,22 @@ impl Pending {
         let start = self.batch.len() - inputs.len();
         for (target, id) in ids.iter().enumerate().skip(ids.len() - count) {
             self.targets.push(Target { row: (start + target - 1) as u32, id: *id });
-            self.places.push(place);
+            self.owners.push(self.places.len());
         }
+        self.places.push((place, is_cut));
     }
 
-    fn score(&mut self, model: &Model, found: &mut [Likelihood]) -> Result<()> {
-        let scored = model.engine().score(&self.batch, &self.targets).map_err(of_model)?;
-        for (place, scored) in self.places.iter().zip(scored) {
-            let likelihood = &mut found[*place];
+    fn score(&mut self, model: &Model) -> Result<Vec<(usize, Result<Likelihood>)>> {
+        let Self { batch, targets, owners, places, .. } = std::mem::take(self);
+        let scored = model.engine().score(&batch, &targets).map_err(of_model)?;
+        let none = |is_cut| Likelihood { is_greedy: true, is_cut, ..Likelihood::default() };
+        let mut found: Vec<Likelihood> = places.iter().map(|(_, is_cut)| none(*is_cut)).collect();
+        for (owner, scored) in owners.iter().zip(scored) {
+            let likelihood = &mut found[*owner];
             likelihood.log_prob += f64::from(scored.log_prob);
             likelihood.is_greedy &= scored.is_greedy;
             likelihood.tokens += 1;
         }
-        *self = Self::default();
-        Ok(())
+        Ok(places.into_iter().zip(found).map(|((place, _), likelihood)| (place, Ok(likelihood))).collect())
     }
 }

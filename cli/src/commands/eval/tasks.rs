@@ -36,16 +36,16 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
             Box::new(local)
         }
         (None, endpoint) => {
-            let endpoint = endpoint.clone().unwrap_or_default();
+            let endpoint = endpoint.as_ref().map_or_else(String::new, |endpoint| endpoint.0.clone());
             let remote = told(Remote::connect(Options {
                 model: args.model_name.clone(),
-                api_key: args.api_key.clone().filter(|key| !key.is_empty()),
-                timeout: Duration::from_secs(args.timeout.max(1)),
+                api_key: args.api_key.as_ref().map(|key| key.0.clone()).filter(|key| !key.is_empty()),
+                timeout: Duration::from_secs(args.timeout),
                 retries: args.retries,
-                concurrency: args.concurrency,
-                ..Options::of(endpoint.clone())
+                concurrency: args.concurrency.into(),
+                ..Options::of(endpoint)
             }))?;
-            settings.model = format!("{} at {endpoint}", remote.model());
+            settings.model = remote.name();
             Box::new(remote)
         }
     };
@@ -65,7 +65,8 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
             },
             stop: &stop,
         };
-        let summary = evaluation.run(task, &Data::new(&args.data), &args.out);
+        let items = told(task.items(&Data::new(&args.data), &settings.shots))?;
+        let summary = evaluation.run(task, items, &args.out);
         bar.finish_and_clear();
         summaries.push(told(summary)?);
         write_summary(args, &summaries)?;
@@ -74,7 +75,8 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
         true => print(&serde_json::to_string(&summaries)?)?,
         false => print(&table(&summaries))?,
     }
-    Ok(Done::All)
+    // What was refused is in the table with its reason.
+    Ok(if summaries.iter().any(|summary| summary.set_aside > 0) { Done::SetAside } else { Done::All })
 }
 
 fn settings(args: &EvalTasksArgs) -> Settings {
@@ -88,7 +90,6 @@ fn settings(args: &EvalTasksArgs) -> Settings {
         top_p: args.top_p,
         seed: args.seed,
         max_new_tokens: args.max_new_tokens.map(usize::from),
-        batch: args.batch,
         tests: args.select_by_tests,
     }
 }
@@ -116,8 +117,12 @@ fn sandbox(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Option<Sandb
     if !args.allow_code_execution {
         return Ok(None);
     }
-    let limits = Limits { seconds: args.code_seconds.max(1), memory_bytes: args.code_memory, ..Limits::default() };
-    let sandbox = told(Sandbox::new(&args.python, limits))?;
+    let limits = Limits { seconds: args.code_seconds, memory_bytes: args.code_memory, ..Limits::default() };
+    let sandbox = match args.allow_code_to_write {
+        true => Sandbox::or_writing(&args.python, limits),
+        false => Sandbox::new(&args.python, limits),
+    };
+    let sandbox = told(sandbox)?;
     say(global, &format!("programs of the model are run: {}", sandbox.isolation()));
     Ok(Some(sandbox))
 }
@@ -125,15 +130,19 @@ fn sandbox(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Option<Sandb
 /// What the tasks came to so far; those of an earlier command stay.
 fn write_summary(args: &EvalTasksArgs, summaries: &[Summary]) -> anyhow::Result<()> {
     let path = args.out.join("summary.json");
-    let known = fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let known: Vec<serde_json::Value> = known.unwrap_or_default();
-    let is_known = |value: &serde_json::Value| {
-        summaries.iter().any(|it| value["task"] == it.task && value["mode"] == it.mode && value["model"] == it.model)
+    let known: Vec<serde_json::Value> = match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).with_context(|| {
+            format!("`{}` is no list of summaries: move it away, or name another `--out`", path.display())
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     };
-    let mut all: Vec<serde_json::Value> = known.into_iter().filter(|value| !is_known(value)).collect();
-    for summary in summaries {
-        all.push(serde_json::to_value(summary)?);
-    }
+    let new = summaries.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+    let is_of = |a: &serde_json::Value, b: &serde_json::Value| {
+        ["task", "mode", "model", "asked"].iter().all(|field| a[field] == b[field])
+    };
+    let mut all: Vec<_> = known.into_iter().filter(|value| !new.iter().any(|new| is_of(value, new))).collect();
+    all.extend(new);
     let file = tempfile::NamedTempFile::new_in(&args.out)?;
     fs::write(file.path(), serde_json::to_string_pretty(&all)? + "\n")?;
     file.persist(&path).with_context(|| format!("cannot write `{}`", path.display()))?;

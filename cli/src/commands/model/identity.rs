@@ -9,8 +9,10 @@ use yuan_model::bundled;
 
 use crate::args::RunOnArgs;
 
-/// Bytes at both ends of a file that tell it apart.
+/// Bytes of a place of a file that tell it apart.
 const ENDS: u64 = 64 << 10;
+/// Places that are looked at: all of a file of 16 MiB, and of a larger one its ends and what lies between, evenly.
+const PLACES: u64 = 256;
 
 /// A model's name with a hash of what its files are, and of how it is run.
 pub fn identity(path: &Path, tokenizer: Option<&Path>, run: &RunOnArgs) -> anyhow::Result<String> {
@@ -42,15 +44,20 @@ pub fn identity(path: &Path, tokenizer: Option<&Path>, run: &RunOnArgs) -> anyho
     Ok(format!("{name} {}", &hash.finalize().to_hex()[..12]))
 }
 
-/// The length of a file, and its first and last bytes.
+/// The length of a file, its first and last bytes, and bytes of places that are spread evenly over it.
 fn ends(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = length.to_le_bytes().to_vec();
-    (&mut file).take(ENDS).read_to_end(&mut bytes)?;
-    if length > ENDS {
-        file.seek(SeekFrom::Start(length.saturating_sub(ENDS).max(ENDS)))?;
-        file.take(ENDS).read_to_end(&mut bytes)?;
+    if length <= PLACES * ENDS {
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    for place in 0..PLACES {
+        // The first begins at the beginning, the last ends at the end.
+        let start = (u128::from(length - ENDS) * u128::from(place) / u128::from(PLACES - 1)) as u64;
+        file.seek(SeekFrom::Start(start))?;
+        (&mut file).take(ENDS).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
@@ -78,6 +85,14 @@ mod tests {
         told(&long);
         told(&[&long[..], b"x"].concat());
         told(&[b"x", &long[..]].concat());
+        // As long as each other, and different in the middle.
+        let mut middle = vec![0; 200 << 10];
+        middle[100 << 10] = 1;
+        told(&middle);
+        let mut large = vec![0; 20 << 20];
+        told(&large);
+        large[10 << 20..][..64 << 10].fill(1);
+        told(&large);
         let bf16 = RunOnArgs { dtype: Some(yuan_model::DType::BF16), ..run };
         assert!(!seen.contains(&identity(&path, None, &bf16).expect("told")));
     }

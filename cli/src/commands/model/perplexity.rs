@@ -146,11 +146,17 @@ impl Run<'_> {
             let problem = format!("{document} holds the token {id}, and the model has {vocab_size}");
             return Err(usage(problem, "score what the model's own tokenizer made".to_owned()));
         }
-        let known = self.kept.as_ref().and_then(|kept| kept.known(&kept.fingerprint(&document.ids)).cloned());
-        if let Some(score) = known {
+        let known = self.kept.as_ref().and_then(|kept| kept.known(kept.fingerprint(&document.ids)).cloned());
+        // What its tokens came to is not kept: where that is wanted it is scored again.
+        if let Some(score) = known.filter(|_| !self.args.per_token) {
             // In the order of the documents, so that sums are the same bits.
             self.flush()?;
             self.scored += 1;
+            if self.args.each {
+                let mut line = json!({ "id": document.name, "group": document.group });
+                describe(&mut line, &score, document.bytes);
+                self.bar.suspend(|| print(&line.to_string()))?;
+            }
             self.groups.entry(document.group).or_default().add(1, &score, document.bytes);
             return Ok(());
         }

@@ -3,17 +3,21 @@
 mod http;
 mod likelihood;
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Error, LanguageModel, Likelihood, Result, Writing, Written};
+use crate::{Error, LanguageModel, Likelihood, Request, Result, Take, Writing, Written};
 use http::Http;
+use likelihood::{Echoed, Wrong};
 
 /// How a server is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The address, as `http://localhost:8000` or with `/v1`.
     pub endpoint: String,
@@ -29,6 +33,16 @@ pub struct Options {
     pub concurrency: usize,
 }
 
+impl fmt::Debug for Options {
+    /// Without address and key: both may hold what is secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, timeout, retries, concurrency, .. } = self;
+        let mut told = formatter.debug_struct("Options");
+        told.field("model", model).field("timeout", timeout).field("retries", retries);
+        told.field("concurrency", concurrency).finish_non_exhaustive()
+    }
+}
+
 impl Options {
     /// A server without a key: ten minutes for an answer, five retries, four requests at a time.
     pub fn of(endpoint: impl Into<String>) -> Self {
@@ -37,12 +51,25 @@ impl Options {
     }
 }
 
+/// How well a token is predicted by those before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TokenScore {
+    /// Natural logarithm of its probability.
+    pub log_prob: f64,
+    /// Whether no token is more likely.
+    pub is_greedy: bool,
+}
+
+/// Tokens of texts that were counted, by a hash of the text: who counts first keeps the others waiting.
+type Counts = Mutex<HashMap<blake3::Hash, Arc<Mutex<Option<usize>>>>>;
+
 /// A model behind a server.
 #[derive(Debug)]
 pub struct Remote {
     http: Http,
     model: String,
     concurrency: usize,
+    counts: Counts,
 }
 
 impl Remote {
@@ -69,12 +96,17 @@ impl Remote {
                 }
             },
         };
-        Ok(Self { http, model, concurrency: options.concurrency.max(1) })
+        Ok(Self { http, model, concurrency: options.concurrency.max(1), counts: Counts::default() })
     }
 
     /// The model's name on the server.
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// What it is called in results: its name and the server's address, without what may be secret.
+    pub fn name(&self) -> String {
+        format!("{} at {}", self.model, self.http.address())
     }
 
     fn complete(&self, body: &Value) -> Result<Value> {
@@ -89,87 +121,130 @@ impl Remote {
         }
     }
 
-    /// Does something for each of some, several at a time; the results are in order. After a failure no more is begun.
-    fn each<T: Sync, R: Send>(&self, all: &[T], work: impl Fn(usize, &T) -> Result<R> + Sync) -> Result<Vec<R>> {
-        let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let done: Vec<Mutex<Option<Result<R>>>> = all.iter().map(|_| Mutex::new(None)).collect();
+    /// Does something for each of some, several at a time, and hands over each result when it is there.
+    fn each<T: Sync, R: Send>(&self, all: &[T], work: impl Fn(&T) -> Result<R> + Sync, take: &mut Take<'_, R>) {
+        let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        // Who takes slowly is waited for.
+        let (sender, results) = sync_channel(self.concurrency);
         std::thread::scope(|scope| {
             for _ in 0..self.concurrency.min(all.len()) {
-                scope.spawn(|| {
-                    while !has_failed.load(Ordering::Relaxed)
+                let sender = sender.clone();
+                let (work, next, is_over) = (&work, &next, &is_over);
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed)
                         && let place = next.fetch_add(1, Ordering::Relaxed)
                         && let Some(one) = all.get(place)
-                    {
-                        let result = work(place, one);
-                        has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                        *done[place].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(result);
-                    }
+                        && sender.send((place, work(one))).is_ok()
+                    {}
                 });
             }
-        });
-        let results = done.into_iter().map(|it| it.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let (mut found, mut error) = (Vec::new(), None);
-        for result in results {
-            match result {
-                Some(Ok(result)) => found.push(result),
-                Some(Err(one)) => error = error.or(Some(one)),
-                // Left out, as another failed.
-                None => {}
+            drop(sender);
+            for result in results {
+                is_over.fetch_or(!take(vec![result]), Ordering::Relaxed);
             }
+        });
+    }
+
+    /// A prompt with the log-probabilities of its tokens.
+    fn echo(&self, prompt: impl Into<Value>) -> Result<Value> {
+        // Servers write one token at least; what is read of is the prompt they give back.
+        self.complete(&json!({
+            "model": self.model, "prompt": prompt.into(), "max_tokens": 1, "temperature": 0, "echo": true, "logprobs": 1,
+        }))
+    }
+
+    fn wrong(&self, (problem, hint): Wrong) -> Error {
+        self.http.error("/completions", problem, hint)
+    }
+
+    /// The tokens that the server makes of a text, with those it puts before it. Each text is asked for once.
+    fn count(&self, text: &str) -> Result<usize> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(blake3::hash(text.as_bytes())).or_default().clone();
+        drop(counts);
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = *count {
+            return Ok(count);
         }
-        error.map_or(Ok(found), Err)
+        let body = json!({ "model": self.model, "prompt": text, "max_tokens": 1, "temperature": 0 });
+        let counted = match self.complete(&body) {
+            // There is nothing in it but what a server puts before a text, if it does.
+            Err(Error::Refused { .. }) if text.is_empty() => 0,
+            answer => answer?["usage"]["prompt_tokens"].as_u64().ok_or_else(|| {
+                self.wrong(("the answer has no `usage.prompt_tokens`, and others had".to_owned(), None))
+            })? as usize,
+        };
+        *count = Some(counted);
+        Ok(counted)
+    }
+
+    fn likelihood(&self, context: &str, continuation: &str) -> Result<Likelihood> {
+        let prompt = format!("{context}{continuation}");
+        // White space at the context's end belongs to the continuation.
+        let bare = context.trim_end();
+        let answer = self.echo(prompt.as_str())?;
+        let echoed = Echoed::of(&answer["choice"], &answer["usage"]).map_err(|wrong| self.wrong(wrong))?;
+        let places = match echoed.prompt_tokens {
+            Some(all) => Ok((self.count(bare)?, all)),
+            None => echoed.spelt(bare, &prompt),
+        };
+        places.and_then(|(from, to)| echoed.between(from, to)).map_err(|wrong| self.wrong(wrong))
+    }
+
+    /// How well each token of some texts but the first is predicted. The server is given their ids, and must tell of as many.
+    pub fn tokens(&self, texts: &[Vec<u32>], take: &mut Take<'_, Vec<TokenScore>>) {
+        let scored = |ids: &Vec<u32>| {
+            let answer = self.echo(ids.as_slice())?;
+            let echoed = Echoed::of(&answer["choice"], &answer["usage"]).map_err(|wrong| self.wrong(wrong))?;
+            if let Some(count) = echoed.prompt_tokens.filter(|count| *count != ids.len()) {
+                let hint =
+                    "it takes a server that takes prompts as lists of ids, and leaves them as they are".to_owned();
+                return Err(self.wrong((format!("it was given {} tokens, and counts {count}", ids.len()), Some(hint))));
+            }
+            let score = |place| echoed.token(place).map(|(log_prob, is_greedy)| TokenScore { log_prob, is_greedy });
+            (1..ids.len()).map(score).collect::<Result<_, Wrong>>().map_err(|wrong| self.wrong(wrong))
+        };
+        self.each(texts, scored, take);
+    }
+
+    fn written(&self, Request { prompt, how, number }: &Request<'_>) -> Result<Written> {
+        let Writing { max_new_tokens, temperature, top_k, top_p, seed, stop } = how;
+        let mut body = json!({
+            "model": self.model,
+            "prompt": prompt,
+            "max_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_p": top_p,
+            // Servers read seeds as signed numbers of 64 bits.
+            "seed": seed.wrapping_add(*number) & (i64::MAX as u64),
+        });
+        // Not OpenAI's: said only if it is asked for.
+        if *top_k > 0 {
+            body["top_k"] = (*top_k).into();
+        }
+        if !stop.is_empty() {
+            body["stop"] = json!(stop);
+        }
+        let answer = self.complete(&body)?;
+        let text = answer["choice"]["text"].as_str();
+        let text = text.ok_or_else(|| self.http.error("/completions", "the answer has no `text`".to_owned(), None))?;
+        let count = |name: &str| answer["usage"][name].as_u64().unwrap_or(0) as usize;
+        Ok(Written {
+            text: text.to_owned(),
+            has_ended: answer["choice"]["finish_reason"] != "length",
+            prompt_tokens: count("prompt_tokens"),
+            tokens: count("completion_tokens"),
+            is_cut: false,
+        })
     }
 }
 
 impl LanguageModel for Remote {
-    fn write(&mut self, prompts: &[&str], how: &Writing) -> Result<Vec<Written>> {
-        self.each(prompts, |place, prompt| {
-            let mut body = json!({
-                "model": self.model,
-                "prompt": prompt,
-                "max_tokens": how.max_new_tokens,
-                "temperature": how.temperature,
-                "top_p": how.top_p,
-                // Servers read seeds as signed numbers of 64 bits.
-                "seed": how.seed.wrapping_add(place as u64) & (i64::MAX as u64),
-            });
-            // Not OpenAI's: said only if it is asked for.
-            if how.top_k > 0 {
-                body["top_k"] = how.top_k.into();
-            }
-            if !how.stop.is_empty() {
-                body["stop"] = json!(how.stop);
-            }
-            let answer = self.complete(&body)?;
-            let text = answer["choice"]["text"]
-                .as_str()
-                .ok_or_else(|| self.http.error("/completions", "the answer has no `text`".to_owned(), None))?;
-            let count = |name: &str| answer["usage"][name].as_u64().unwrap_or(0) as usize;
-            Ok(Written {
-                text: text.to_owned(),
-                has_ended: answer["choice"]["finish_reason"] != "length",
-                prompt_tokens: count("prompt_tokens"),
-                tokens: count("completion_tokens"),
-                is_cut: false,
-            })
-        })
+    fn write(&mut self, requests: &[Request<'_>], take: &mut Take<'_, Written>) {
+        self.each(requests, |request| self.written(request), take);
     }
 
-    fn likelihoods(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<Likelihood>> {
-        self.each(pairs, |_, (context, continuation)| {
-            let prompt = format!("{context}{continuation}");
-            // Servers write one token at least; what is read of is the prompt they give back.
-            let body = json!({
-                "model": self.model, "prompt": prompt, "max_tokens": 1, "temperature": 0, "echo": true, "logprobs": 1,
-            });
-            let answer = self.complete(&body)?;
-            likelihood::read(&answer["choice"], context, &prompt)
-                .map_err(|(problem, hint)| self.http.error("/completions", problem, hint))
-        })
+    fn likelihoods(&mut self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>) {
+        self.each(pairs, |(context, continuation)| self.likelihood(context, continuation), take);
     }
-}
-
-/// An error of a server.
-fn error(url: String, problem: String, hint: Option<String>) -> Error {
-    Error::Remote { url, problem, hint }
 }

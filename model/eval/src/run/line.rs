@@ -53,9 +53,18 @@ pub struct Line {
     pub answer: Option<String>,
     /// Whether it is right; `None` for a program that was not run.
     pub correct: Option<bool>,
+    /// What the verdicts on programs depend on beside them: the test, what they may use, what runs them and holds them back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
+    /// Why the server would not answer: the item is set aside, and asked again by the next command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// The texts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
+    /// Tests that the model wrote to choose among programs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
     /// The options.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choices: Option<Chosen>,
@@ -93,7 +102,7 @@ impl Line {
         let chosen = best(&|_| 1);
         let mut hash = blake3::Hasher::new();
         for choice in choices {
-            for text in [&choice.context, &choice.continuation] {
+            for text in [&*choice.context, choice.continuation.as_str()] {
                 hash.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
             }
         }
@@ -114,6 +123,18 @@ impl Line {
             is_cut: likelihoods.iter().any(|it| it.is_cut),
             ..Self::of(item)
         }
+    }
+
+    /// Without its texts, which no summary needs.
+    pub(super) fn light(mut self) -> Self {
+        for output in &mut self.outputs {
+            (output.text, output.answer) = (String::new(), None);
+        }
+        self.tests = Vec::new();
+        if let Some(chosen) = &mut self.choices {
+            (chosen.log_probs, chosen.greedy) = (Vec::new(), Vec::new());
+        }
+        Self { gold: String::new(), answer: None, ..self }
     }
 
     /// Lets one of the texts count.

@@ -1,29 +1,31 @@
 //! A task is asked item by item; what is done is in the file of results and is not asked again.
 
+mod gather;
 mod line;
 mod programs;
-mod results;
 mod summary;
 mod vote;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use serde_json::json;
 
 pub use line::{Chosen, Line, Output};
-pub use summary::{Figure, Summary, table};
+pub use summary::{Asked, Figure, Summary, table};
 
-use crate::data::Data;
+use crate::lines::Lines;
 use crate::sandbox::Sandbox;
-use crate::tasks::{Ask, Choice, Item, Judge, Shots, Task};
-use crate::{Error, LanguageModel, Result, Writing};
-use results::Results;
+use crate::tasks::{Ask, Choice, Item, Items, Judge, Shots, Task};
+use crate::{Error, LanguageModel, Likelihood, Request, Result, Writing, Written};
+use gather::{Finish, gather};
 use vote::vote;
 
-/// What of results depends on, beside the task and the model: another number, other fingerprints.
-const RULES: u32 = 1;
+/// What results depend on, beside the task and the model: another number, other fingerprints.
+const RULES: u32 = 2;
+/// Items that a server refuses before any is done, after which it is taken to refuse all of them.
+const REFUSALS: usize = 16;
 
 /// How tasks are asked.
 #[derive(Clone, Debug)]
@@ -46,14 +48,12 @@ pub struct Settings {
     pub seed: u64,
     /// Most new tokens, instead of the task's own.
     pub max_new_tokens: Option<usize>,
-    /// Items that are asked together.
-    pub batch: usize,
     /// Texts with tests that the model writes for each program, to choose among samples; 0 for none.
     pub tests: usize,
 }
 
 impl Settings {
-    /// The greedy answers of a model, eight items together.
+    /// The greedy answers of a model.
     pub fn of(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
@@ -65,7 +65,6 @@ impl Settings {
             top_p: 1.0,
             seed: 0,
             max_new_tokens: None,
-            batch: 8,
             tests: 0,
         }
     }
@@ -76,11 +75,8 @@ impl Settings {
     /// No samples, several without a temperature, a share or a temperature out of range.
     pub fn check(&self) -> Result<()> {
         let wrong = |problem: &str, hint: &'static str| Err(Error::request(problem, hint));
-        if self.samples == 0 || self.batch == 0 {
-            return wrong(
-                "there is nothing to ask: `--samples` and `--batch` are at least 1",
-                "leave them away for 1 and 8",
-            );
+        if self.samples == 0 {
+            return wrong("there is nothing to ask: `--samples` is at least 1", "leave it away for 1");
         }
         if !(0.0..=100.0).contains(&self.temperature) || !(0.0..=1.0).contains(&self.top_p) || self.top_p == 0.0 {
             return wrong("temperature is from 0 to 100, top-p above 0 and at most 1", "0.7 and 0.95 are usual");
@@ -124,48 +120,32 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Asks a task and sums it up. Lines go to `TASK.MODE.jsonl` in a folder; those that are there are not asked again.
+    /// Asks the items of a task and sums it up. Lines go to `TASK.MODE.jsonl` in a folder as soon as they are known; items whose lines
+    /// are there are not asked again. An item that a server refuses is set aside, unless it refuses them all.
+    ///
+    /// Memory: the items, and the texts of those that are under way.
     ///
     /// # Errors
-    /// If the task's data, the model, the sandbox or the file of results fails, or it was asked to stop; what is done stays.
-    pub fn run(&mut self, task: &Task, data: &Data, out: &Path) -> Result<Summary> {
-        let all = task.items(data, &self.settings.shots)?;
-        let of = all.items.len();
-        let asked: Vec<Item> = all.items.into_iter().take(self.settings.limit.unwrap_or(usize::MAX)).collect();
-        let mut results = Results::open(&out.join(format!("{}.{}.jsonl", task.name, task.mode)))?;
+    /// If the model, the sandbox or the file of results fails, or it was asked to stop; what is done stays.
+    pub fn run(&mut self, task: &Task, items: Items, out: &Path) -> Result<Summary> {
+        let Items { items: mut asked, examples } = items;
+        let of = asked.len();
+        asked.truncate(self.settings.limit.unwrap_or(usize::MAX));
         let prints: Vec<String> = asked.iter().map(|item| self.fingerprint(task, item)).collect();
-        let mut lines: Vec<Option<Line>> =
-            asked.iter().zip(&prints).map(|(item, print)| results.take(&item.id, print)).collect();
+        let wanted: HashMap<&str, usize> = prints.iter().map(String::as_str).zip(0..).collect();
+        let mut lines: Vec<Option<Line>> = vec![None; asked.len()];
+        let mut results = Lines::open(&out.join(format!("{}.{}.jsonl", task.name, task.mode)), &mut |line: Line| {
+            if let Some(place) = wanted.get(line.fingerprint.as_str()).filter(|_| line.refused.is_none()) {
+                let keeps_texts = self.verdict(&asked[*place]).is_some_and(|verdict| line.judged_by != Some(verdict));
+                lines[*place] = Some(if keeps_texts { line } else { line.light() });
+            }
+        })?;
         for (line, item) in lines.iter_mut().zip(&asked) {
             self.judge_again(line, item, &mut results)?;
         }
-        let open: Vec<usize> = (0..asked.len()).filter(|place| lines[*place].is_none()).collect();
-        let mut done = asked.len() - open.len();
-        (self.on_items)(done, asked.len());
-        for places in open.chunks(self.settings.batch) {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
-            let items: Vec<&Item> = places.iter().map(|place| &asked[*place]).collect();
-            let started = Instant::now();
-            let mut found = self.ask(&items)?;
-            let seconds = started.elapsed().as_secs_f64() / items.len() as f64;
-            for ((line, place), item) in found.iter_mut().zip(places).zip(&items) {
-                self.judge_programs(line, item)?;
-                line.task = task.name.to_owned();
-                line.mode = task.mode.name().to_owned();
-                line.fingerprint.clone_from(&prints[*place]);
-                line.seconds = seconds;
-                results.append(line)?;
-            }
-            for (line, place) in found.into_iter().zip(places) {
-                lines[*place] = Some(line);
-            }
-            done += items.len();
-            (self.on_items)(done, asked.len());
-        }
+        self.ask(task, &asked, &prints, &mut lines, &mut results)?;
         let lines: Vec<Line> = lines.into_iter().flatten().collect();
-        Ok(Summary::of(task, self.settings, &lines, of, all.examples))
+        Ok(Summary::of(task, self.settings, &lines, of, examples))
     }
 
     /// What the line of an item depends on.
@@ -181,82 +161,166 @@ impl Evaluation<'_> {
                 "tests": settings.tests,
             }),
             Ask::Choose(choices) => {
-                choices.iter().map(|choice| json!([choice.context, choice.continuation, choice.text])).collect()
+                choices.iter().map(|choice| json!([&*choice.context, choice.continuation, choice.text])).collect()
             }
         };
         let all = json!([RULES, settings.model, task.name, task.mode.name(), item.id, ask, item.judge.gold()]);
         blake3::hash(all.to_string().as_bytes()).to_hex()[..32].to_owned()
     }
 
-    fn ask(&mut self, items: &[&Item]) -> Result<Vec<Line>> {
+    /// Asks the items without a line.
+    fn ask(
+        &mut self,
+        task: &Task,
+        asked: &[Item],
+        prints: &[String],
+        lines: &mut [Option<Line>],
+        results: &mut Lines,
+    ) -> Result<()> {
+        let open: Vec<usize> = (0..asked.len()).filter(|place| lines[*place].is_none()).collect();
+        let before = asked.len() - open.len();
+        (self.on_items)(before, asked.len());
+        if self.stop.load(Ordering::Relaxed) && !open.is_empty() {
+            return Err(Error::Stopped);
+        }
+        let items: Vec<&Item> = open.iter().map(|place| &asked[*place]).collect();
+        let (mut done, mut refused) = (0, 0);
+        let mut refusal = None;
+        let Self { model, settings, sandbox, on_items, stop } = self;
+        let mut finish = |number: usize, seconds: f64, made: Result<Line>| -> Result<()> {
+            let place = open[number];
+            let mut line = match made {
+                Ok(line) => line,
+                Err(error @ Error::Refused { .. }) => {
+                    refused += 1;
+                    let line = Line { refused: Some(error.to_string()), ..Line::of(&asked[place]) };
+                    refusal.get_or_insert(error);
+                    line
+                }
+                Err(error) => return Err(error),
+            };
+            if let (Judge::Program(program), Some(sandbox), None) = (&asked[place].judge, *sandbox, &line.refused) {
+                programs::judge(&mut line, program, sandbox)?;
+            }
+            line.task = task.name.to_owned();
+            line.mode = task.mode.name().to_owned();
+            line.fingerprint.clone_from(&prints[place]);
+            line.seconds = seconds;
+            results.append(&line)?;
+            lines[place] = Some(line.light());
+            done += 1;
+            on_items(before + done, asked.len());
+            if refused == done
+                && (refused == REFUSALS || refused == asked.len())
+                && let Some(refusal) = refusal.take()
+            {
+                return Err(refusal);
+            }
+            Ok(())
+        };
         // The items of a task are all of one kind.
         match items.first().map(|item| &item.ask) {
-            Some(Ask::Choose(_)) => self.choose(items),
-            Some(Ask::Write { .. }) if self.settings.temperature > 0.0 => {
-                items.iter().map(|item| self.sample(item)).collect()
-            }
-            Some(Ask::Write { max_new_tokens, .. }) => self.write(items, *max_new_tokens),
-            None => Ok(Vec::new()),
+            Some(Ask::Choose(_)) => choose(*model, &items, stop, &mut finish)?,
+            Some(Ask::Write { .. }) => write(*model, &items, settings, stop, &mut finish)?,
+            None => {}
         }
-    }
-
-    /// One text for each item, all items together.
-    fn write(&mut self, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Line>> {
-        let prompts: Vec<&str> = items.iter().map(|item| prompt(item)).collect();
-        let texts = self.model.write(&prompts, &self.settings.writing(max_new_tokens))?;
-        Ok(items.iter().zip(texts).map(|(item, text)| written(item, vec![text])).collect())
-    }
-
-    /// Several texts for one item. Their seed is the item's own, so that they are the same in any company.
-    fn sample(&mut self, item: &Item) -> Result<Line> {
-        let Ask::Write { prompt, max_new_tokens } = &item.ask else { return Ok(Line::default()) };
-        let mut how = self.settings.writing(*max_new_tokens);
-        let hash = blake3::hash(format!("{} {}", how.seed, item.id).as_bytes());
-        how.seed = u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"));
-        let prompts = vec![prompt.as_str(); self.settings.samples];
-        Ok(written(item, self.model.write(&prompts, &how)?))
-    }
-
-    fn choose(&mut self, items: &[&Item]) -> Result<Vec<Line>> {
-        let choices = |item: &Item| match &item.ask {
-            Ask::Choose(choices) => choices.clone(),
-            Ask::Write { .. } => Vec::new(),
-        };
-        let choices: Vec<Vec<Choice>> = items.iter().map(|item| choices(item)).collect();
-        let pairs: Vec<(&str, &str)> =
-            choices.iter().flatten().map(|choice| (choice.context.as_str(), choice.continuation.as_str())).collect();
-        let mut found = self.model.likelihoods(&pairs)?.into_iter();
-        let mut lines = Vec::new();
-        for (item, choices) in items.iter().zip(&choices) {
-            let likelihoods: Vec<_> = found.by_ref().take(choices.len()).collect();
-            if let Some(place) = likelihoods.iter().position(|it| it.log_prob.is_nan()) {
-                let problem = format!("option {place} of item `{}` has a probability that is no number", item.id);
-                return Err(Error::Model(problem.into()));
-            }
-            lines.push(Line::of_choices(item, choices, &likelihoods));
-        }
-        Ok(lines)
-    }
-
-    /// Runs the programs of a line that was written without a sandbox.
-    fn judge_again(&mut self, line: &mut Option<Line>, item: &Item, results: &mut Results) -> Result<()> {
-        if let Some(line) = line
-            && line.correct.is_none()
-            && self.sandbox.is_some()
-        {
-            self.judge_programs(line, item)?;
-            results.append(line)?;
+        if done < open.len() {
+            return Err(Error::Stopped);
         }
         Ok(())
     }
 
-    fn judge_programs(&mut self, line: &mut Line, item: &Item) -> Result<()> {
-        match (&item.judge, self.sandbox) {
-            (Judge::Program(program), Some(sandbox)) => {
-                programs::judge(line, prompt(item), program, sandbox, self.model, self.settings)
-            }
-            _ => Ok(()),
+    /// Runs the programs of a line that was written without a sandbox, or judged by another test or sandbox.
+    fn judge_again(&self, line: &mut Option<Line>, item: &Item, results: &mut Lines) -> Result<()> {
+        let Some(known) = line else { return Ok(()) };
+        if let (Judge::Program(program), Some(sandbox)) = (&item.judge, self.sandbox)
+            && known.judged_by != self.verdict(item)
+        {
+            programs::judge(known, program, sandbox)?;
+            results.append(known)?;
+            *line = line.take().map(Line::light);
         }
+        Ok(())
+    }
+
+    /// What the verdict on an item's programs would depend on here; `None` if there is nothing to be run.
+    fn verdict(&self, item: &Item) -> Option<String> {
+        match (&item.judge, self.sandbox) {
+            (Judge::Program(program), Some(sandbox)) => Some(programs::judged_by(program, sandbox)),
+            _ => None,
+        }
+    }
+}
+
+/// Texts for each item, and those with tests for its programs.
+fn write(
+    model: &mut dyn LanguageModel,
+    items: &[&Item],
+    settings: &Settings,
+    stop: &AtomicBool,
+    finish: &mut Finish<'_, Line>,
+) -> Result<()> {
+    // What is drawn for an item has a seed of its own, so that it is the same in any company.
+    let seeded = |id: &str, how: Writing| {
+        let hash = blake3::hash(format!("{} {id}", how.seed).as_bytes());
+        Writing { seed: u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes")), ..how }
+    };
+    let is_drawn = settings.temperature > 0.0;
+    let (mut hows, mut for_tests) = (Vec::new(), Vec::new());
+    for item in items {
+        if let Ask::Write { max_new_tokens, .. } = &item.ask
+            && (is_drawn || hows.is_empty())
+        {
+            hows.push(seeded(&item.id, settings.writing(*max_new_tokens)));
+        }
+        if let (Judge::Program(program), true) = (&item.judge, settings.tests > 0) {
+            let id = format!("{} tests", item.id);
+            for_tests.push((programs::ask_for_tests(prompt(item), program), seeded(&id, programs::writing(settings))));
+        }
+    }
+    let mut requests = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        let how = &hows[if is_drawn { place } else { 0 }];
+        let texts = (0..settings.samples as u64).map(|number| Request { prompt: prompt(item), how, number });
+        requests.extend(texts);
+        if let Some((prompt, how)) = for_tests.get(place) {
+            requests.extend((0..settings.tests as u64).map(|number| Request { prompt, how, number }));
+        }
+    }
+    let count = settings.samples + if for_tests.is_empty() { 0 } else { settings.tests };
+    let made = &mut |number: usize, seconds, texts: Result<Vec<Written>>| {
+        finish(number, seconds, texts.map(|texts| written(items[number], texts, settings.samples)))
+    };
+    gather(items.iter().map(|_| count), stop, |take| model.write(&requests, take), made)
+}
+
+/// The likelihoods of each item's options.
+fn choose(
+    model: &mut dyn LanguageModel,
+    items: &[&Item],
+    stop: &AtomicBool,
+    finish: &mut Finish<'_, Line>,
+) -> Result<()> {
+    let all = items.iter().flat_map(|item| choices(item));
+    let pairs: Vec<(&str, &str)> = all.map(|choice| (&*choice.context, choice.continuation.as_str())).collect();
+    let made = &mut |number: usize, seconds, likelihoods: Result<Vec<Likelihood>>| {
+        let item = items[number];
+        let line = likelihoods.and_then(|likelihoods| {
+            if let Some(place) = likelihoods.iter().position(|it| it.log_prob.is_nan()) {
+                let problem = format!("option {place} of item `{}` has a probability that is no number", item.id);
+                return Err(Error::Model(problem.into()));
+            }
+            Ok(Line::of_choices(item, choices(item), &likelihoods))
+        });
+        finish(number, seconds, line)
+    };
+    gather(items.iter().map(|item| choices(item).len()), stop, |take| model.likelihoods(&pairs, take), made)
+}
+
+fn choices(item: &Item) -> &[Choice] {
+    match &item.ask {
+        Ask::Choose(choices) => choices,
+        Ask::Write { .. } => &[],
     }
 }
 
@@ -267,15 +331,18 @@ fn prompt(item: &Item) -> &str {
     }
 }
 
-/// The line of an item that was answered in words.
-fn written(item: &Item, texts: Vec<crate::Written>) -> Line {
+/// The line of an item that was answered in words: so many texts, and behind them those with tests.
+fn written(item: &Item, texts: Vec<Written>, samples: usize) -> Line {
     let prompt = prompt(item);
     let mut line = Line::of(item);
     line.prompt_hash = blake3::hash(prompt.as_bytes()).to_hex()[..16].to_owned();
-    for text in texts {
+    line.tokens = texts.iter().map(|text| text.tokens).sum();
+    if let (Judge::Program(program), Some(tests)) = (&item.judge, texts.get(samples..)) {
+        line.tests = programs::tests(program, tests);
+    }
+    for text in texts.into_iter().take(samples) {
         let judged = item.judge.judge(prompt, &text.text, text.has_ended);
         line.prompt_tokens = text.prompt_tokens;
-        line.tokens += text.tokens;
         line.is_cut |= text.is_cut;
         line.outputs.push(Output {
             text: text.text,

@@ -50,6 +50,42 @@ impl Figure {
     }
 }
 
+/// How a task was asked: what of [`Settings`] changes its figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// So many items and no more.
+    pub limit: Option<usize>,
+    /// Examples, where another number or file than the task's own was asked for.
+    pub shots: Option<String>,
+    /// Texts for each item.
+    pub samples: usize,
+    /// What logits are divided by.
+    pub temperature: f64,
+    /// Choose among so many likeliest tokens, among those of this share, by this seed: where anything is drawn.
+    pub sampling: Option<(usize, f64, u64)>,
+    /// Most new tokens, where others than the task's own were asked for.
+    pub max_new_tokens: Option<usize>,
+    /// Texts with tests for each program.
+    pub tests: usize,
+}
+
+impl Asked {
+    fn of(settings: &Settings) -> Self {
+        let Settings { samples, temperature, max_new_tokens, tests, limit, .. } = *settings;
+        let count = settings.shots.count.map(|count| count.to_string());
+        let sampling = (settings.top_k, settings.top_p, settings.seed);
+        Self {
+            limit,
+            shots: count.or_else(|| settings.shots.file.as_ref().map(|file| file.display().to_string())),
+            samples,
+            temperature,
+            sampling: (temperature > 0.0).then_some(sampling),
+            max_new_tokens,
+            tests,
+        }
+    }
+}
+
 /// What a task came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -63,6 +99,13 @@ pub struct Summary {
     pub items_of_set: usize,
     /// Items that were asked.
     pub items: usize,
+    /// How they were asked: figures of other settings are others.
+    pub asked: Asked,
+    /// Items that the server refused, which no figure counts.
+    pub set_aside: usize,
+    /// What it said, each reason once, with the items of each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refusals: BTreeMap<String, usize>,
     /// Items that are not judged: programs that were not run.
     pub unjudged: usize,
     /// The answers that count; `None` if nothing is judged.
@@ -126,13 +169,21 @@ impl Summary {
             .map(|line| passes(line) as f64 / line.outputs.len() as f64);
         let of_samples = if samples > 1 { mean(shares.sum(), judged().count()) } else { None };
         let texts = lines.iter().flat_map(|line| &line.outputs);
+        let mut refusals = BTreeMap::new();
+        for reason in lines.iter().filter_map(|line| line.refused.clone()) {
+            *refusals.entry(reason).or_default() += 1;
+        }
+        let set_aside = refusals.values().sum();
         Self {
             task: task.name.to_owned(),
             mode: task.mode.name().to_owned(),
             model: settings.model.clone(),
             items_of_set: of,
             items: lines.len(),
-            unjudged: lines.len() - judged().count(),
+            asked: Asked::of(settings),
+            set_aside,
+            refusals,
+            unjudged: lines.len() - set_aside - judged().count(),
             accuracy: Figure::count(judged(), is_right),
             by_characters: by(|chosen| chosen.correct_by_characters),
             by_bytes: by(|chosen| chosen.correct_by_bytes),
@@ -209,6 +260,13 @@ pub fn table(summaries: &[Summary]) -> String {
         }
         if summary.unended > 0 {
             notes.push(format!("{} texts ran into the greatest length", summary.unended));
+        }
+        if summary.set_aside > 0 {
+            notes.push(format!(
+                "{} items were refused and are set aside; the same command asks them again",
+                summary.set_aside
+            ));
+            notes.extend(summary.refusals.iter().map(|(reason, items)| format!("  {items}: {reason}")));
         }
         for note in notes {
             let _ = writeln!(out, "  {note}");

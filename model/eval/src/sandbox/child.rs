@@ -8,18 +8,18 @@ use std::path::Path;
 use std::process::Command;
 use std::ptr::null;
 
-use super::{Limits, filter};
+use super::{Isolation, Limits, filter, landlock};
 use crate::{Error, Result};
 
 /// Makes a command hold its process back: `folder` is all that it may write to.
-pub(super) fn hold_back(command: &mut Command, folder: &Path, limits: &Limits, with_namespaces: bool) -> Result<()> {
+pub(super) fn hold_back(command: &mut Command, folder: &Path, limits: &Limits, isolation: Isolation) -> Result<()> {
     let path = CString::new(folder.as_os_str().as_bytes()).map_err(|_| Error::Sandbox {
         problem: format!("`{}` is no path", folder.display()),
         hint: Some("set `TMPDIR` to another folder".to_owned()),
     })?;
-    let rules = filter::rules();
+    let rules = filter::rules(isolation != Isolation::Namespaces);
     let limits = [
-        (libc::RLIMIT_CPU, limits.seconds + 1),
+        (libc::RLIMIT_CPU, limits.seconds.saturating_add(1)),
         (libc::RLIMIT_AS, limits.memory_bytes),
         (libc::RLIMIT_FSIZE, limits.file_bytes),
         (libc::RLIMIT_CORE, 0),
@@ -29,8 +29,13 @@ pub(super) fn hold_back(command: &mut Command, folder: &Path, limits: &Limits, w
     let enter = move || {
         // SAFETY: no pointer is passed.
         checked(unsafe { libc::setsid() })?;
-        if with_namespaces {
-            read_only_but(&path)?;
+        match isolation {
+            Isolation::Namespaces => read_only_but(&path)?,
+            Isolation::Landlock => {
+                without_privileges()?;
+                landlock::writes_below(&path)?;
+            }
+            Isolation::Filter => without_privileges()?,
         }
         for (kind, limit) in limits {
             let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -42,6 +47,24 @@ pub(super) fn hold_back(command: &mut Command, folder: &Path, limits: &Limits, w
     // SAFETY: the closure makes system calls on what it owns, and may run between fork and exec.
     unsafe { command.pre_exec(enter) };
     Ok(())
+}
+
+/// Gives up what root may do beyond others, for good: a namespace of users does so by itself.
+fn without_privileges() -> IoResult<()> {
+    /// `__user_cap_header_struct` of the third version, for the process itself, and the sets of two halves.
+    #[repr(C)]
+    struct Capabilities {
+        version: u32,
+        process: c_int,
+    }
+    let (yes, none): (c_ulong, c_ulong) = (1, 0);
+    let header = Capabilities { version: 0x2008_0522, process: 0 };
+    let sets = [0_u32; 6];
+    // SAFETY: header and sets live through the call, and are of the sizes that the version has.
+    unsafe {
+        checked(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, none, none, none))?;
+        checked(libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) as c_int)
+    }
 }
 
 /// A user, mounts and a network of its own: no network, and all files read-only but those of a folder.
@@ -56,7 +79,8 @@ fn read_only_but(folder: &CString) -> IoResult<()> {
         checked(libc::mount(folder.as_ptr(), folder.as_ptr(), null(), libc::MS_BIND, no_data))?;
     }
     const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
-    mount_attributes(root, libc::AT_RECURSIVE as c_int, READ_ONLY, 0)?;
+    // Devices are written to on a file system that is read-only as well.
+    mount_attributes(root, libc::AT_RECURSIVE as c_int, READ_ONLY | libc::MOUNT_ATTR_NODEV, 0)?;
     mount_attributes(folder, 0, 0, READ_ONLY)?;
     // The folder that the process is in is still the read-only one.
     // SAFETY: the string lives through the call.

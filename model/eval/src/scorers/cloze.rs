@@ -16,16 +16,35 @@ pub fn is_correct(record: &str, gold: &str) -> Scored<bool> {
     if let [blank] = blanks.as_slice() {
         return one(record, blank);
     }
+    if let Some(pieces) = pieces(record, blanks.len())? {
+        return each(pieces.iter().zip(&blanks));
+    }
+    let line = last_line(record)?;
+    each(blanks.iter().map(|blank| (&line, blank)))
+}
+
+/// The answer, for votes: those of its pieces.
+pub fn vote(record: &str, gold: &str) -> Option<String> {
+    let blanks = gold.split([';', '；']).count();
+    let Ok(Some(pieces)) = pieces(record, blanks) else { return math::vote(record.trim_end_matches('。')) };
+    let votes = pieces.iter().map(|piece| math::vote(&format!("[SEP]{piece}")));
+    Some(votes.collect::<Option<Vec<String>>>()?.join(";"))
+}
+
+/// What the last line that says something gives for each of several blanks, if it has as many pieces.
+fn pieces(record: &str, blanks: usize) -> Scored<Option<Vec<&str>>> {
+    if blanks < 2 {
+        return Ok(None);
+    }
+    let line = last_line(record)?;
+    let cut = |separators: &[char]| Some(line.split(separators).collect::<Vec<&str>>()).filter(|it| it.len() == blanks);
+    Ok(cut(&[';', '；']).or_else(|| cut(&[',', '，', '、', '和'])))
+}
+
+fn last_line(record: &str) -> Scored<&str> {
     let answer = answer_of(without_last_newlines(record))?;
     let line = answer.rsplit("<n>").find(|line| !line.trim().is_empty()).ok_or(Unscorable)?;
-    let line = line.trim().trim_end_matches(['。', '.']);
-    for separators in [[';', '；'].as_slice(), &[',', '，', '、', '和']] {
-        let pieces: Vec<&str> = line.split(separators).collect();
-        if pieces.len() == blanks.len() {
-            return each(pieces.iter().zip(&blanks));
-        }
-    }
-    each(blanks.iter().map(|blank| (&line, blank)))
+    Ok(line.trim().trim_end_matches(['。', '.']))
 }
 
 fn each<'a>(pairs: impl Iterator<Item = (&'a &'a str, &'a String)>) -> Scored<bool> {
@@ -55,6 +74,8 @@ mod tests {
         assert!(right("答案是5和10。", "5;10"));
         assert!(!right("答案是5和11。", "5;10"));
         assert!(!right("不知道", "2"));
+        assert_eq!(vote("题[SEP]答案是5和10。", "5;10"), Some("5;10".into()));
+        assert_ne!(vote("题[SEP]答案是4和10。", "5;10"), vote("题[SEP]答案是5和10。", "5;10"));
         assert_eq!(is_correct("没有分隔", "2"), Err(Unscorable));
     }
 }

@@ -1,5 +1,7 @@
 //! Multiple choice by log-likelihood, with lm-eval 0.4.13's prompts: MMLU, ARC, TruthfulQA, AGIEval, C-Eval, CMMLU.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::options::arc_lines;
@@ -41,8 +43,9 @@ fn choose(
     options: &[String],
     gold: Vec<usize>,
 ) -> Item {
+    let context: Arc<str> = context.into();
     let choice = |text: &String| Choice {
-        context: context.to_owned(),
+        context: context.clone(),
         continuation: format!("{between}{text}"),
         text: text.clone(),
     };

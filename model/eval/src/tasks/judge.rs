@@ -105,11 +105,14 @@ impl Judge {
             },
             Self::Letters { gold } => lettered(letters::letters(clean::without_last_newlines(&record())), gold),
             Self::MathQa { gold } => lettered(mathqa::letters(&record()), gold),
-            Self::Cloze { gold } => judged(math::vote(&record()), cloze::is_correct(&record(), gold)),
+            Self::Cloze { gold } => judged(cloze::vote(&record(), gold), cloze::is_correct(&record(), gold)),
             Self::Math { gold } => judged(math::vote(&record()), math::is_correct(&record(), gold)),
             Self::TruthfulQa => {
                 let whole = [prompt, text].concat();
-                judged(Some(truthfulqa::sentence(&whole)), Ok(truthfulqa::is_correct(&whole)))
+                judged(
+                    Some(truthfulqa::sentence(&whole)).filter(|it| !it.is_empty()),
+                    Ok(truthfulqa::is_correct(&whole)),
+                )
             }
             Self::Program(program) => {
                 let whole = [prompt, text].concat();
@@ -147,6 +150,7 @@ mod tests {
         assert_eq!(judge(letters, "Which?\nA.x\nB.y<sep>", "The answer is B.\n"), (Some("B".into()), Some(true)));
         let (answer, right) = judge(Judge::TruthfulQa, "题\nA. 是<sep>", "正确答案是A选项。因为");
         assert_eq!((answer.as_deref(), right), (Some("正确答案是A选项。"), Some(true)));
+        assert_eq!(judge(Judge::TruthfulQa, "题<sep>", "没有句号"), (None, Some(false)), "no sentence is no vote");
         let program = Program {
             version: Version::M32,
             test: "def check(f):\n    assert f() == 1\n".into(),

@@ -17,6 +17,7 @@ mod shots;
 mod written;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use judge::{Judge, Judged, Program};
 pub use shots::{Examples, Shots};
@@ -60,8 +61,8 @@ impl fmt::Display for Mode {
 /// One option of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What stands before.
-    pub context: String,
+    /// What stands before: options of one question share it.
+    pub context: Arc<str>,
     /// What is scored, with the blank before it.
     pub continuation: String,
     /// The option itself, whose length the log-likelihood is divided by.

@@ -90,7 +90,11 @@ pub fn is_correct(record: &str, gold: &str) -> Scored<bool> {
     }
 }
 
-/// The answer, for votes: the last number of what gives the answer, else all of it without spaces.
+/// What makes of a number beside it something else than a number.
+const MATHEMATICS: &str = "+-*/^=(),;[]{}∪√π±<>≤≥∞\\";
+
+/// The answer, for votes: the number in what gives the answer if it is the only one and there is no mathematics beside it, else all of it
+/// without spaces.
 pub fn vote(record: &str) -> Option<String> {
     let answer = Answer::of(record).ok()?;
     let end = answer.end();
@@ -100,9 +104,24 @@ pub fn vote(record: &str) -> Option<String> {
     if plain.is_empty() {
         return None;
     }
-    let has_only_numbers = !plain.contains('\\');
-    let last = all(&LAST_NUMBER, &plain).ok()?.last().map(|number| number.replace(',', ""));
-    last.filter(|_| has_only_numbers).or(Some(plain))
+    let numbers = all(&LAST_NUMBER, &plain).ok()?;
+    if let [number] = numbers.as_slice()
+        && let Some((before, behind)) = plain.split_once(&**number)
+        && !is_mathematics(before, behind)
+    {
+        return Some(number.replace(',', ""));
+    }
+    Some(plain)
+}
+
+/// Whether a number between these is a part of something: a sign, or a letter by itself that touches it.
+fn is_mathematics(before: &str, behind: &str) -> bool {
+    let has_sign = [before, behind].iter().any(|text| text.contains(|char| MATHEMATICS.contains(char)));
+    let is_variable = |touching: &mut dyn Iterator<Item = char>| {
+        touching.next().is_some_and(|char| char.is_ascii_alphabetic())
+            && !touching.next().is_some_and(|char| char.is_ascii_alphabetic())
+    };
+    has_sign || is_variable(&mut before.chars().rev()) || is_variable(&mut behind.chars())
 }
 
 fn is_list(answer: &Answer, gold: &Gold) -> bool {
@@ -155,5 +174,15 @@ mod tests {
         assert_eq!(vote("Q[SEP]x = 3<n>The answer is $1,000$."), Some("1000".into()));
         assert_eq!(vote("Q[SEP]So y = \\frac{1}{2}"), Some("\\frac{1}{2}".into()));
         assert_eq!((vote("Q[SEP]"), vote("no separator")), (None, None));
+        assert_eq!(vote("Q[SEP]The answer is 7 apples."), Some("7".into()));
+        let differ = |a: &str, b: &str| {
+            let [a, b] = [a, b].map(|text| vote(&format!("Q[SEP]The answer is {text}.")));
+            assert!(a.is_some() && b.is_some() && a != b, "{a:?} {b:?}");
+        };
+        differ("(1, 2)", "(3, 2)");
+        differ("x^2", "2");
+        differ("3 + 2i", "2");
+        differ("2x", "2");
+        differ("[1, 5]", "5");
     }
 }
