@@ -1,6 +1,7 @@
 //! `train-model`: from documents to a model that other commands use.
 
 use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -134,27 +135,35 @@ fn a_run_that_is_killed_or_stopped_ends_as_one_that_was_not() {
     dir.ok(&short(&["-o", "whole", "--threads", "1", "-q"]));
     let expected = told(&dir, "whole");
     let model = |folder: &str| std::fs::read(dir.path(folder).join("model/model.safetensors")).expect("a model");
-    // Out of time after a step or some, time and time again.
+    // Out of time at once, time and time again: a call takes a step or evaluates a set, after three steps, six and all.
     let mut calls = 0;
     while !dir.path("timed/model").exists() {
-        dir.ok(&short(&["-o", "timed", "--time", "0.3s", "--threads", "2", "-q"]));
+        dir.ok(&short(&["-o", "timed", "--time", "0.001s", "--threads", "2", "-q"]));
         calls += 1;
-        assert!(calls <= 8, "each takes a step");
+        assert_eq!(told(&dir, "timed").len(), calls);
     }
+    assert_eq!(calls, 8 + 3);
     assert_eq!(told(&dir, "timed"), expected);
     assert!(model("timed") == model("whole"));
     for (signal, folder) in [("-KILL", "killed"), ("-INT", "stopped")] {
         let arguments = short(&["-o", folder, "--progress", "json"]);
         let mut child = dir.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("started");
-        while std::fs::metadata(dir.path(folder).join("checkpoints")).is_err() {
+        loop {
+            let has_ended = child.try_wait().expect("it can be asked").is_some();
+            if dir.path(folder).join("checkpoints").exists() {
+                break;
+            }
+            assert!(!has_ended, "it ended before it was {folder}");
             std::thread::sleep(std::time::Duration::from_millis(5));
-            assert!(child.try_wait().expect("run/out/tokens").is_none(), "it ended before it was {folder}");
         }
         let id = child.id().to_string();
         std::process::Command::new("kill").args([signal, &id]).status().expect("kill is there");
         let mut said = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut said).expect("read");
         let status = child.wait().expect("ended");
+        if signal == "-KILL" {
+            assert_eq!(status.signal(), Some(9), "{said}");
+        }
         if signal == "-INT" && !dir.path("stopped/model").exists() {
             assert_eq!(status.code(), Some(130), "{said}");
             assert!(said.contains("the same command goes on from here"), "{said}");
@@ -230,17 +239,57 @@ fn what_does_not_fit_is_told_before_anything_runs() {
     with(&["-L", "4096"]).fails(2, &["the model is made for 128"]);
     with(&["--tokens", "5"]).fails(2, &["cannot be used with"]);
     with(&["--warmup-steps", "9"]).fails(2, &["`warmup_steps` is 9, and there are 8 steps"]);
+    with(&["--schedule", "wsd", "--decay-steps", "9"]).fails(2, &["`decay_steps` is 9, and there are 8 steps"]);
     with(&["--floor-fraction", "2"]).fails(2, &["`floor_fraction` must be in [0, 1], not 2"]);
+    with(&["--schedule", "constant", "--floor-fraction", "0.1"]).fails(2, &["`floor_fraction` is for a learning rate that"]);
+    with(&["--balance=-1"]).fails(2, &["`balance` must be 0 or more, not -1"]);
+    with(&["--beta1", "1"]).fails(2, &["`beta1` must be in [0, 1), not 1"]);
+    with(&["--beta2", "0.999999999"]).fails(2, &["`beta2` must be in [0, 1), not 0.999999999"]);
+    with(&["--micro-batch-tokens", "0"]).fails(2, &["`micro_batch_tokens` must be 1 or more, not 0"]);
+    with(&["--pad", "512"]).fails(2, &["`pad` is 512, and the vocabulary has 512"]);
+    with(&["--valid", "held", "--valid", "elsewhere/held"])
+        .fails(2, &["`--valid` names two sets `held`: held and elsewhere/held", "--valid other=elsewhere/held"]);
     with(&["--valid", "nothing"]).fails(1, &["nothing.idx"]);
     with(&["--loss-mask"]).fails(1, &["train_loss_mask.idx"]);
     with(&["--reset-position-ids"]).fails(2, &["for documents together"]);
     let config = std::fs::read_to_string(dir.path("config.json")).expect("a configuration");
     dir.file("config.json", config.replace("\"eod_token\":0", "\"eod_token\":3"));
     with(&[]).fails(2, &["its documents end with token 0, and the model's with 3"]);
+    let mut dense: Value = serde_json::from_str(&config).expect("JSON");
+    dense["use_moe"] = false.into();
+    dir.file("dense.json", dense.to_string());
+    with(&["--config", "dense.json", "--balance", "0.1"]).fails(2, &["`balance` is 0.1, and the model is dense"]);
+    dense["use_shareqk"] = true.into();
+    dir.file("dense.json", dense.to_string());
+    with(&["--config", "dense.json"]).fails(2, &["field `use_shareqk` of the model's configuration is set"]);
     dir.file("config.json", config);
     dir.ok(&["train-tokenizer", "held.jsonl", "-o", "other.json", "--vocab-size", "450", "--reserved", "0", "-q"]);
     with(&["--tokenizer", "other.json"]).fails(2, &["its tokens are of another tokenizer"]);
     assert!(!dir.path("out").exists());
+}
+
+#[test]
+fn one_process_trains_in_a_folder_and_sets_are_told_apart() {
+    let dir = tokens();
+    std::fs::create_dir(dir.path("out")).expect("a folder");
+    let held = std::fs::File::create(dir.path("out/.lock")).expect("a file");
+    held.lock().expect("it is free");
+    let with = |more: &[&str]| dir.run(&short(&[&["-o", "out", "-q"], more].concat()));
+    with(&[]).fails(2, &["another process works in `out`", "wait for it"]);
+    drop(held);
+    // Longer than any clock counts.
+    assert_eq!(with(&["--time", "3e15h"]).status(), 0);
+    let last = || told(&dir, "out").pop().expect("a line");
+    let before = last();
+    // All is done but the evaluation of what was not there before.
+    let ran = with(&["--valid", "held=train"]);
+    assert_eq!((ran.status(), ran.stdout().lines().count()), (0, 2), "{}", ran.stdout());
+    let after = last();
+    assert!(after["evaluation"] == "held" && after["key"] != before["key"] && after["tokens"] != before["tokens"]);
+    let page = std::fs::read_to_string(dir.path("out/report.html")).expect("a page");
+    assert_eq!(page.matches("<td>held<").count(), 1);
+    assert_eq!(with(&[]).status(), 0);
+    assert_eq!(last(), after, "it is told already");
 }
 
 #[test]
@@ -261,8 +310,14 @@ fn masks_and_weights_change_what_is_learnt() {
         told(&dir, more.last().expect("a folder"))[0]["loss"].clone()
     };
     let plain = train(&["run/out/tokens", "-o", "plain"]);
-    let masked = train(&["run/out/tokens", "--loss-mask", "-o", "masked"]);
-    assert_ne!(plain, masked);
+    let masked = ["run/out/tokens", "--loss-mask", "-o", "masked"];
+    assert_ne!(plain, train(&masked));
+    let path = dir.path("run/out/tokens_loss_mask.bin");
+    let mut mask = std::fs::read(&path).expect("a mask");
+    mask[0] ^= 1;
+    std::fs::write(&path, mask).expect("written");
+    let again = ["train-model", "--config", "config.json", "--steps", "2", "-L", "32", "--batch-tokens", "128"];
+    dir.run(&[&again[..], &masked].concat()).fails(2, &["`masked` was made of other tokens"]);
     let mixed = train(&["0.5", "run/out/tokens", "0.5", "train", "-o", "mixed"]);
     assert!(mixed != plain && mixed != train(&["run/out/tokens", "train", "-o", "sizes"]));
     assert_ne!(plain, train(&["run/out/tokens", "--documents", "together", "--reset-position-ids", "-o", "together"]));

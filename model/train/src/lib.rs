@@ -27,6 +27,7 @@ mod state;
 pub mod training;
 
 pub use batch::Batch;
+pub use check::check;
 pub use cpu::Cpu;
 pub use error::{Cause, Error, Result};
 pub use init::{DEVIATION, initial};

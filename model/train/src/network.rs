@@ -91,6 +91,9 @@ pub trait Network: Send {
     /// As for [`accumulate`](Self::accumulate).
     fn evaluate(&mut self, batch: &Batch) -> Result<Loss>;
 
+    /// Clears the gradients: what was accumulated is of no step.
+    fn forget_gradients(&mut self);
+
     /// Takes a step along the gradients, and clears them.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
-use yuan_binidx::TokenSet;
+use yuan_binidx::gpt::Blend;
+use yuan_binidx::{TokenSet, loss_mask_prefix};
 use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring};
 use yuan_model::{Config, Description, Place, tokenizer_of};
@@ -28,7 +29,7 @@ pub fn check_device(device: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The shape that is trained.
+/// The shape that is trained, which can be.
 pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
     let path = recipe.config.as_ref().or(recipe.from.as_ref()).context("a recipe that was checked")?;
     let config = match recipe.config.as_deref().and_then(name_of) {
@@ -43,7 +44,11 @@ pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
         None => Description::read(path)?.config,
     };
     match config {
-        Config::Yuan(config) => Ok(config),
+        Config::Yuan(config) => {
+            let hint = || "set it in the config.json".to_owned();
+            yuan_train::check(&config).map_err(|error| usage(error.to_string(), hint()))?;
+            Ok(config)
+        }
         Config::Qwen2Moe(_) => {
             let problem = format!("`{}` is a Qwen2-MoE", path.display());
             Err(usage(problem, "models that are trained are Yuan's: take a config.json of one".to_owned()))
@@ -83,15 +88,25 @@ pub struct Sized {
     pub plan: Plan,
     /// Tokens of a text.
     pub length: usize,
+    /// The sets with their weights: without any given, as many as their tokens.
+    pub blend: Blend,
     /// What the numbers depend on.
     pub settings: Map<String, Value>,
 }
 
 /// Works out the steps, and looks whether tokens, shape and settings fit together.
 pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow::Result<Sized> {
-    let blend = recipe.blend()?;
-    let sets = blend.prefixes.iter().map(|prefix| open(Path::new(prefix), wanted));
-    let sets: Vec<TokenSet> = sets.collect::<anyhow::Result<_>>()?;
+    let mut blend = recipe.blend()?;
+    let tokens = blend.prefixes.iter().map(|prefix| Ok(tokens_of(&open(Path::new(prefix), wanted)?)));
+    let tokens: Vec<u64> = tokens.collect::<anyhow::Result<_>>()?;
+    if let Some(pad) = recipe.pad.filter(|pad| *pad as usize >= config.vocab_size) {
+        let problem = format!("`pad` is {pad}, and the vocabulary has {}", config.vocab_size);
+        return Err(usage(problem, "give the id that texts are filled up with, or leave it out".to_owned()));
+    }
+    if recipe.balance != 0.0 && config.moe.is_none() {
+        let problem = format!("`balance` is {}, and the model is dense", recipe.balance);
+        return Err(usage(problem, "leave it out: there are no experts to be used alike".to_owned()));
+    }
     let length = recipe.sequence_length.unwrap_or(config.max_positions.min(1024));
     if length == 0 || length > config.max_positions {
         let problem = format!("`sequence_length` is {length}, and the model is made for {}", config.max_positions);
@@ -108,7 +123,7 @@ pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow:
         (Some(steps), ..) => steps,
         (None, Some(tokens), _) => tokens.div_ceil(recipe.batch_tokens),
         (None, None, epochs) => {
-            let tokens: u64 = tokens_of(&blend.prefixes)?.into_iter().sum();
+            let tokens: u64 = tokens.iter().sum();
             ((tokens as f64 * epochs.unwrap_or(1.0) / recipe.batch_tokens as f64) as u64).max(1)
         }
     };
@@ -126,20 +141,30 @@ pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow:
     let texts_per_batch = (recipe.micro_batch_tokens / length as u64).max(1);
     let plan =
         Plan { texts_per_step, texts_per_batch, borders, schedule: recipe.schedule(steps)?, update: recipe.update() };
-    let weight = |place: usize| blend.weights.as_ref().and_then(|weights| weights.get(place)).copied();
-    let identities = sets.iter().enumerate().map(|(place, set)| identity(set, weight(place)));
-    let identities: Vec<Value> = identities.collect::<anyhow::Result<_>>()?;
-    let settings = settings(recipe, config, &plan, length, identities)?;
-    Ok(Sized { plan, length, settings })
+    let settings = settings(recipe, config, &plan, length, known(&blend, recipe.loss_mask)?)?;
+    if blend.weights.is_none() && tokens.len() > 1 {
+        blend.weights = Some(tokens.into_iter().map(|tokens| tokens as f64).collect());
+    }
+    Ok(Sized { plan, length, blend, settings })
 }
 
-/// Tokens of each set.
-pub fn tokens_of(prefixes: &[String]) -> anyhow::Result<Vec<u64>> {
-    let tokens = |prefix: &String| {
-        let reader = yuan_binidx::Reader::open(prefix)?;
-        Ok(reader.index().sequence_lengths().map(|length| u64::try_from(length).unwrap_or(0)).sum())
+/// What the sets of a blend, their weights and their masks are known by.
+fn known(blend: &Blend, loss_mask: bool) -> anyhow::Result<Vec<Value>> {
+    let known = |(place, prefix): (usize, &String)| {
+        let prefix = Path::new(prefix);
+        let mut known = identity(prefix)?;
+        known["weight"] = blend.weights.as_ref().and_then(|weights| weights.get(place)).copied().into();
+        if loss_mask {
+            known["loss_mask"] = identity(&loss_mask_prefix(prefix))?;
+        }
+        Ok(known)
     };
-    prefixes.iter().map(tokens).collect()
+    blend.prefixes.iter().enumerate().map(known).collect()
+}
+
+/// Tokens of a set.
+fn tokens_of(set: &TokenSet) -> u64 {
+    set.reader().index().sequence_lengths().map(|length| u64::try_from(length).unwrap_or(0)).sum()
 }
 
 /// Everything the numbers depend on: what a checkpoint is compared by.
@@ -173,7 +198,7 @@ fn settings(
         "schedule": recipe.schedule,
         "warmup_steps": plan.schedule.warmup,
         "decay_steps": recipe.decay_steps,
-        "floor_fraction": recipe.floor_fraction,
+        "floor_fraction": recipe.floor(),
         "max_gradient_norm": recipe.max_gradient_norm,
         "weight_decay": recipe.weight_decay,
         "beta1": recipe.beta1,

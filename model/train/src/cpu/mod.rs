@@ -38,8 +38,9 @@ impl Default for Options {
 
 /// A network in training on the CPU, on the current rayon pool.
 ///
-/// Memory: 16 bytes a parameter and as much again for packed matrices in fp32, half of it in bf16; and for each token of a batch some
-/// `4 · layers · (9 · hidden_size + 5 · attention_width + 2 · top_k · width)` bytes of activations.
+/// Memory: 16 bytes a parameter (values, gradients, two moments); for matrices packed both ways 8 more in fp32, 4 in bf16; and for each
+/// token of a batch some `4 · layers · (9 · hidden_size + 5 · attention_width + 2 · top_k · width)` bytes of activations. What
+/// [`state`](Network::state) gives for a checkpoint is 12 bytes a parameter as long as it is held.
 pub struct Cpu {
     config: Yuan,
     options: Options,
@@ -72,7 +73,7 @@ impl Cpu {
     /// # Errors
     /// [`Error::Config`] if the shape contradicts itself or cannot be trained; [`Error::Tensor`] if the state is of another shape.
     pub fn new(config: &Yuan, options: Options, state: State) -> Result<Self> {
-        check::config(config)?;
+        check(config)?;
         let balance = options.balance;
         if !(balance.is_finite() && balance >= 0.0) {
             return Err(Error::Setting { name: "balance", value: balance.into(), problem: "0 or more is needed" });

@@ -26,6 +26,10 @@ impl Network for Cpu {
         in_pool(|| self.pass(batch, None))
     }
 
+    fn forget_gradients(&mut self) {
+        self.gradients.fill(0.0);
+    }
+
     fn update(&mut self, update: &Update) -> Result<Updated> {
         update.check()?;
         in_pool(|| self.step(update))
