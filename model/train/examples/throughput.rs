@@ -17,7 +17,7 @@ use yuan_train::{Batch, Cpu, Network, Precision, Update, initial};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     let (mut vocab, mut hidden, mut layers, mut heads, mut experts, mut width) = (16384, 384, 8, 6, 8, 512);
-    let (mut tokens, mut at_once, mut length, mut rounds, mut threads) = (8192, 2048, 1024, 3, 2);
+    let (mut tokens, mut at_once, mut length, mut rounds, mut threads) = (8192_usize, 2048_usize, 1024, 3, 2);
     let mut precision = Cpu::fastest();
     for argument in std::env::args().skip(1) {
         let (key, value) = argument.split_once('=').ok_or_else(|| format!("`{argument}` is no key=value"))?;

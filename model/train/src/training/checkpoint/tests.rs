@@ -78,7 +78,7 @@ fn what_a_kill_leaves_is_removed() {
     assert_eq!(folder.steps().unwrap(), [2, 4]);
     folder.prune(1).unwrap();
     assert_eq!(names(&home.path().join("c")).unwrap(), ["step-00000004"]);
-    assert_eq!(folder.state(&folder.progress(4).unwrap(), &tiny()).unwrap(), state());
+    assert!(folder.state(&folder.progress(4).unwrap(), &tiny()).unwrap().tensors == state().tensors);
     // A model half written; one between the names of the old and of the new; one whose old one was not removed.
     let model = home.path().join("model");
     let (config, state) = (yuan(), state());
