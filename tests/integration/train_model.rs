@@ -255,8 +255,11 @@ fn what_does_not_fit_is_told_before_anything_runs() {
     let config = std::fs::read_to_string(dir.path("config.json")).expect("a configuration");
     dir.file("config.json", config.replace("\"eod_token\":0", "\"eod_token\":3"));
     with(&[]).fails(2, &["its documents end with token 0, and the model's with 3"]);
-    let mut dense: Value = serde_json::from_str(&config).expect("JSON");
-    dense["use_moe"] = false.into();
+    let dense = std::fs::read(model_fixture("yuan-dense-tiny").join("config.json")).expect("a fixture");
+    let mut dense: Value = serde_json::from_slice(&dense).expect("JSON");
+    for name in ["eod_token", "eos_token_id", "bos_token_id"] {
+        dense[name] = 0.into();
+    }
     dir.file("dense.json", dense.to_string());
     with(&["--config", "dense.json", "--balance", "0.1"]).fails(2, &["`balance` is 0.1, and the model is dense"]);
     dense["use_shareqk"] = true.into();

@@ -16,25 +16,12 @@ use yuan_kernels::training::{Into, rms_norm_backward, scatter_rows};
 use yuan_model::config::Yuan;
 use yuan_model::{AngleTable, Config};
 
-use self::head::{Gradients, Predictions};
+use self::head::Gradients;
 use self::layer::Input;
 use self::weight::{Places, sized, zeros};
-use crate::{Batch, Error, Loss, Network, Parameter, Result, State, check};
-
-/// How a network on the CPU is computed.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// What products are computed in, those of routers apart, which are of fp32 always. Parameters, gradients and moments are of fp32.
-    pub precision: Precision,
-    /// What the auxiliary loss of load balance counts. Default 0: Yuan2.0-M32 was trained without.
-    pub balance: f32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { precision: Precision::F32, balance: 0.0 }
-    }
-}
+pub use crate::Options;
+use crate::loss::{Predictions, balance};
+use crate::{Batch, Loss, Network, Parameter, Result, State, check};
 
 /// A network in training on the CPU, on the current rayon pool.
 ///
@@ -74,10 +61,7 @@ impl Cpu {
     /// [`Error::Config`] if the shape contradicts itself or cannot be trained; [`Error::Tensor`] if the state is of another shape.
     pub fn new(config: &Yuan, options: Options, state: State) -> Result<Self> {
         check(config)?;
-        let balance = options.balance;
-        if !(balance.is_finite() && balance >= 0.0) {
-            return Err(Error::Setting { name: "balance", value: balance.into(), problem: "0 or more is needed" });
-        }
+        options.check()?;
         let tensors = Config::Yuan(config.clone());
         let parameters: Vec<Parameter> = tensors.tensors().map(|(name, shape)| Parameter { name, shape }).collect();
         let places = Places::new(config, &parameters, options.precision);
@@ -137,7 +121,7 @@ impl Cpu {
             let saved = &mut saved[if scale.is_some() { number } else { 0 }];
             let load = layer::forward(layer, &input, x, saved, &mut room.layer);
             if let (Some(mut load), Some(routing)) = (load, &layer.feed_forward.routing) {
-                let balance = experts::balance(routing, &saved.experts, &mut load);
+                let balance = balance(&saved.experts.logits, routing.experts, routing.top_k, &mut load);
                 loss.balance += f64::from(options.balance) * balance * weight;
                 loss.routers.push(load);
             }
