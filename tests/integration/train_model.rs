@@ -234,14 +234,19 @@ fn a_recipe_says_what_flags_say() {
 fn what_does_not_fit_is_told_before_anything_runs() {
     let dir = tokens();
     let with = |more: &[&str]| dir.run(&short(&[more, &["-o", "out"]].concat()));
-    with(&["--device", "cuda:0"]).fails(2, &["models are not trained on `cuda:0`", "--device cpu"]);
+    if !cfg!(feature = "candle-cuda") {
+        let told = ["this program does not train on `cuda:0`", "`--features candle-cuda`", "--device cpu"];
+        with(&["--device", "cuda:0"]).fails(2, &told);
+    }
+    with(&["--device", "tpu"]).fails(2, &["`tpu` is no device"]);
     with(&["--batch-tokens", "300"]).fails(2, &["no multiple of 64", "--batch-tokens 256"]);
     with(&["-L", "4096"]).fails(2, &["the model is made for 128"]);
     with(&["--tokens", "5"]).fails(2, &["cannot be used with"]);
     with(&["--warmup-steps", "9"]).fails(2, &["`warmup_steps` is 9, and there are 8 steps"]);
     with(&["--schedule", "wsd", "--decay-steps", "9"]).fails(2, &["`decay_steps` is 9, and there are 8 steps"]);
     with(&["--floor-fraction", "2"]).fails(2, &["`floor_fraction` must be in [0, 1], not 2"]);
-    with(&["--schedule", "constant", "--floor-fraction", "0.1"]).fails(2, &["`floor_fraction` is for a learning rate that"]);
+    with(&["--schedule", "constant", "--floor-fraction", "0.1"])
+        .fails(2, &["`floor_fraction` is for a learning rate that"]);
     with(&["--balance=-1"]).fails(2, &["`balance` must be 0 or more, not -1"]);
     with(&["--beta1", "1"]).fails(2, &["`beta1` must be in [0, 1), not 1"]);
     with(&["--beta2", "0.999999999"]).fails(2, &["`beta2` must be in [0, 1), not 0.999999999"]);
@@ -269,6 +274,23 @@ fn what_does_not_fit_is_told_before_anything_runs() {
     dir.ok(&["train-tokenizer", "held.jsonl", "-o", "other.json", "--vocab-size", "450", "--reserved", "0", "-q"]);
     with(&["--tokenizer", "other.json"]).fails(2, &["its tokens are of another tokenizer"]);
     assert!(!dir.path("out").exists());
+}
+
+/// The same steps by candle's operations, stopped and gone on with.
+#[test]
+fn candle_trains_what_our_kernels_train() {
+    let dir = tokens();
+    dir.ok(&short(&["-o", "ours", "-q"]));
+    dir.ok(&short(&["-o", "candles", "--device", "candle", "--time", "0.001s", "-q"]));
+    dir.run(&short(&["-o", "candles", "-q"])).fails(2, &["`device` was \"candle\", now \"cpu\""]);
+    dir.ok(&short(&["-o", "candles", "--device", "candle", "-q"]));
+    let (ours, candles) = (told(&dir, "ours"), told(&dir, "candles"));
+    assert_eq!(ours.len(), candles.len());
+    for (ours, candles) in ours.iter().zip(&candles) {
+        let [ours, candles] = [ours, candles].map(|line| line["loss"].as_f64().expect("a loss"));
+        assert!((ours / candles - 1.0).abs() < 1e-3, "{ours} {candles}");
+    }
+    dir.ok(&["model", "info", "candles/model"]);
 }
 
 #[test]

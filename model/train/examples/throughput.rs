@@ -107,5 +107,16 @@ fn shape(vocab_size: usize, hidden_size: usize, layers: usize, heads: usize, exp
     let rope = Rope { width: hidden_size / heads, ..tiny.rope };
     let moe = tiny.moe.map(|moe| YuanMoe { experts, width, ..moe }).filter(|_| experts > 0);
     let (intermediate_size, attention_width) = (width, hidden_size);
-    Yuan { vocab_size, hidden_size, intermediate_size, layers, heads, attention_width, rope, max_positions: 4096, moe, ..tiny }
+    Yuan {
+        vocab_size,
+        hidden_size,
+        intermediate_size,
+        layers,
+        heads,
+        attention_width,
+        rope,
+        max_positions: 4096,
+        moe,
+        ..tiny
+    }
 }

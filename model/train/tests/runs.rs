@@ -11,8 +11,8 @@ use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring, Windows, score};
 use yuan_model::{Config, DType, Model, Options, Place};
 use yuan_train::training::{
-    Borders, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape, Take, Text,
-    Texts, Trainer,
+    Borders, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape,
+    Take, Text, Texts, Trainer,
 };
 use yuan_train::{Batch, Cause, Cpu, Error, Network, Result, Update, cpu, initial};
 
@@ -256,7 +256,10 @@ fn a_run_that_is_out_of_time_at_once_takes_a_step_or_evaluates_a_set_in_each_cal
     let at_once = tempfile::tempdir().unwrap();
     Case { held_out: sets(), ..Case::new(at_once.path(), &texts) }.go(None).unwrap();
     assert_eq!(told(home.path()), told(at_once.path()));
-    assert_eq!(bytes(&home.path().join("model/model.safetensors")), bytes(&at_once.path().join("model/model.safetensors")));
+    assert_eq!(
+        bytes(&home.path().join("model/model.safetensors")),
+        bytes(&at_once.path().join("model/model.safetensors"))
+    );
 }
 
 #[test]
@@ -284,8 +287,7 @@ fn what_fails_leaves_what_was_learnt() {
     let mut case = Case::new(home.path(), &texts);
     case.every.save = 0;
     let sound = std::mem::take(&mut case.held_out);
-    let damaged =
-        Paragraphs { name: "licence", key: "1", documents: documents()[..1].to_vec(), is_damaged: true };
+    let damaged = Paragraphs { name: "licence", key: "1", documents: documents()[..1].to_vec(), is_damaged: true };
     case.held_out = vec![Box::new(damaged)];
     let error = case.go(None).unwrap_err().to_string();
     assert_eq!(error, "licence cannot be read: it ends here");

@@ -54,7 +54,14 @@ impl Page {
             env!("CARGO_PKG_VERSION")
         );
         let title = crate::commands::run::name_of(out);
-        Self { path: super::page_in(out), title, lead, recipe: recipe.to_toml().unwrap_or_default(), steps, curves: Curves::default() }
+        Self {
+            path: super::page_in(out),
+            title,
+            lead,
+            recipe: recipe.to_toml().unwrap_or_default(),
+            steps,
+            curves: Curves::default(),
+        }
     }
 
     /// Where it lies.
@@ -71,9 +78,8 @@ impl Page {
 
     /// Writes it, with the evaluations there are; those of a set that had the name of one of these are left out.
     pub fn write(&self, evaluations: &[EvaluationLine], sets: &[Box<dyn HeldOut + '_>]) -> anyhow::Result<()> {
-        let is_current = |line: &&EvaluationLine| {
-            sets.iter().all(|set| set.name() != line.evaluation || line.is_of(set.as_ref()))
-        };
+        let is_current =
+            |line: &&EvaluationLine| sets.iter().all(|set| set.name() != line.evaluation || line.is_of(set.as_ref()));
         let page = self.page(&evaluations.iter().filter(is_current).collect::<Vec<_>>())?;
         let temporary = self.path.with_extension("html.tmp");
         std::fs::write(&temporary, page).map_err(Error::io("write", &temporary))?;

@@ -17,10 +17,7 @@ use indicatif::{HumanCount, HumanDuration};
 use yuan_model::Config;
 use yuan_model::config::Yuan;
 use yuan_pipeline::{Error, lock};
-use yuan_train::training::{
-    Companion, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Log, Plan, Run, Trainer,
-};
-use yuan_train::{Cpu, Network, cpu};
+use yuan_train::training::{Companion, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Log, Plan, Run, Trainer};
 
 use super::run::cancel_on_signals;
 use super::{print, say};
@@ -28,7 +25,7 @@ use crate::Done;
 use crate::args::{Global, TrainModelArgs};
 use begin::{Begun, begin, first};
 use data::{HeldOutSet, TokenTexts, Wanted};
-use prepare::{Sized, Vocabulary, check_device, reading, shape, sized};
+use prepare::{Sized, Vocabulary, network, place, reading, shape, sized};
 use progress::Shown;
 use recipe::TrainRecipe;
 
@@ -39,7 +36,7 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
         return Ok(Done::All);
     };
     let recipe = TrainRecipe::of(args)?;
-    check_device(&recipe.device)?;
+    place(&recipe)?;
     let config = shape(&recipe)?;
     let tokenizer = Vocabulary::load(&recipe, &config)?;
     let wanted = Wanted {
@@ -77,8 +74,7 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
 
     let stopped = cancel_on_signals()?;
     let done = begun.state.step;
-    let options = cpu::Options { precision: recipe.products(), balance: recipe.balance as f32 };
-    let network: Box<dyn Network> = Box::new(Cpu::new(&config, options, begun.state)?);
+    let network = network(&recipe, &config, begun.state)?;
     let mut shown = Shown::new(global, steps, done)?;
     let mut run = Run {
         trainer: Trainer::new(network, &texts, plan, done),
@@ -113,7 +109,10 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
     shown.finish();
     let step = run.trainer.done();
     if ended.is_err() && run.checkpoints.steps().is_ok_and(|steps| steps.contains(&step)) {
-        say(global, &format!("what was learnt in {} steps is kept; the same command goes on from there", HumanCount(step)));
+        say(
+            global,
+            &format!("what was learnt in {} steps is kept; the same command goes on from there", HumanCount(step)),
+        );
     }
     let ended = ended?;
     failed.map_or(Ok(()), Err)?;
@@ -193,7 +192,8 @@ fn summary(found: &[&EvaluationLine]) -> anyhow::Result<()> {
 
 /// The evaluations of the finished model on the sets of this run, in their order.
 fn finals<'e>(evaluations: &'e [EvaluationLine], sets: &[Box<dyn HeldOut + '_>]) -> Vec<&'e EvaluationLine> {
-    let last = |set: &Box<dyn HeldOut + '_>| evaluations.iter().rev().find(|line| line.is_final && line.is_of(set.as_ref()));
+    let last =
+        |set: &Box<dyn HeldOut + '_>| evaluations.iter().rev().find(|line| line.is_final && line.is_of(set.as_ref()));
     sets.iter().filter_map(last).collect()
 }
 

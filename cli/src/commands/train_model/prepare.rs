@@ -12,21 +12,42 @@ use yuan_model::{Config, Description, Place, tokenizer_of};
 use yuan_pipeline::Error;
 use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{Borders, Companion, Plan, Reading};
+use yuan_train::{Cpu, Network, Options, State};
 
 use super::data::{Wanted, identity, open};
 use super::recipe::{TrainRecipe, name_of};
 use crate::args::Documents;
 use crate::hints::usage;
 
-/// Refuses what nothing is trained on yet.
-pub fn check_device(device: &str) -> anyhow::Result<()> {
-    let place: Place = device.parse().map_err(|error: yuan_model::Error| usage(error.to_string(), None))?;
-    match place {
-        Place::Auto | Place::Cpu => Ok(()),
-        Place::Cuda(_) | Place::Candle => {
-            Err(usage(format!("models are not trained on `{device}`"), "take `--device cpu`".to_owned()))
-        }
+/// Where a recipe's model is trained.
+pub fn place(recipe: &TrainRecipe) -> anyhow::Result<Place> {
+    let place: Place = recipe.device.parse().map_err(|error: yuan_model::Error| usage(error.to_string(), None))?;
+    if matches!(place, Place::Cuda(_)) && !cfg!(feature = "candle-cuda") {
+        let problem = format!("this program does not train on `{}`", recipe.device);
+        let hint =
+            "build it with `--features candle-cuda` where CUDA's toolkit is (model/CUDA.md), or take `--device cpu`";
+        return Err(usage(problem, hint.to_owned()));
     }
+    Ok(place)
+}
+
+/// What a checkpoint calls a place: sums come in another order on another one.
+fn place_name(place: Place) -> &'static str {
+    match place {
+        Place::Auto | Place::Cpu => "cpu",
+        Place::Candle => "candle",
+        Place::Cuda(_) => "cuda",
+    }
+}
+
+/// The network of a recipe, in a state.
+pub fn network(recipe: &TrainRecipe, config: &Yuan, state: State) -> anyhow::Result<Box<dyn Network>> {
+    let options = Options { precision: recipe.products(), balance: recipe.balance as f32 };
+    Ok(match place(recipe)? {
+        Place::Auto | Place::Cpu => Box::new(Cpu::new(config, options, state)?),
+        Place::Candle => Box::new(yuan_train::Device::on_cpu(config, options, state)?),
+        Place::Cuda(number) => Box::new(yuan_train::Device::on_cuda(number, config, options, state)?),
+    })
 }
 
 /// The shape that is trained, which can be.
@@ -181,7 +202,7 @@ fn settings(
         "data": data,
         "config": shape,
         "from": from,
-        "device": "cpu",
+        "device": place_name(place(recipe)?),
         "precision": recipe.precision,
         "seed": recipe.seed,
         "init_std": recipe.init_std,

@@ -31,7 +31,8 @@ pub struct TrainRecipe {
     pub from: Option<PathBuf>,
     /// The tokenizer the tokens were made with: it goes with the model, and tells the bytes of what is evaluated.
     pub tokenizer: Option<PathBuf>,
-    /// Where it is trained. Default `cpu`.
+    /// Where it is trained: `cpu`; `candle`, the CPU by candle's operations, slow and to compare with; `cuda:0` in programs built with
+    /// `--features candle-cuda`. Default `cpu`.
     pub device: String,
     /// What products are computed in. Default `fp32`.
     pub precision: NumberType,

@@ -63,7 +63,8 @@ fn logits(m: &Tensor, moe: &YuanMoe, layer: &Of<'_>) -> Result<Tensor> {
         Router::Classic => product(m, layer.get("mlp.gate.weight"), Precision::F32),
         Router::Attention => {
             let of = |name: &str| product(m, layer.get(&format!("mlp.gate.{name}.weight")), Precision::F32);
-            let (query, key, value) = (of("query")?.unsqueeze(2)?, of("key")?.unsqueeze(1)?, of("value")?.unsqueeze(1)?);
+            let (query, key, value) =
+                (of("query")?.unsqueeze(2)?, of("key")?.unsqueeze(1)?, of("value")?.unsqueeze(1)?);
             Ok(softmax(&query.broadcast_mul(&key)?)?.broadcast_mul(&value)?.sum(2)?)
         }
     }

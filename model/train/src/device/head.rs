@@ -44,7 +44,8 @@ pub(super) fn loss(
         let found = logits.gather(&Tensor::from_slice(targets, (count, 1), device)?, 1)?;
         let losses = (log_sums - found)?.squeeze(1)?;
         let losses_there: Vec<f32> = losses.to_vec1()?;
-        sum += losses_there.iter().zip(weights).map(|(loss, weight)| f64::from(*loss) * f64::from(*weight)).sum::<f64>();
+        sum +=
+            losses_there.iter().zip(weights).map(|(loss, weight)| f64::from(*loss) * f64::from(*weight)).sum::<f64>();
         let Some(scale) = scale else { continue };
         let scales: Vec<f32> = weights.iter().map(|weight| scale * weight).collect();
         let mut found = (losses * Tensor::from_vec(scales, count, device)?)?.sum_all()?.backward()?;

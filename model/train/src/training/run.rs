@@ -176,8 +176,9 @@ impl Run<'_> {
         let limit = (!is_final).then_some(self.every.evaluation_tokens);
         let mut has_found = false;
         for documents in self.held_out {
-            let is_told =
-                |line: &EvaluationLine| (line.step, line.is_final) == (step, is_final) && line.is_of(documents.as_ref());
+            let is_told = |line: &EvaluationLine| {
+                (line.step, line.is_final) == (step, is_final) && line.is_of(documents.as_ref())
+            };
             if self.evaluations.iter().any(is_told) {
                 continue;
             }

@@ -196,7 +196,8 @@ impl Folder {
             fs::rename(&path, &old).map_err(Error::io("rename", &path))?;
             remove(&old)?;
         }
-        let is_left = |name: &String| name.starts_with(".step-") && [".tmp", ".old"].iter().any(|end| name.ends_with(end));
+        let is_left =
+            |name: &String| name.starts_with(".step-") && [".tmp", ".old"].iter().any(|end| name.ends_with(end));
         self.names()?.iter().filter(|name| is_left(name)).try_for_each(|name| remove(&self.0.join(name)))
     }
 

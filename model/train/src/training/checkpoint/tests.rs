@@ -82,7 +82,9 @@ fn what_a_kill_leaves_is_removed() {
     // A model half written; one between the names of the old and of the new; one whose old one was not removed.
     let model = home.path().join("model");
     let (config, state) = (yuan(), state());
-    for (lost, leftovers) in [(false, [".model.tmp"].as_slice()), (true, &[".model.tmp", ".model.old"]), (false, &[".model.old"])] {
+    for (lost, leftovers) in
+        [(false, [".model.tmp"].as_slice()), (true, &[".model.tmp", ".model.old"]), (false, &[".model.old"])]
+    {
         leftovers.iter().for_each(|name| left(name));
         if lost {
             fs::remove_dir_all(&model).unwrap();
