@@ -127,6 +127,15 @@ fn a_model_is_trained_and_used() {
     dir.ok(&[&from[..], &["-o", "on", "-q"]].concat());
     let on = told(&dir, "on");
     assert!(loss(&on[0]) < loss(steps[1]) && dir.path("on/model/tokenizer.json").exists(), "{on:?}");
+    // It may be moved; another one is another.
+    std::fs::rename(dir.path("out/model"), dir.path("moved")).expect("moved");
+    let on = |model: &str| from.map(|word| if word == "out/model" { model.to_owned() } else { word.to_owned() });
+    let again = |model: &str| {
+        let arguments = on(model);
+        dir.run(&arguments.iter().map(String::as_str).chain(["-o", "on", "-q"]).collect::<Vec<_>>())
+    };
+    assert_eq!(again("moved").status(), 0);
+    again("out/checkpoints/step-00000006").fails(2, &["`on` began with the weights of another model"]);
 }
 
 #[test]

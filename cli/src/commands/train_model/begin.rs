@@ -45,6 +45,7 @@ pub fn begin(
         if let Some((name, was, now)) = progress.difference(settings) {
             let said = match name {
                 "data" => "was made of other tokens".to_owned(),
+                "from" => "began with the weights of another model".to_owned(),
                 "config" => format!("was made with another config: {}", differing(was, now)),
                 _ => format!("was made with other settings: `{name}` was {was}, now {now}"),
             };

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -203,6 +203,31 @@ pub fn identity(prefix: &Path) -> anyhow::Result<Value> {
     Ok(json!({
         "idx_xxh3": format!("{index:016x}"), "bin_bytes": bytes, "bin_ends_xxh3": format!("{:016x}", xxh3_64(&ends)),
     }))
+}
+
+/// What a model to begin with is known by, wherever it lies: configuration and weights, in the order of their names.
+pub fn identity_of_model(path: &Path) -> anyhow::Result<Value> {
+    let mut files = vec![path.to_path_buf()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        let is_of_it = |file: &PathBuf| {
+            let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+            // A checkpoint's moments are not read.
+            let is_other = file.ends_with("optimizer.safetensors");
+            file.ends_with("config.json") || (["safetensors", "bin", "gguf"].contains(&ending) && !is_other)
+        };
+        files.retain(is_of_it);
+        files.sort();
+    } else if !path.exists() {
+        // No file, but the name of what the program knows.
+        return Ok(json!(path));
+    }
+    let known = files.iter().map(|file| {
+        let (bytes, ends) = ends(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        Ok(json!({ "bytes": bytes, "ends_xxh3": format!("{:016x}", xxh3_64(&ends)) }))
+    });
+    Ok(Value::Array(known.collect::<anyhow::Result<_>>()?))
 }
 
 /// The size of a file, and its first and last bytes.

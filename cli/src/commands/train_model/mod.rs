@@ -192,9 +192,8 @@ fn summary(found: &[&EvaluationLine]) -> anyhow::Result<()> {
 
 /// The evaluations of the finished model on the sets of this run, in their order.
 fn finals<'e>(evaluations: &'e [EvaluationLine], sets: &[Box<dyn HeldOut + '_>]) -> Vec<&'e EvaluationLine> {
-    let last =
-        |set: &Box<dyn HeldOut + '_>| evaluations.iter().rev().find(|line| line.is_final && line.is_of(set.as_ref()));
-    sets.iter().filter_map(last).collect()
+    let finals = || evaluations.iter().filter(|line| line.is_final);
+    sets.iter().filter_map(|set| finals().rfind(|line| line.is_of(set.as_ref()))).collect()
 }
 
 /// Where the page of a training lies.

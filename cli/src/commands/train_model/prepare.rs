@@ -14,7 +14,7 @@ use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{Borders, Companion, Plan, Reading};
 use yuan_train::{Cpu, Network, Options, State};
 
-use super::data::{Wanted, identity, open};
+use super::data::{Wanted, identity, identity_of_model, open};
 use super::recipe::{TrainRecipe, name_of};
 use crate::args::Documents;
 use crate::hints::usage;
@@ -197,7 +197,7 @@ fn settings(
     data: Vec<Value>,
 ) -> anyhow::Result<Map<String, Value>> {
     let shape: Value = serde_json::from_str(&Config::Yuan(config.clone()).to_json(yuan_model::DType::F32))?;
-    let from = recipe.from.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let from = recipe.from.as_deref().map(identity_of_model).transpose()?;
     let value = json!({
         "data": data,
         "config": shape,
