@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::Xxh3;
-
+use crate::files::hash_file;
 use crate::manifest::{FileRow, Manifest};
 use crate::write::{self, OutputFormat};
 use crate::{Error, Result};
@@ -101,7 +100,7 @@ impl Assembler {
         let temporary = self.folder.join(format!(".{name}.tmp"));
         let paths: Vec<PathBuf> = self.pending.iter().map(|(path, _, _)| path.clone()).collect();
         write::join(&paths, &temporary, self.format)?;
-        let (bytes, xxh3) = hash_file(&temporary)?;
+        let (bytes, xxh3) = hash_file(&temporary).map_err(Error::io("read", &temporary))?;
         std::fs::rename(&temporary, &target).map_err(Error::io("rename", &temporary))?;
         sync_folder(&self.folder)?;
         manifest(&FileRow {
@@ -126,22 +125,6 @@ impl Assembler {
 /// Where a unit's part of some kind lies until it is joined.
 pub(crate) fn part_path(parts: &Path, kind: &str, sweep: u32, unit: (u32, u32), format: OutputFormat) -> PathBuf {
     parts.join(format!("{sweep}-{kind}-{:05}-{:06}.{}", unit.0, unit.1, format.suffix()))
-}
-
-fn hash_file(path: &Path) -> Result<(u64, u64)> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    let mut hash = Xxh3::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
-        if read == 0 {
-            return Ok((bytes, hash.digest()));
-        }
-        hash.update(&buffer[..read]);
-        bytes += read as u64;
-    }
 }
 
 /// Makes a rename in a folder durable.

@@ -12,6 +12,7 @@
 //! | `input`, `read`, `guard` | Where do documents come from? |
 //! | `write`, `assemble` | Where do they go? |
 //! | `plan`, `run`, `sweep`, `unit`, `feed`, `budget`, `rails` | Who does what when, and how much memory may it take? |
+//! | `files` | What is done with files whatever is in them? |
 //! | `manifest`, `summary` | What is done, and what came of it? |
 //! | `retune` | What would other thresholds do? |
 
@@ -22,6 +23,7 @@ mod budget;
 mod document;
 mod error;
 mod feed;
+mod files;
 mod guard;
 mod input;
 mod manifest;
@@ -44,6 +46,7 @@ mod write;
 pub use batch::{Batch, Tally};
 pub use document::{Document, Measure};
 pub use error::{Error, Result};
+pub use files::{hash_file, lock};
 pub use guard::{guarded, guarded_batches, hush_guarded_panics};
 pub use input::{Format, Input, OnBadRecord, Shard};
 pub use pass::{Context, Pass, Scan};

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::again;
 use crate::assemble::sync_folder;
 use crate::batch::{Tally, TallyKey};
+use crate::files::lock;
 use crate::input::Shard;
 use crate::manifest::{Counts, ENGINE, Manifest, StepRow, UnitRow};
 use crate::plan::{Plan, Sweep, Work};
@@ -69,7 +70,7 @@ pub fn run(plan: &Plan, options: &RunOptions, progress: &Progress, cancelled: &A
     check_folder(plan)?;
     let folder = Folder::new(&plan.folder);
     std::fs::create_dir_all(&folder.work).map_err(Error::io("create", &folder.work))?;
-    let _lock = lock(&folder)?;
+    let _lock = lock(&folder.work.join("lock"), &folder.root)?;
     let mut manifest = Manifest::open(&folder.manifest)?;
     claim(plan, &sweeps, &shards, from, &mut manifest, &folder)?;
     for (number, sweep) in sweeps.iter().enumerate() {
@@ -174,20 +175,6 @@ fn step_named(plan: &Plan, name: &str) -> Result<usize> {
             plan.steps.iter().map(|step| format!("`{}`", step.name)).collect::<Vec<_>>().join(", ")
         )),
     })
-}
-
-/// One process at a time works in a run folder.
-fn lock(folder: &Folder) -> Result<std::fs::File> {
-    let path = folder.work.join("lock");
-    let file = std::fs::File::create(&path).map_err(Error::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::OtherRun {
-            problem: format!("another process works in `{}`", folder.root.display()),
-            hint: "wait for it, or choose another folder with `-o`".into(),
-        }),
-        Err(std::fs::TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
-    }
 }
 
 /// Takes a fresh folder, or makes sure that what is in it was made by the same recipe from the same input.

@@ -1,6 +1,7 @@
 //! `train-model`: from documents to a model that other commands use.
 
 use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -126,6 +127,15 @@ fn a_model_is_trained_and_used() {
     dir.ok(&[&from[..], &["-o", "on", "-q"]].concat());
     let on = told(&dir, "on");
     assert!(loss(&on[0]) < loss(steps[1]) && dir.path("on/model/tokenizer.json").exists(), "{on:?}");
+    // It may be moved; another one is another.
+    std::fs::rename(dir.path("out/model"), dir.path("moved")).expect("moved");
+    let on = |model: &str| from.map(|word| if word == "out/model" { model.to_owned() } else { word.to_owned() });
+    let again = |model: &str| {
+        let arguments = on(model);
+        dir.run(&arguments.iter().map(String::as_str).chain(["-o", "on", "-q"]).collect::<Vec<_>>())
+    };
+    assert_eq!(again("moved").status(), 0);
+    again("out/checkpoints/step-00000006").fails(2, &["`on` began with the weights of another model"]);
 }
 
 #[test]
@@ -134,27 +144,35 @@ fn a_run_that_is_killed_or_stopped_ends_as_one_that_was_not() {
     dir.ok(&short(&["-o", "whole", "--threads", "1", "-q"]));
     let expected = told(&dir, "whole");
     let model = |folder: &str| std::fs::read(dir.path(folder).join("model/model.safetensors")).expect("a model");
-    // Out of time after a step or some, time and time again.
+    // Out of time at once, time and time again: a call takes a step or evaluates a set, after three steps, six and all.
     let mut calls = 0;
     while !dir.path("timed/model").exists() {
-        dir.ok(&short(&["-o", "timed", "--time", "0.3s", "--threads", "2", "-q"]));
+        dir.ok(&short(&["-o", "timed", "--time", "0.001s", "--threads", "2", "-q"]));
         calls += 1;
-        assert!(calls <= 8, "each takes a step");
+        assert_eq!(told(&dir, "timed").len(), calls);
     }
+    assert_eq!(calls, 8 + 3);
     assert_eq!(told(&dir, "timed"), expected);
     assert!(model("timed") == model("whole"));
     for (signal, folder) in [("-KILL", "killed"), ("-INT", "stopped")] {
         let arguments = short(&["-o", folder, "--progress", "json"]);
         let mut child = dir.command(&arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("started");
-        while std::fs::metadata(dir.path(folder).join("checkpoints")).is_err() {
+        loop {
+            let has_ended = child.try_wait().expect("it can be asked").is_some();
+            if dir.path(folder).join("checkpoints").exists() {
+                break;
+            }
+            assert!(!has_ended, "it ended before it was {folder}");
             std::thread::sleep(std::time::Duration::from_millis(5));
-            assert!(child.try_wait().expect("run/out/tokens").is_none(), "it ended before it was {folder}");
         }
         let id = child.id().to_string();
         std::process::Command::new("kill").args([signal, &id]).status().expect("kill is there");
         let mut said = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut said).expect("read");
         let status = child.wait().expect("ended");
+        if signal == "-KILL" {
+            assert_eq!(status.signal(), Some(9), "{said}");
+        }
         if signal == "-INT" && !dir.path("stopped/model").exists() {
             assert_eq!(status.code(), Some(130), "{said}");
             assert!(said.contains("the same command goes on from here"), "{said}");
@@ -225,22 +243,87 @@ fn a_recipe_says_what_flags_say() {
 fn what_does_not_fit_is_told_before_anything_runs() {
     let dir = tokens();
     let with = |more: &[&str]| dir.run(&short(&[more, &["-o", "out"]].concat()));
-    with(&["--device", "cuda:0"]).fails(2, &["models are not trained on `cuda:0`", "--device cpu"]);
+    if !cfg!(feature = "candle-cuda") {
+        let told = ["this program does not train on `cuda:0`", "`--features candle-cuda`", "--device cpu"];
+        with(&["--device", "cuda:0"]).fails(2, &told);
+    }
+    with(&["--device", "tpu"]).fails(2, &["`tpu` is no device"]);
     with(&["--batch-tokens", "300"]).fails(2, &["no multiple of 64", "--batch-tokens 256"]);
     with(&["-L", "4096"]).fails(2, &["the model is made for 128"]);
     with(&["--tokens", "5"]).fails(2, &["cannot be used with"]);
     with(&["--warmup-steps", "9"]).fails(2, &["`warmup_steps` is 9, and there are 8 steps"]);
+    with(&["--schedule", "wsd", "--decay-steps", "9"]).fails(2, &["`decay_steps` is 9, and there are 8 steps"]);
     with(&["--floor-fraction", "2"]).fails(2, &["`floor_fraction` must be in [0, 1], not 2"]);
+    with(&["--schedule", "constant", "--floor-fraction", "0.1"])
+        .fails(2, &["`floor_fraction` is for a learning rate that"]);
+    with(&["--balance=-1"]).fails(2, &["`balance` must be 0 or more, not -1"]);
+    with(&["--beta1", "1"]).fails(2, &["`beta1` must be in [0, 1), not 1"]);
+    with(&["--beta2", "0.999999999"]).fails(2, &["`beta2` must be in [0, 1), not 0.999999999"]);
+    with(&["--micro-batch-tokens", "0"]).fails(2, &["`micro_batch_tokens` must be 1 or more, not 0"]);
+    with(&["--pad", "512"]).fails(2, &["`pad` is 512, and the vocabulary has 512"]);
+    with(&["--valid", "held", "--valid", "elsewhere/held"])
+        .fails(2, &["`--valid` names two sets `held`: held and elsewhere/held", "--valid other=elsewhere/held"]);
     with(&["--valid", "nothing"]).fails(1, &["nothing.idx"]);
     with(&["--loss-mask"]).fails(1, &["train_loss_mask.idx"]);
     with(&["--reset-position-ids"]).fails(2, &["for documents together"]);
     let config = std::fs::read_to_string(dir.path("config.json")).expect("a configuration");
     dir.file("config.json", config.replace("\"eod_token\":0", "\"eod_token\":3"));
     with(&[]).fails(2, &["its documents end with token 0, and the model's with 3"]);
+    let dense = std::fs::read(model_fixture("yuan-dense-tiny").join("config.json")).expect("a fixture");
+    let mut dense: Value = serde_json::from_slice(&dense).expect("JSON");
+    for name in ["eod_token", "eos_token_id", "bos_token_id"] {
+        dense[name] = 0.into();
+    }
+    dir.file("dense.json", dense.to_string());
+    with(&["--config", "dense.json", "--balance", "0.1"]).fails(2, &["`balance` is 0.1, and the model is dense"]);
+    dense["use_shareqk"] = true.into();
+    dir.file("dense.json", dense.to_string());
+    with(&["--config", "dense.json"]).fails(2, &["field `use_shareqk` of the model's configuration is set"]);
     dir.file("config.json", config);
     dir.ok(&["train-tokenizer", "held.jsonl", "-o", "other.json", "--vocab-size", "450", "--reserved", "0", "-q"]);
     with(&["--tokenizer", "other.json"]).fails(2, &["its tokens are of another tokenizer"]);
     assert!(!dir.path("out").exists());
+}
+
+/// The same steps by candle's operations, stopped and gone on with.
+#[test]
+fn candle_trains_what_our_kernels_train() {
+    let dir = tokens();
+    dir.ok(&short(&["-o", "ours", "-q"]));
+    dir.ok(&short(&["-o", "candles", "--device", "candle", "--time", "0.001s", "-q"]));
+    dir.run(&short(&["-o", "candles", "-q"])).fails(2, &["`device` was \"candle\", now \"cpu\""]);
+    dir.ok(&short(&["-o", "candles", "--device", "candle", "-q"]));
+    let (ours, candles) = (told(&dir, "ours"), told(&dir, "candles"));
+    assert_eq!(ours.len(), candles.len());
+    for (ours, candles) in ours.iter().zip(&candles) {
+        let [ours, candles] = [ours, candles].map(|line| line["loss"].as_f64().expect("a loss"));
+        assert!((ours / candles - 1.0).abs() < 1e-3, "{ours} {candles}");
+    }
+    dir.ok(&["model", "info", "candles/model"]);
+}
+
+#[test]
+fn one_process_trains_in_a_folder_and_sets_are_told_apart() {
+    let dir = tokens();
+    std::fs::create_dir(dir.path("out")).expect("a folder");
+    let held = std::fs::File::create(dir.path("out/.lock")).expect("a file");
+    held.lock().expect("it is free");
+    let with = |more: &[&str]| dir.run(&short(&[&["-o", "out", "-q"], more].concat()));
+    with(&[]).fails(2, &["another process works in `out`", "wait for it"]);
+    drop(held);
+    // Longer than any clock counts.
+    assert_eq!(with(&["--time", "3e15h"]).status(), 0);
+    let last = || told(&dir, "out").pop().expect("a line");
+    let before = last();
+    // All is done but the evaluation of what was not there before.
+    let ran = with(&["--valid", "held=train"]);
+    assert_eq!((ran.status(), ran.stdout().lines().count()), (0, 2), "{}", ran.stdout());
+    let after = last();
+    assert!(after["evaluation"] == "held" && after["key"] != before["key"] && after["tokens"] != before["tokens"]);
+    let page = std::fs::read_to_string(dir.path("out/report.html")).expect("a page");
+    assert_eq!(page.matches("<td>held<").count(), 1);
+    assert_eq!(with(&[]).status(), 0);
+    assert_eq!(last(), after, "it is told already");
 }
 
 #[test]
@@ -261,8 +344,14 @@ fn masks_and_weights_change_what_is_learnt() {
         told(&dir, more.last().expect("a folder"))[0]["loss"].clone()
     };
     let plain = train(&["run/out/tokens", "-o", "plain"]);
-    let masked = train(&["run/out/tokens", "--loss-mask", "-o", "masked"]);
-    assert_ne!(plain, masked);
+    let masked = ["run/out/tokens", "--loss-mask", "-o", "masked"];
+    assert_ne!(plain, train(&masked));
+    let path = dir.path("run/out/tokens_loss_mask.bin");
+    let mut mask = std::fs::read(&path).expect("a mask");
+    mask[0] ^= 1;
+    std::fs::write(&path, mask).expect("written");
+    let again = ["train-model", "--config", "config.json", "--steps", "2", "-L", "32", "--batch-tokens", "128"];
+    dir.run(&[&again[..], &masked].concat()).fails(2, &["`masked` was made of other tokens"]);
     let mixed = train(&["0.5", "run/out/tokens", "0.5", "train", "-o", "mixed"]);
     assert!(mixed != plain && mixed != train(&["run/out/tokens", "train", "-o", "sizes"]));
     assert_ne!(plain, train(&["run/out/tokens", "--documents", "together", "--reset-position-ids", "-o", "together"]));

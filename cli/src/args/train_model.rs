@@ -20,7 +20,7 @@ pub struct TrainModelArgs {
     /// Settings in a file, under the names they have here; what is given here as well counts
     #[arg(long, value_name = "FILE.toml")]
     pub recipe: Option<PathBuf>,
-    /// Stop in good order after this time, as 40m or 1h30m, with a checkpoint to go on from
+    /// Stop in good order after this time, as 40m or 1h30m, with a checkpoint to go on from; a step or an evaluation is done in any case
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub time: Option<Duration>,
     /// Documents to evaluate, a token set under a name; may be repeated
@@ -45,7 +45,7 @@ pub struct TrainSettings {
     /// The tokenizer the tokens were made with [default: the one in --from]
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
-    /// Where it is trained: cpu
+    /// Where it is trained: cpu; candle, slow and to compare with; cuda:0 if built with candle-cuda [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// What products are computed in: fp32, or bf16, which is faster where the CPU has AMX [default: fp32]
@@ -102,7 +102,7 @@ pub struct TrainSettings {
     /// With --schedule wsd, the last steps, in which it falls [default: 20 % of all]
     #[arg(long, value_name = "N", help_heading = "Optimizer")]
     pub decay_steps: Option<u64>,
-    /// What is left of it at the last step, in [0, 1] [default: 0.1]
+    /// What is left of it at the last step, in [0, 1], unless it is constant [default: 0.1]
     #[arg(long, value_name = "FRACTION", help_heading = "Optimizer")]
     pub floor_fraction: Option<f64>,
     /// Longest gradient; a longer one is shortened to it, 0 for none [default: 1]

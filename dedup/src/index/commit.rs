@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use xxhash_rust::xxh3::xxh3_64;
-use yuan_pipeline::{Context, Error, Result};
+use yuan_pipeline::{Context, Error, Result, hash_file};
 
 use super::catalogue::{Change, CrawlRow, InputRow, refuse};
-use super::crawl::{DOCUMENTS, IDS, Indexed, KEYS, NOTES, checksum, ordinal, sealed};
+use super::crawl::{DOCUMENTS, IDS, Indexed, KEYS, NOTES, ordinal, sealed};
 use super::known::{MAX_CRAWLS, is_known, known_id};
 use super::{Index, Known};
 use crate::cluster::in_parallel;
@@ -36,7 +36,7 @@ pub(crate) fn identity(files: &[PathBuf], context: &Context<'_>) -> Result<u64> 
             let number = next();
             let Some(path) = files.get(number) else { return Ok(()) };
             context.check()?;
-            let (_, hash) = checksum(path)?;
+            let (_, hash) = hash_file(path).map_err(Error::io("read", path))?;
             hashes.lock().expect("no holder of the hashes panics")[number] = hash;
         }
     })?;

@@ -11,12 +11,10 @@
 //! that `doc_id` and number are made of each other by adding.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use xxhash_rust::xxh3::Xxh3;
-use yuan_pipeline::{Error, Result};
+use yuan_pipeline::{Error, Result, hash_file};
 
 use super::catalogue::{CrawlRow, FileRow, InputRow};
 use crate::files::{Format, HEADER_BYTES, Kind, mapped, number};
@@ -114,25 +112,10 @@ pub(super) fn sealed(folder: &Path) -> Result<Vec<FileRow>> {
         if !path.exists() {
             continue;
         }
-        let (bytes, xxh3) = checksum(&path)?;
+        let (bytes, xxh3) = hash_file(&path).map_err(Error::io("read", &path))?;
         let file = File::open(&path).map_err(Error::io("read", &path))?;
         file.sync_all().map_err(Error::io("sync", &path))?;
         files.push(FileRow { name: name.into(), bytes, xxh3 });
     }
     Ok(files)
-}
-
-/// Bytes and XXH3 of a file.
-pub(super) fn checksum(path: &Path) -> Result<(u64, u64)> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let (mut hash, mut bytes, mut buffer) = (Xxh3::new(), 0, vec![0; 1 << 18]);
-    loop {
-        match file.read(&mut buffer).map_err(Error::io("read", path))? {
-            0 => return Ok((bytes, hash.digest())),
-            read => {
-                hash.update(&buffer[..read]);
-                bytes += read as u64;
-            }
-        }
-    }
 }

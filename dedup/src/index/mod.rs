@@ -25,11 +25,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use yuan_pipeline::{Error, Result};
+use yuan_pipeline::{Error, Result, hash_file};
 
 use catalogue::{Catalogue, CrawlRow, refuse};
 pub(crate) use commit::{NewCrawl, identity};
-use crawl::{Crawl, checksum};
+use crawl::Crawl;
 pub use known::Place;
 pub(crate) use known::{Known, Places, is_known, known_id};
 pub use merge::Changed;
@@ -263,7 +263,7 @@ impl Index {
             let folder = self.root.join("crawls").join(&row.folder);
             for file in self.catalogue.files(row.number)? {
                 let path = folder.join(&file.name);
-                match checksum(&path) {
+                match hash_file(&path).map_err(Error::io("read", &path)) {
                     Err(error) => problems.push(error.to_string()),
                     Ok((bytes, _)) if bytes != file.bytes => {
                         problems.push(format!("`{}` has {bytes} bytes, it had {}", path.display(), file.bytes));

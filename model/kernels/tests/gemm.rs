@@ -232,13 +232,14 @@ fn flushed(x: f32) -> f32 {
 fn naive_bf16(x: &[f32], w: &[f32], columns: usize, start: Start, y: &mut [f32]) {
     let out = w.len() / columns;
     let steps = columns.div_ceil(32) * 32;
-    let read = |row: &[f32]| {
-        let mut row: Vec<f32> = row.iter().map(|&v| flushed(bf16::from_f32(v).to_f32())).collect();
+    // What is rounded on the way is zero if it was subnormal before; weights have been of bf16 for long.
+    let read = |row: &[f32], before: fn(f32) -> f32| {
+        let mut row: Vec<f32> = row.iter().map(|&v| flushed(bf16::from_f32(before(v)).to_f32())).collect();
         row.resize(steps, 0.0);
         row
     };
-    let w: Vec<Vec<f32>> = w.chunks(columns).map(read).collect();
-    for (x, y) in x.chunks(columns).map(read).zip(y.chunks_mut(out)) {
+    let w: Vec<Vec<f32>> = w.chunks(columns).map(|row| read(row, |v| v)).collect();
+    for (x, y) in x.chunks(columns).map(|row| read(row, flushed)).zip(y.chunks_mut(out)) {
         for (o, (w, y)) in w.iter().zip(y).enumerate() {
             let from = match start {
                 Start::Zero => 0.0,
@@ -309,6 +310,20 @@ fn bf16_products_have_the_bits_of_the_matrix_units_on_every_path() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What lies nearer to the least normal number than to any other of bf16 was subnormal before: a CPU's own conversion makes it zero.
+#[test]
+fn what_is_subnormal_is_zero_before_it_is_rounded() {
+    let large = f32::from_bits(230 << 23);
+    let matrix = pack(&[large; 2], 2, DType::Bf16).with_precision(Precision::Bf16);
+    for (bits, expected) in [(0x007f_8000, 0.0), (0x007f_ffff, 0.0), (0x0080_0000, f32::MIN_POSITIVE * large)] {
+        for isa in Isa::all() {
+            let mut y = [1.0];
+            force(isa, || matmul(&[f32::from_bits(bits), 0.0], &matrix, Start::Zero, &mut y));
+            assert_eq!(y, [expected], "{bits:x} {isa:?}");
         }
     }
 }

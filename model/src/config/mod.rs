@@ -15,7 +15,7 @@ use std::path::Path;
 pub use qwen2_moe::{Qwen2Moe, SlidingWindow};
 pub use rope::{Blend, Rope, RopePrecision, Yarn};
 pub use tensors::Parameters;
-pub use yuan::{Router, Yuan, YuanMoe};
+pub use yuan::{FILTER_EPS, Router, Yuan, YuanMoe};
 
 use crate::{DType, Error, Result, bundled};
 

@@ -2,6 +2,9 @@
 
 use super::Rope;
 
+/// What the norm behind localized filtering adds to the mean of squares, whatever [`Yuan::rms_norm_eps`] says.
+pub const FILTER_EPS: f32 = 1e-6;
+
 /// The shape of a Yuan model, dense or mixture of experts (arXiv:2311.15786, arXiv:2405.17976).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Yuan {

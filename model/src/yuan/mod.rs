@@ -13,7 +13,7 @@ mod load;
 
 use crate::Result;
 use crate::backend::{AttentionShape, Backend, Heads, Mlp, Routing};
-use crate::config::Router;
+use crate::config::{FILTER_EPS, Router};
 use crate::transformer::{Layer, Shown};
 
 /// A layer of a Yuan model.
@@ -43,9 +43,6 @@ enum FeedForward<B: Backend> {
     Dense { first: B::Matrix, second: B::Matrix, mlp: Mlp },
     Experts { router: Router, gate: B::Matrix, routing: Routing, experts: B::Experts },
 }
-
-/// The norm behind the convolutions has an epsilon of its own, whatever the configuration says.
-const FILTER_EPS: f32 = 1e-6;
 
 impl<B: Backend> Layer<B> for YuanLayer<B> {
     fn attend(

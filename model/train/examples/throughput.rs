@@ -2,20 +2,22 @@
 //!
 //! `cargo run --release -p yuan-train --example throughput -- hidden=384 layers=10 precision=bf16 tokens=8192 batch=2048 length=1024`
 //!
-//! `tokens` are those of a step, in batches of `batch`, in sequences of `length` random ids. The last line is JSON.
+//! `tokens` are those of a step, in batches of `batch`, in sequences of `length` random ids: each a multiple of the next. The last line
+//! is JSON.
 
 use std::error::Error;
 use std::io::Write;
 use std::time::Instant;
 
-use yuan_model::config::{Rope, RopePrecision, Router, Yuan, YuanMoe};
+use yuan_model::Config;
+use yuan_model::config::{Rope, Yuan, YuanMoe};
 use yuan_train::cpu::Options;
 use yuan_train::{Batch, Cpu, Network, Precision, Update, initial};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     let (mut vocab, mut hidden, mut layers, mut heads, mut experts, mut width) = (16384, 384, 8, 6, 8, 512);
-    let (mut tokens, mut at_once, mut length, mut rounds, mut threads) = (8192, 2048, 1024, 3, 2);
+    let (mut tokens, mut at_once, mut length, mut rounds, mut threads) = (8192_usize, 2048_usize, 1024, 3, 2);
     let mut precision = Cpu::fastest();
     for argument in std::env::args().skip(1) {
         let (key, value) = argument.split_once('=').ok_or_else(|| format!("`{argument}` is no key=value"))?;
@@ -32,17 +34,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             "rounds" => &mut rounds,
             "threads" => &mut threads,
             "precision" => {
-                precision = if value == "bf16" { Precision::Bf16 } else { Precision::F32 };
+                precision = match value {
+                    "bf16" => Precision::Bf16,
+                    "fp32" => Precision::F32,
+                    _ => return Err(format!("`precision` is bf16 or fp32, not `{value}`").into()),
+                };
                 continue;
             }
             _ => return Err(format!("`{key}` is unknown").into()),
         };
         *number = value.parse()?;
     }
+    if length == 0 || !at_once.is_multiple_of(length) || at_once == 0 || !tokens.is_multiple_of(at_once) {
+        return Err(format!("{tokens} tokens are no batches of {at_once} in sequences of {length}").into());
+    }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let config = shape(vocab, hidden, layers, heads, experts, width);
-    let state = initial(&yuan_model::Config::Yuan(config.clone()), 1, yuan_train::DEVIATION);
-    let count = yuan_model::Config::Yuan(config.clone()).parameters();
+    let state = initial(&Config::Yuan(config.clone()), 1, yuan_train::DEVIATION);
+    let count = Config::Yuan(config.clone()).parameters();
     let mut network = Cpu::new(&config, Options { precision, balance: 0.01 }, state)?;
     let mut seed = 1_u32;
     let mut next = || {
@@ -58,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         batches.push(batch);
     }
+    let tokens: usize = batches.iter().map(Batch::len).sum();
     let (mut best, mut best_pass, mut mean) = (f64::INFINITY, 0.0, 0.0);
     for round in 0..=rounds {
         let start = Instant::now();
@@ -91,31 +101,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The tiny model's shape with other numbers.
 fn shape(vocab_size: usize, hidden_size: usize, layers: usize, heads: usize, experts: usize, width: usize) -> Yuan {
+    let Some(Config::Yuan(tiny)) = Config::named("yuan-moe-tiny") else { unreachable!("it is one of the names") };
+    let rope = Rope { width: hidden_size / heads, ..tiny.rope };
+    let moe = tiny.moe.map(|moe| YuanMoe { experts, width, ..moe }).filter(|_| experts > 0);
+    let (intermediate_size, attention_width) = (width, hidden_size);
     Yuan {
         vocab_size,
         hidden_size,
-        intermediate_size: width,
+        intermediate_size,
         layers,
         heads,
-        attention_width: hidden_size,
-        rms_norm_eps: 1e-6,
-        rope: Rope { base: 10_000.0, width: hidden_size / heads, precision: RopePrecision::F32, yarn: None },
+        attention_width,
+        rope,
         max_positions: 4096,
-        tied_embeddings: true,
-        moe: (experts > 0).then_some(YuanMoe {
-            experts,
-            top_k: 2,
-            width,
-            norm_topk_prob: true,
-            gated: true,
-            router: Router::Attention,
-        }),
-        share_qk: false,
-        reset_position_ids: true,
-        reset_attention_mask: false,
-        eod: 0,
-        sep: 1,
-        pad: 0,
+        moe,
+        ..tiny
     }
 }

@@ -5,7 +5,10 @@ use yuan_model::config::Yuan;
 use crate::{Error, Result};
 
 /// Whether a shape makes sense and has a way back.
-pub(crate) fn config(config: &Yuan) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Config`] names the field that does not.
+pub fn check(config: &Yuan) -> Result<()> {
     let wrong = |field: &'static str, problem: String| Err(Error::Config { field, problem });
     if config.share_qk {
         let problem = "is set: training knows queries and keys of their own with localized filtering, as all published models have";
@@ -54,11 +57,11 @@ mod tests {
     #[test]
     fn what_cannot_be_trained_is_named() {
         let Some(Config::Yuan(tiny)) = Config::named("yuan-moe-tiny") else { panic!("there is a tiny model") };
-        assert!(config(&tiny).is_ok());
+        assert!(check(&tiny).is_ok());
         let says = |change: &dyn Fn(&mut Yuan)| {
             let mut changed = tiny.clone();
             change(&mut changed);
-            config(&changed).unwrap_err().to_string()
+            check(&changed).unwrap_err().to_string()
         };
         assert!(says(&|it| it.share_qk = true).starts_with("field `use_shareqk` of the model's configuration is set"));
         assert!(says(&|it| it.layers = 0).contains("`num_hidden_layers`"));

@@ -14,11 +14,13 @@
 //! | `loss`, `state` | what a pass tells; parameters and moments for a checkpoint |
 //! | `init` | parameters before the first step |
 //! | `cpu` | a network on the kernels of `yuan-kernels`: the same bits for any number of threads |
+//! | `device` | a network on candle's tensors and its autograd: slow, to compare with, and for GPUs |
 //! | [`training`] | the loop around it: texts, schedule, evaluation, log, checkpoints |
 
 mod batch;
 mod check;
 pub mod cpu;
+pub mod device;
 mod error;
 mod init;
 mod loss;
@@ -27,10 +29,12 @@ mod state;
 pub mod training;
 
 pub use batch::Batch;
+pub use check::check;
 pub use cpu::Cpu;
+pub use device::Device;
 pub use error::{Cause, Error, Result};
 pub use init::{DEVIATION, initial};
 pub use loss::{Loss, RouterLoad};
-pub use network::{Network, Parameter, Update, Updated};
+pub use network::{Network, Options, Parameter, Update, Updated};
 pub use state::{Named, State};
 pub use yuan_kernels::gemm::Precision;

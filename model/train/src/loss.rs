@@ -1,5 +1,7 @@
 //! What a pass over a batch tells.
 
+use yuan_kernels::training::probabilities;
+
 /// How well a batch was predicted, and how its tokens were spread over experts. Of several batches: [`Loss::add`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loss {
@@ -72,6 +74,38 @@ impl RouterLoad {
     /// Mean entropy of a token's choice, in nats.
     pub fn mean_entropy(&self) -> f64 {
         if self.routed == 0 { 0.0 } else { self.entropy / self.routed as f64 }
+    }
+}
+
+/// Completes what is told of a router by the entropy of its choices; gives the auxiliary loss of load balance, without its coefficient:
+/// `experts · Σₑ share of the assignments · mean probability` (Fedus et al. 2021, arXiv:2101.03961, equations 4 to 6, for more than one
+/// expert a token as Megatron has it), 1 where all is even.
+pub(crate) fn balance(logits: &[f32], experts: usize, top_k: usize, load: &mut RouterLoad) -> f64 {
+    let (sums, entropy) = probabilities(logits, experts);
+    load.entropy = entropy;
+    let rows = load.routed as f64;
+    let products = sums.iter().zip(&load.tokens).map(|(sum, tokens)| sum * *tokens as f64);
+    experts as f64 * products.sum::<f64>() / (rows * rows * top_k as f64)
+}
+
+/// What rows are to predict.
+pub(crate) struct Predictions {
+    /// Rows that count.
+    pub rows: Vec<u32>,
+    /// Their targets.
+    pub targets: Vec<u32>,
+    /// What each counts in the loss.
+    pub weights: Vec<f32>,
+}
+
+impl Predictions {
+    /// Those whose weight is not 0.
+    pub fn new(targets: &[u32], weights: &[f32]) -> Self {
+        let rows: Vec<u32> = (0..).zip(weights).filter(|(_, weight)| **weight > 0.0).map(|(row, _)| row).collect();
+        let take = |row: &u32| *row as usize;
+        let targets = rows.iter().map(take).map(|row| targets[row]).collect();
+        let weights = rows.iter().map(take).map(|row| weights[row]).collect();
+        Self { rows, targets, weights }
     }
 }
 

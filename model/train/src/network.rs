@@ -1,5 +1,6 @@
 //! What a network in training can do, wherever it runs.
 
+use yuan_kernels::gemm::Precision;
 use yuan_model::config::Yuan;
 
 use crate::{Batch, Error, Loss, Result, State};
@@ -11,6 +12,32 @@ pub struct Parameter {
     pub name: String,
     /// Its shape there.
     pub shape: Vec<usize>,
+}
+
+/// How a network is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What products are computed in, those of routers apart, which are of fp32 always. Parameters, gradients and moments are of fp32.
+    pub precision: Precision,
+    /// What the auxiliary loss of load balance counts. Default 0: Yuan2.0-M32 was trained without.
+    pub balance: f32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { precision: Precision::F32, balance: 0.0 }
+    }
+}
+
+impl Options {
+    /// Whether the numbers make sense.
+    pub(crate) fn check(&self) -> Result<()> {
+        let balance = self.balance;
+        if !(balance.is_finite() && balance >= 0.0) {
+            return Err(Error::Setting { name: "balance", value: balance.into(), problem: "0 or more is needed" });
+        }
+        Ok(())
+    }
 }
 
 /// A step of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), as `torch.optim.AdamW` takes it.
@@ -32,6 +59,13 @@ impl Update {
     /// A step with the defaults.
     pub fn new(learning_rate: f32) -> Self {
         Self { learning_rate, betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, max_gradient_norm: Some(1.0) }
+    }
+
+    /// What gradients of a norm are multiplied by, if they are shortened.
+    pub(crate) fn clipped(&self, norm: f64) -> Option<f64> {
+        let longest = self.max_gradient_norm.map_or(f64::INFINITY, f64::from);
+        // torch.nn.utils.clip_grad_norm_ adds 1e-6.
+        (norm > longest).then(|| longest / (norm + 1e-6))
     }
 
     /// Whether the numbers make sense.
@@ -90,6 +124,9 @@ pub trait Network: Send {
     /// # Errors
     /// As for [`accumulate`](Self::accumulate).
     fn evaluate(&mut self, batch: &Batch) -> Result<Loss>;
+
+    /// Clears the gradients: what was accumulated is of no step.
+    fn forget_gradients(&mut self);
 
     /// Takes a step along the gradients, and clears them.
     ///

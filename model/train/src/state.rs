@@ -1,9 +1,11 @@
 //! What a checkpoint keeps of a network.
 
+use std::collections::HashMap;
+
 use yuan_model::Config;
 use yuan_model::weights::{Tensor, Weights};
 
-use crate::Result;
+use crate::{Error, Parameter, Result};
 
 /// Parameters and the optimizer's moments: with it, training goes on to the bit as if it had not stopped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +42,36 @@ impl State {
             Ok(Named { name, shape, values, ..Named::default() })
         };
         Ok(Self { step: 0, tensors: config.tensors().map(tensor).collect::<Result<_>>()? })
+    }
+
+    /// The tensors as a network has its own, all of them there and in their shapes.
+    pub(crate) fn in_order(self, parameters: &[Parameter]) -> Result<Vec<Named>> {
+        let mut found = HashMap::new();
+        for tensor in self.tensors {
+            if let Some(tensor) = found.insert(tensor.name.clone(), tensor) {
+                return Err(Error::tensor(&tensor.name, "is there twice"));
+            }
+        }
+        let mut tensors = Vec::with_capacity(found.len());
+        for Parameter { name, shape } in parameters {
+            let Some(tensor) = found.remove(name) else {
+                return Err(Error::tensor(name, "is missing in the state to go on from"));
+            };
+            if tensor.shape != *shape {
+                return Err(Error::tensor(name, format!("is {:?}, and the network's is {shape:?}", tensor.shape)));
+            }
+            let count = shape.iter().product::<usize>();
+            let moments = [&tensor.first_moment, &tensor.second_moment];
+            let fits = tensor.values.len() == count && moments.iter().all(|it| it.is_empty() || it.len() == count);
+            if !fits {
+                return Err(Error::tensor(name, format!("or its moments are not of {count} numbers")));
+            }
+            tensors.push(tensor);
+        }
+        match found.into_keys().min() {
+            Some(name) => Err(Error::tensor(&name, "is none of the network's")),
+            None => Ok(tensors),
+        }
     }
 
     /// The parameters under Hugging Face's names, for [`write_safetensors`](yuan_model::weights::write_safetensors) or

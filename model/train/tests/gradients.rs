@@ -9,8 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use yuan_model::config::Yuan;
 use yuan_model::weights::Weights;
 use yuan_model::{Config, Description};
-use yuan_train::cpu::Options;
-use yuan_train::{Batch, Cpu, Network, Precision, State, Update};
+use yuan_train::{Batch, Cpu, Device, Network, Options, Precision, State, Update};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/model")
@@ -66,7 +65,7 @@ impl Golden {
     }
 
     /// The worst difference of tensors from their samples, in units of the mean size of a tensor's numbers; their names.
-    fn compare(&self, prefix: &str, network: &Cpu, tensors: &[Vec<f32>]) -> (f64, String) {
+    fn compare(&self, prefix: &str, network: &dyn Network, tensors: &[Vec<f32>]) -> (f64, String) {
         let mut worst = (0.0, String::new());
         for (parameter, found) in network.parameters().iter().zip(tensors) {
             let golden = self.get(&format!("{prefix}.{}", parameter.name));
@@ -88,8 +87,14 @@ impl Golden {
     }
 }
 
+/// A network of our kernels, or of candle's operations.
+type Make = fn(&Yuan, Options, State) -> Box<dyn Network>;
+
+const CPU: Make = |config, options, state| Box::new(Cpu::new(config, options, state).unwrap());
+const CANDLE: Make = |config, options, state| Box::new(Device::on_cpu(config, options, state).unwrap());
+
 /// Loss and gradients of all cases; a tolerance for the loss, relative, and for gradients, in units of a tensor's root of the mean square.
-fn check(name: &str, precision: Precision, tolerances: (f64, f64)) {
+fn check(make: Make, name: &str, precision: Precision, tolerances: (f64, f64)) {
     let (mut config, state) = model(name.trim_end_matches("-shares"));
     if let (Some(moe), true) = (&mut config.moe, name.ends_with("-shares")) {
         moe.norm_topk_prob = false;
@@ -97,7 +102,7 @@ fn check(name: &str, precision: Precision, tolerances: (f64, f64)) {
     let golden = Golden::read(name);
     for case in ["sequences", "documents", "balanced"] {
         let balance = golden.get(&format!("{case}.balance"))[0];
-        let mut network = Cpu::new(&config, Options { precision, balance }, state.clone()).unwrap();
+        let mut network = make(&config, Options { precision, balance }, state.clone());
         let batch = golden.batch(case);
         let weight: f32 = batch.weights().iter().sum();
         let loss = network.accumulate(&batch, 1.0 / weight).unwrap();
@@ -110,7 +115,7 @@ fn check(name: &str, precision: Precision, tolerances: (f64, f64)) {
             let expected = f64::from(golden.get(&format!("{case}.auxiliary"))[0]);
             assert!((found / expected - 1.0).abs() < tolerances.0, "{name} {case}: {found} {expected}");
         }
-        let worst = golden.compare(&format!("{case}.gradient"), &network, &network.gradients().unwrap());
+        let worst = golden.compare(&format!("{case}.gradient"), &*network, &network.gradients().unwrap());
         assert!(worst.0 < tolerances.1, "{name} {case} {precision:?}: {worst:?}");
     }
 }
@@ -118,7 +123,14 @@ fn check(name: &str, precision: Precision, tolerances: (f64, f64)) {
 #[test]
 fn gradients_are_torchs() {
     for name in ["yuan-moe-tiny", "yuan-moe-classic-tiny", "yuan-dense-tiny", "yuan-moe-tiny-shares"] {
-        check(name, Precision::F32, (1e-6, 1e-4));
+        check(CPU, name, Precision::F32, (1e-6, 1e-4));
+    }
+}
+
+#[test]
+fn gradients_by_candle_are_torchs() {
+    for name in ["yuan-moe-tiny", "yuan-moe-classic-tiny", "yuan-dense-tiny", "yuan-moe-tiny-shares"] {
+        check(CANDLE, name, Precision::F32, (1e-6, 1e-4));
     }
 }
 
@@ -126,24 +138,26 @@ fn gradients_are_torchs() {
 /// shows what rounding alone does.
 #[test]
 fn gradients_in_bf16_are_near() {
-    check("yuan-dense-tiny", Precision::Bf16, (2e-3, 0.3));
+    check(CPU, "yuan-dense-tiny", Precision::Bf16, (2e-3, 0.3));
 }
 
 #[test]
 fn three_steps_are_torchs() {
     let (config, state) = model("yuan-moe-tiny");
     let golden = Golden::read("yuan-moe-tiny");
-    let mut network = Cpu::new(&config, Options::default(), state).unwrap();
     let batch = golden.batch("sequences");
     let weight: f32 = batch.weights().iter().sum();
     let update = Update { epsilon: 1e-4, max_gradient_norm: Some(2.0), ..Update::new(2e-3) };
-    for (step, expected) in (1..).zip(golden.get("steps.norms")) {
-        network.accumulate(&batch, 1.0 / weight).unwrap();
-        let updated = network.update(&update).unwrap();
-        assert!((updated.gradient_norm / f64::from(*expected) - 1.0).abs() < 1e-3, "{updated:?} {expected}");
-        assert!(updated.is_clipped && updated.step == step);
+    for make in [CPU, CANDLE] {
+        let mut network = make(&config, Options::default(), state.clone());
+        for (step, expected) in (1..).zip(golden.get("steps.norms")) {
+            network.accumulate(&batch, 1.0 / weight).unwrap();
+            let updated = network.update(&update).unwrap();
+            assert!((updated.gradient_norm / f64::from(*expected) - 1.0).abs() < 1e-3, "{updated:?} {expected}");
+            assert!(updated.is_clipped && updated.step == step);
+        }
+        let tensors: Vec<Vec<f32>> = network.state().unwrap().tensors.into_iter().map(|it| it.values).collect();
+        let worst = golden.compare("steps.parameter", &*network, &tensors);
+        assert!(worst.0 < 1e-5, "{worst:?}");
     }
-    let tensors: Vec<Vec<f32>> = network.state().unwrap().tensors.into_iter().map(|it| it.values).collect();
-    let worst = golden.compare("steps.parameter", &network, &tensors);
-    assert!(worst.0 < 1e-5, "{worst:?}");
 }

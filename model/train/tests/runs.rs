@@ -2,17 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::cell::Cell;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use serde_json::{Map, json};
 use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring, Windows, score};
 use yuan_model::{Config, DType, Model, Options, Place};
 use yuan_train::training::{
-    Borders, Ended, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape, Take, Text, Texts, Trainer,
+    Borders, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Line, Log, Plan, Reading, Run, Schedule, Shape,
+    Take, Text, Texts, Trainer,
 };
-use yuan_train::{Batch, Cause, Cpu, Network, Result, Update, cpu, initial};
+use yuan_train::{Batch, Cause, Cpu, Error, Network, Result, Update, cpu, initial};
 
 const EOD: u32 = 500;
 const LENGTH: usize = 48;
@@ -56,21 +58,37 @@ impl Texts for Licence {
     }
 }
 
-/// Some of its paragraphs, under a name.
-struct Paragraphs(&'static str, Vec<Vec<u32>>);
+/// Some of its paragraphs, under a name, with a key; they may be damaged.
+struct Paragraphs {
+    name: &'static str,
+    key: &'static str,
+    documents: Vec<Vec<u32>>,
+    is_damaged: bool,
+}
+
+fn paragraphs(name: &'static str, key: &'static str, count: usize) -> Box<dyn HeldOut> {
+    Box::new(Paragraphs { name, key, documents: documents()[..count].to_vec(), is_damaged: false })
+}
 
 impl HeldOut for Paragraphs {
     fn name(&self) -> &str {
-        self.0
+        self.name
+    }
+
+    fn key(&self) -> &str {
+        self.key
     }
 
     fn for_each(&self, take: &mut Take<'_>) -> Result<()> {
-        for document in &self.1 {
+        for document in &self.documents {
             if !take(document, Some(document.len() as u64))? {
                 break;
             }
         }
-        Ok(())
+        match self.is_damaged {
+            true => Err(Error::Data { what: self.name.to_owned(), source: "it ends here".into() }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -88,43 +106,70 @@ fn reading() -> Reading {
     Reading { prefix: EOD, windows: Windows::new(128, 64).unwrap(), batch_tokens: 100 }
 }
 
-/// Goes on in a folder until the end, or until the step after which it is told to stop.
-fn train(folder: &Path, steps: u64, stop_after: Option<u64>) -> Ended {
-    let checkpoints = Folder::new(folder.join("checkpoints"));
-    let settings = Map::from_iter([("steps".to_owned(), json!(steps))]);
-    let (mut network, texts) = (network(5), Licence::new());
-    let (mut done, mut tokens, mut seconds) = (0, 0, 0.0);
-    if let Some(step) = checkpoints.steps().unwrap().last() {
-        let progress = checkpoints.progress(*step).unwrap();
-        assert_eq!(progress.difference(&settings), None);
-        network.restore(checkpoints.state(&progress, &Config::Yuan(config())).unwrap()).unwrap();
-        (done, tokens, seconds) = (progress.step, progress.tokens, progress.seconds);
+/// A run in a folder.
+struct Case<'a> {
+    folder: &'a Path,
+    texts: &'a dyn Texts,
+    held_out: Vec<Box<dyn HeldOut>>,
+    steps: u64,
+    every: Every,
+}
+
+impl<'a> Case<'a> {
+    fn new(folder: &'a Path, texts: &'a dyn Texts) -> Self {
+        let every = Every { evaluate: 3, evaluation_tokens: 200, save: 2, keep: 2, until: None };
+        Self { folder, texts, held_out: vec![paragraphs("licence", "1", 4)], steps: 7, every }
     }
-    let held_out: [Box<dyn HeldOut>; 1] = [Box::new(Paragraphs("licence", documents()[..4].to_vec()))];
-    let (log, lines) = Log::open(&folder.join("log.jsonl"), done).unwrap();
-    let stopped = AtomicBool::new(false);
-    let mut run = Run {
-        trainer: Trainer::new(Box::new(network), &texts, plan(steps), done),
-        held_out: &held_out,
-        reading: reading(),
-        every: Every { evaluate: 3, evaluation_tokens: 200, save: 2, keep: 2, until: None },
-        checkpoints,
-        model: folder.join("model"),
-        dtype: DType::F32,
-        companions: &[],
-        settings: &settings,
-        version: "test",
-        log,
-        lines,
-        tokens,
-        seconds,
-    };
-    run.go(&stopped, &mut |line| {
-        if matches!(line, Line::Step(line) if Some(line.step) == stop_after) {
-            stopped.store(true, Ordering::Relaxed);
+
+    fn checkpoints(&self) -> Folder {
+        Folder::new(self.folder.join("checkpoints"))
+    }
+
+    /// Goes on until the end, or until the step after which it is told to stop; the evaluations it knows of then.
+    fn go(&self, stop_after: Option<u64>) -> Result<(Ended, Vec<EvaluationLine>)> {
+        let checkpoints = self.checkpoints();
+        let settings = Map::from_iter([("steps".to_owned(), json!(self.steps))]);
+        let mut network = network(5);
+        let (mut done, mut tokens, mut seconds) = (0, 0, 0.0);
+        if let Some(step) = checkpoints.steps().unwrap().last() {
+            let progress = checkpoints.progress(*step).unwrap();
+            assert_eq!(progress.difference(&settings), None);
+            network.restore(checkpoints.state(&progress, &Config::Yuan(config())).unwrap()).unwrap();
+            (done, tokens, seconds) = (progress.step, progress.tokens, progress.seconds);
         }
-    })
-    .unwrap()
+        let mut evaluations = Vec::new();
+        let log = Log::open(&self.folder.join("log.jsonl"), done, &mut |line| {
+            evaluations.extend(line.as_evaluation().cloned());
+        });
+        let stopped = Cell::new(false);
+        let mut run = Run {
+            trainer: Trainer::new(Box::new(network), self.texts, plan(self.steps), done),
+            held_out: &self.held_out,
+            reading: reading(),
+            every: self.every,
+            checkpoints,
+            model: self.folder.join("model"),
+            dtype: DType::F32,
+            companions: &[],
+            settings: &settings,
+            version: "test",
+            log: log.unwrap(),
+            evaluations,
+            tokens,
+            seconds,
+        };
+        let ended = run.go(&|| stopped.get(), &mut |event| {
+            if matches!(event, Event::Line(Line::Step(line)) if Some(line.step) == stop_after) {
+                stopped.set(true);
+            }
+        });
+        Ok((ended?, run.evaluations))
+    }
+}
+
+/// Goes on in a folder until the end, or until the step after which it is told to stop.
+fn train(folder: &Path, stop_after: Option<u64>) -> Ended {
+    Case::new(folder, &Licence::new()).go(stop_after).unwrap().0
 }
 
 /// The log without what depends on the clock.
@@ -154,7 +199,7 @@ fn a_run_that_was_stopped_goes_on_to_the_bit_for_any_number_of_threads() {
     std::fs::create_dir(&whole).unwrap();
     let with = |threads: usize, folder: &Path, stop_after: Option<u64>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| train(folder, 7, stop_after))
+        pool.install(|| train(folder, stop_after))
     };
     assert_eq!(with(1, &whole, None), Ended::Finished);
     let expected = told(&whole);
@@ -183,43 +228,136 @@ fn a_run_that_was_stopped_goes_on_to_the_bit_for_any_number_of_threads() {
     assert_eq!(told(&killed), expected);
 }
 
-#[test]
-fn a_run_out_of_time_leaves_a_checkpoint() {
+/// The last steps and their evaluations are as they would have been.
+fn whole() -> Vec<String> {
     let home = tempfile::tempdir().unwrap();
+    assert_eq!(train(home.path(), None), Ended::Finished);
+    told(home.path())
+}
+
+#[test]
+fn a_run_that_is_out_of_time_at_once_takes_a_step_or_evaluates_a_set_in_each_call() {
+    let (home, texts) = (tempfile::tempdir().unwrap(), Licence::new());
+    let sets = || vec![paragraphs("a", "1", 4), paragraphs("b", "1", 2)];
+    let mut case = Case { held_out: sets(), ..Case::new(home.path(), &texts) };
+    case.every = Every { save: 0, keep: 1, until: Some(Instant::now()), ..case.every };
+    for call in 1.. {
+        let (ended, _) = case.go(None).unwrap();
+        let lines = told(home.path());
+        assert_eq!(lines.len(), call, "{lines:?}");
+        let steps = lines.iter().filter(|line| line.starts_with("Step")).count() as u64;
+        assert_eq!(case.checkpoints().steps().unwrap(), [steps]);
+        if ended == Ended::Finished {
+            break;
+        }
+        assert_eq!(ended, Ended::OutOfTime);
+        assert!(!home.path().join("model").exists());
+    }
+    let at_once = tempfile::tempdir().unwrap();
+    Case { held_out: sets(), ..Case::new(at_once.path(), &texts) }.go(None).unwrap();
+    assert_eq!(told(home.path()), told(at_once.path()));
+    assert_eq!(
+        bytes(&home.path().join("model/model.safetensors")),
+        bytes(&at_once.path().join("model/model.safetensors"))
+    );
+}
+
+#[test]
+fn a_set_of_many_batches_is_given_up_when_the_time_is_over() {
+    let (home, texts) = (tempfile::tempdir().unwrap(), Licence::new());
+    let mut case = Case { held_out: vec![paragraphs("long", "1", 30)], steps: 3, ..Case::new(home.path(), &texts) };
+    case.every.until = Some(Instant::now());
+    assert_eq!((0..3).map(|_| case.go(None).unwrap().0).collect::<Vec<_>>(), [Ended::OutOfTime; 3]);
+    let found = case.go(None).unwrap();
+    assert_eq!((found.0, found.1.len(), found.1[0].documents), (Ended::Finished, 1, 30));
+    // Whoever stops it does not wait for a set.
+    let mut network = network(5);
+    let calls = Cell::new(0);
+    let stop = || calls.replace(calls.get() + 1) == 2;
+    assert_eq!(reading().evaluate(&mut network, case.held_out[0].as_ref(), None, &stop).unwrap(), None);
+    assert_eq!(calls.get(), 3);
+}
+
+#[test]
+fn what_fails_leaves_what_was_learnt() {
+    let expected = whole();
     let texts = Licence::new();
-    let mut run = Run {
-        trainer: Trainer::new(Box::new(network(5)), &texts, plan(1000), 0),
-        held_out: &[],
-        reading: reading(),
-        every: Every {
-            evaluate: 0,
-            evaluation_tokens: 0,
-            save: 0,
-            keep: 1,
-            until: Some(std::time::Instant::now() + std::time::Duration::from_millis(1500)),
-        },
-        checkpoints: Folder::new(home.path().join("c")),
-        model: home.path().join("model"),
-        dtype: DType::F32,
-        companions: &[],
-        settings: &Map::new(),
-        version: "test",
-        log: Log::open(&home.path().join("log.jsonl"), 0).unwrap().0,
-        lines: Vec::new(),
-        tokens: 0,
-        seconds: 0.0,
-    };
-    assert_eq!(run.go(&AtomicBool::new(false), &mut |_| {}).unwrap(), Ended::OutOfTime);
-    let step = run.trainer.done();
-    assert!((1..1000).contains(&step), "{step}");
-    assert_eq!(run.checkpoints.steps().unwrap(), [step]);
-    assert!(!home.path().join("model").exists());
+    // A set that cannot be read.
+    let home = tempfile::tempdir().unwrap();
+    let mut case = Case::new(home.path(), &texts);
+    case.every.save = 0;
+    let sound = std::mem::take(&mut case.held_out);
+    let damaged = Paragraphs { name: "licence", key: "1", documents: documents()[..1].to_vec(), is_damaged: true };
+    case.held_out = vec![Box::new(damaged)];
+    let error = case.go(None).unwrap_err().to_string();
+    assert_eq!(error, "licence cannot be read: it ends here");
+    assert_eq!(case.checkpoints().steps().unwrap(), [3]);
+    case.held_out = sound;
+    assert_eq!(case.go(None).unwrap().0, Ended::Finished);
+    assert_eq!(told(home.path()), expected);
+    // Texts that cannot be read, or are of tokens there are none of.
+    struct Until<'a>(&'a Licence, u64, bool);
+    impl Texts for Until<'_> {
+        fn read(&self, place: u64, text: &mut Text) -> Result<(), Cause> {
+            self.0.read(place, text)?;
+            if place >= self.1 {
+                if self.2 {
+                    return Err("it is gone".into());
+                }
+                text.ids[7] = 512;
+            }
+            Ok(())
+        }
+    }
+    for (is_gone, says) in [(true, "text 13 of the run cannot be read: it is gone"), (false, "holds the token 512")] {
+        let home = tempfile::tempdir().unwrap();
+        let texts = Until(&texts, 13, is_gone);
+        let mut case = Case::new(home.path(), &texts);
+        case.every = Every { save: 3, keep: 1, ..case.every };
+        let error = case.go(None).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        // Four steps of three texts; the checkpoint before is not removed for one after a failure.
+        assert_eq!(case.checkpoints().steps().unwrap(), [3, 4]);
+        case.texts = texts.0;
+        assert_eq!(case.go(None).unwrap().0, Ended::Finished);
+        assert_eq!(told(home.path()), expected);
+    }
+}
+
+#[test]
+fn another_set_of_the_same_name_is_evaluated_and_told_apart() {
+    let (home, texts) = (tempfile::tempdir().unwrap(), Licence::new());
+    let case = Case::new(home.path(), &texts);
+    let (_, found) = case.go(None).unwrap();
+    assert_eq!(found.len(), 3);
+    let case = Case { held_out: vec![paragraphs("licence", "2", 3)], ..case };
+    let (ended, found) = case.go(None).unwrap();
+    assert_eq!((ended, found.len()), (Ended::Finished, 4));
+    let of = |key: &str| found.iter().rfind(|line| line.is_final && line.key == key).unwrap().documents;
+    assert_eq!((of("1"), of("2")), (4, 3));
+    assert!(found[3].is_of(case.held_out[0].as_ref()) && !found[2].is_of(case.held_out[0].as_ref()));
+}
+
+#[test]
+fn a_step_that_is_not_taken_leaves_nothing_behind() {
+    let texts = Licence::new();
+    let mut whole = Trainer::new(Box::new(network(5)), &texts, plan(9), 0);
+    let mut stopped = Trainer::new(Box::new(network(5)), &texts, plan(9), 0);
+    for _ in 0..2 {
+        whole.step(&|| false).unwrap().expect("it is not stopped");
+        // Between the two batches of the step.
+        let calls = Cell::new(0);
+        assert!(stopped.step(&|| calls.replace(calls.get() + 1) == 1).unwrap().is_none());
+        assert!(stopped.network().gradients().unwrap().iter().flatten().all(|it| *it == 0.0));
+        stopped.step(&|| false).unwrap().expect("it is not stopped");
+        assert!(stopped.network().state().unwrap() == whole.network().state().unwrap());
+    }
 }
 
 #[test]
 fn what_is_evaluated_is_what_the_saved_model_says() {
     let home = tempfile::tempdir().unwrap();
-    assert_eq!(train(home.path(), 7, None), Ended::Finished);
+    assert_eq!(train(home.path(), None), Ended::Finished);
     let lines = Log::read(&home.path().join("log.jsonl")).unwrap();
     let found = lines.iter().rev().find_map(Line::as_evaluation);
     let found = found.expect("the last evaluation");
@@ -287,8 +425,15 @@ fn what_is_masked_is_not_learnt() {
         }
     }
     let mut trainer = Trainer::new(Box::new(network(2)), &Nothing, plan(4), 0);
-    let step = trainer.step(&AtomicBool::new(false)).unwrap().expect("it is not stopped");
+    let before = trainer.network().state().unwrap();
+    let step = trainer.step(&|| false).unwrap().expect("it is not stopped");
     assert_eq!((step.loss.weight, step.updated.gradient_norm), (0.0, 0.0));
+    let decayed = (1.0 - f64::from(step.learning_rate as f32) * f64::from(0.1_f32)) as f32;
+    for (after, before) in trainer.network().state().unwrap().tensors.iter().zip(&before.tensors) {
+        let keep = if before.shape.len() > 1 { decayed } else { 1.0 };
+        let same = after.values.iter().zip(&before.values).all(|(after, before)| *after == before * keep);
+        assert!(same, "{}", before.name);
+    }
 }
 
 #[test]
@@ -305,9 +450,8 @@ fn a_small_text_is_learnt_by_heart() {
     let same = Same(&texts);
     let plan = Plan { texts_per_step: 8, texts_per_batch: 8, schedule, ..plan(200) };
     let mut trainer = Trainer::new(Box::new(network(1)), &same, plan, 0);
-    let stopped = AtomicBool::new(false);
     let losses: Vec<f64> =
-        (0..200).map(|_| trainer.step(&stopped).unwrap().expect("it is not stopped").loss.mean()).collect();
+        (0..200).map(|_| trainer.step(&|| false).unwrap().expect("it is not stopped").loss.mean()).collect();
     assert!((losses[0] - 512_f64.ln()).abs() < 0.2, "{}", losses[0]);
     assert!(losses[199] < 0.3, "{losses:?}");
 }

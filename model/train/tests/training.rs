@@ -4,7 +4,7 @@
 
 use yuan_kernels::isa::{Isa, force};
 use yuan_model::backend::Target;
-use yuan_model::config::{Rope, RopePrecision, Router, Yuan, YuanMoe};
+use yuan_model::config::{Rope, Router, Yuan, YuanMoe};
 use yuan_model::weights::{Form, Weights, write_safetensors};
 use yuan_model::{Config, DType, Description, Model};
 use yuan_train::cpu::Options;
@@ -12,31 +12,17 @@ use yuan_train::{Batch, Cpu, Error, Network, Precision, State, Update, initial};
 
 /// A mixture of four experts, two layers.
 fn small() -> Yuan {
+    let Some(Config::Yuan(tiny)) = Config::named("yuan-moe-tiny") else { panic!("there is a tiny model") };
     Yuan {
         vocab_size: 128,
         hidden_size: 32,
         intermediate_size: 48,
-        layers: 2,
         heads: 2,
         attention_width: 64,
-        rms_norm_eps: 1e-6,
-        rope: Rope { base: 10_000.0, width: 16, precision: RopePrecision::F32, yarn: None },
+        rope: Rope { width: 16, ..tiny.rope },
         max_positions: 64,
-        tied_embeddings: true,
-        moe: Some(YuanMoe {
-            experts: 4,
-            top_k: 2,
-            width: 40,
-            norm_topk_prob: true,
-            gated: true,
-            router: Router::Attention,
-        }),
-        share_qk: false,
-        reset_position_ids: true,
-        reset_attention_mask: false,
-        eod: 0,
-        sep: 1,
-        pad: 0,
+        moe: tiny.moe.map(|moe| YuanMoe { experts: 4, width: 40, ..moe }),
+        ..tiny
     }
 }
 

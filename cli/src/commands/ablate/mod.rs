@@ -113,11 +113,11 @@ fn settings(args: &AblateArgs) -> anyhow::Result<TrainRecipe> {
 }
 
 fn outcome(corpus: &Corpus, seed: u32, fingerprint: String, trained: &Trained) -> anyhow::Result<Outcome> {
-    let bits = |line: &&yuan_train::training::EvaluationLine| -> anyhow::Result<(String, f64)> {
+    let bits = |line: &yuan_train::training::EvaluationLine| -> anyhow::Result<(String, f64)> {
         let bits = line.bits_per_byte.with_context(|| format!("`{}` has no text", line.evaluation))?;
         Ok((line.evaluation.clone(), bits))
     };
-    let bits_per_byte = trained.finals().iter().map(bits).collect::<anyhow::Result<_>>()?;
+    let bits_per_byte = trained.finals.iter().map(bits).collect::<anyhow::Result<_>>()?;
     Ok(Outcome { recipe: corpus.name.clone(), seed, fingerprint, bits_per_byte })
 }
 

@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
         for corpus in self.corpora {
             let times = self.budget as f64 / corpus.count as f64;
             let cells = [tokens(corpus.read), tokens(corpus.kept), tokens(corpus.count), format!("{times:.2} times")];
-            line(&mut text, &[&[corpus.name.clone()], &cells[..]].concat());
+            line(&mut text, &[std::slice::from_ref(&corpus.name), &cells[..]].concat());
         }
         let seeds = if self.seeds == 1 { "one seed: no intervals".to_owned() } else { format!("{} seeds", self.seeds) };
         let _ = writeln!(
@@ -131,7 +131,7 @@ impl<'a> Table<'a> {
         rule(&mut text);
         for (corpus, cells) in self.corpora.iter().zip(&self.cells) {
             let cells: Vec<String> = cells.iter().map(|cell| cell.bits.text(false)).collect();
-            line(&mut text, &[&[corpus.name.clone()], &cells[..]].concat());
+            line(&mut text, &[std::slice::from_ref(&corpus.name), &cells[..]].concat());
         }
         let _ = writeln!(
             text,
@@ -146,7 +146,10 @@ impl<'a> Table<'a> {
                 let text = difference.text(true);
                 if difference.is_sure() { format!("**{text}**") } else { text }
             };
-            line(&mut text, &[&[corpus.name.clone()], &cells.iter().map(of).collect::<Vec<_>>()[..]].concat());
+            line(
+                &mut text,
+                &[std::slice::from_ref(&corpus.name), &cells.iter().map(of).collect::<Vec<_>>()[..]].concat(),
+            );
         }
         text
     }

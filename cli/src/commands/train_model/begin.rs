@@ -22,10 +22,19 @@ pub struct Begun {
     pub seconds: f64,
 }
 
+/// The weights a training begins with if it is to begin with a model's: they are all there, and of its shape.
+pub fn first(recipe: &TrainRecipe, config: &Yuan) -> anyhow::Result<Option<Weights>> {
+    let Some(from) = &recipe.from else { return Ok(None) };
+    let weights = Weights::open(from)?;
+    weights.check(&Config::Yuan(config.clone()))?;
+    Ok(Some(weights))
+}
+
 /// What lies in the folder if something does, else first weights.
 pub fn begin(
     recipe: &TrainRecipe,
     config: &Yuan,
+    weights: Option<Weights>,
     checkpoints: &Folder,
     settings: &Map<String, Value>,
     out: &Path,
@@ -36,6 +45,7 @@ pub fn begin(
         if let Some((name, was, now)) = progress.difference(settings) {
             let said = match name {
                 "data" => "was made of other tokens".to_owned(),
+                "from" => "began with the weights of another model".to_owned(),
                 "config" => format!("was made with another config: {}", differing(was, now)),
                 _ => format!("was made with other settings: `{name}` was {was}, now {now}"),
             };
@@ -50,9 +60,9 @@ pub fn begin(
         let state = checkpoints.state(&progress, &shape)?;
         return Ok(Begun { state, tokens: progress.tokens, seconds: progress.seconds });
     }
-    let state = match &recipe.from {
+    let state = match weights {
         None => initial(&shape, u64::from(recipe.seed), recipe.init_std),
-        Some(from) => State::of(&shape, &Weights::open(from)?)?,
+        Some(weights) => State::of(&shape, &weights)?,
     };
     Ok(Begun { state, tokens: 0, seconds: 0.0 })
 }

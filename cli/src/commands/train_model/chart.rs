@@ -8,13 +8,12 @@ use plotters::prelude::*;
 use yuan_model::Config;
 use yuan_model::config::Yuan;
 use yuan_pipeline::Error;
-use yuan_train::training::{EvaluationLine, Line, StepLine};
+use yuan_train::training::{EvaluationLine, HeldOut, Line};
 
+use super::curves::{Curves, Value};
 use super::recipe::TrainRecipe;
 use crate::report::{STYLE, chart_error, escape};
 
-/// Points of a curve: of more steps, the mean of as many as fall on a point.
-const POINTS: usize = 600;
 const INK: RGBColor = RGBColor(38, 50, 56);
 /// Colours that are told apart on paper and by most eyes (Okabe & Ito 2008).
 const COLOURS: [RGBColor; 7] = [
@@ -37,6 +36,7 @@ pub struct Page {
     lead: String,
     recipe: String,
     steps: u64,
+    curves: Curves,
 }
 
 impl Page {
@@ -54,34 +54,47 @@ impl Page {
             env!("CARGO_PKG_VERSION")
         );
         let title = crate::commands::run::name_of(out);
-        Self { path: super::page_in(out), title, lead, recipe: recipe.to_toml().unwrap_or_default(), steps }
+        Self {
+            path: super::page_in(out),
+            title,
+            lead,
+            recipe: recipe.to_toml().unwrap_or_default(),
+            steps,
+            curves: Curves::default(),
+        }
     }
 
-    /// Writes it for the lines of a log.
-    pub fn write(&self, lines: &[Line]) -> anyhow::Result<()> {
-        let page = self.page(lines)?;
+    /// Adds a line of the log.
+    pub fn add(&mut self, line: &Line) {
+        if let Line::Step(step) = line {
+            self.curves.add(step);
+        }
+    }
+
+    /// Writes it, with the evaluations there are; those of a set that had the name of one of these are left out.
+    pub fn write(&self, evaluations: &[EvaluationLine], sets: &[Box<dyn HeldOut + '_>]) -> anyhow::Result<()> {
+        let is_current =
+            |line: &&EvaluationLine| sets.iter().all(|set| set.name() != line.evaluation || line.is_of(set.as_ref()));
+        let page = self.page(&evaluations.iter().filter(is_current).collect::<Vec<_>>())?;
         let temporary = self.path.with_extension("html.tmp");
         std::fs::write(&temporary, page).map_err(Error::io("write", &temporary))?;
         Ok(std::fs::rename(&temporary, &self.path).map_err(Error::io("rename", &temporary))?)
     }
 
-    fn page(&self, lines: &[Line]) -> anyhow::Result<String> {
-        let steps: Vec<&StepLine> = lines.iter().filter_map(Line::as_step).collect();
-        let evaluations: Vec<&EvaluationLine> = lines.iter().filter_map(Line::as_evaluation).collect();
+    fn page(&self, evaluations: &[&EvaluationLine]) -> anyhow::Result<String> {
         let name = escape(&self.title);
         let mut out = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
              <title>{name}: yuan-data training</title><style>{STYLE}</style><h1>{name}</h1><p class=\"lead\">{}</p>",
             escape(&self.lead)
         );
-        if let Some(last) = steps.last() {
+        if let Some(last) = self.curves.last() {
             out.push_str("<div class=\"figures\">");
-            let recent = &steps[steps.len().saturating_sub(50)..];
-            let loss = recent.iter().map(|step| step.loss).sum::<f64>() / recent.len() as f64;
+            let (loss, recent) = self.curves.recent();
             for (label, value) in [
                 ("steps", format!("{} of {}", HumanCount(last.step), HumanCount(self.steps))),
                 ("tokens", HumanCount(last.tokens).to_string()),
-                ("loss, last 50 steps", format!("{loss:.4}")),
+                (&format!("loss, last {recent} steps"), format!("{loss:.4}")),
                 ("tokens a second", format!("{:.0}", last.tokens as f64 / last.seconds.max(1e-9))),
                 ("of work", HumanDuration(std::time::Duration::from_secs_f64(last.seconds)).to_string()),
             ] {
@@ -89,11 +102,11 @@ impl Page {
             }
             out.push_str("</div>");
         }
-        held_out(&mut out, &evaluations)?;
-        if steps.len() > 1 {
-            curves(&mut out, &steps, &evaluations)?;
+        held_out(&mut out, evaluations)?;
+        if self.curves.steps() > 1 {
+            charts(&mut out, &self.curves, evaluations)?;
         }
-        routers(&mut out, &steps)?;
+        routers(&mut out, &self.curves)?;
         writeln!(out, "<h2>Recipe</h2><pre><code>{}</code></pre></html>", escape(&self.recipe))?;
         Ok(out)
     }
@@ -134,8 +147,8 @@ fn names<'e>(evaluations: &[&'e EvaluationLine]) -> Vec<&'e str> {
     names
 }
 
-fn curves(out: &mut String, steps: &[&StepLine], evaluations: &[&EvaluationLine]) -> anyhow::Result<()> {
-    let of = |value: &dyn Fn(&StepLine) -> f64| thinned(steps.iter().map(|step| (step.step as f64, value(step))));
+fn charts(out: &mut String, curves: &Curves, evaluations: &[&EvaluationLine]) -> anyhow::Result<()> {
+    let curve = |name: &str, value| (name.to_owned(), curves.of(value));
     let by_set = |value: &dyn Fn(&EvaluationLine) -> Option<f64>| -> Vec<Curve> {
         let of = |name: &str| {
             let own = evaluations.iter().filter(|found| found.evaluation == name);
@@ -144,7 +157,7 @@ fn curves(out: &mut String, steps: &[&StepLine], evaluations: &[&EvaluationLine]
         let all = names(evaluations).into_iter().map(|name| (name.to_owned(), of(name)));
         all.filter(|(_, points): &Curve| points.len() > 1).collect()
     };
-    let loss = [vec![("trained on".to_owned(), of(&|step| step.loss))], by_set(&|found| found.loss)].concat();
+    let loss = [vec![curve("trained on", Value::Loss)], by_set(&|found| found.loss)].concat();
     out.push_str("<h2>Loss</h2>");
     out.push_str(&line_chart("nats a token", &loss)?);
     let bits = by_set(&|found| found.bits_per_byte);
@@ -153,39 +166,23 @@ fn curves(out: &mut String, steps: &[&StepLine], evaluations: &[&EvaluationLine]
         out.push_str(&line_chart("held-out documents", &bits)?);
     }
     out.push_str("<h2>Optimizer</h2>");
-    let single = |name: &str, points| [(name.to_owned(), points)];
-    out.push_str(&line_chart("learning rate", &single("learning rate", of(&|step| step.learning_rate)))?);
-    out.push_str(&line_chart(
-        "length of the gradient, before clipping",
-        &single("norm", of(&|step| step.gradient_norm)),
-    )?);
-    if steps.iter().any(|step| !step.routers.is_empty()) {
+    out.push_str(&line_chart("learning rate", &[curve("learning rate", Value::LearningRate)])?);
+    out.push_str(&line_chart("length of the gradient, before clipping", &[curve("norm", Value::GradientNorm)])?);
+    if curves.last().is_some_and(|step| !step.routers.is_empty()) {
         out.push_str("<h2>Routers</h2>");
-        let fold = |value: &dyn Fn(&yuan_train::training::RouterLine) -> f64,
-                    with: &dyn Fn(f64, f64) -> f64,
-                    first: f64| { of(&|step| step.routers.iter().map(value).fold(first, with)) };
-        let mean = |value: &dyn Fn(&yuan_train::training::RouterLine) -> f64| {
-            of(&|step| step.routers.iter().map(value).sum::<f64>() / step.routers.len().max(1) as f64)
-        };
-        let evenness = [
-            ("mean of the layers".to_owned(), mean(&|router| router.evenness)),
-            ("least even layer".to_owned(), fold(&|router| router.evenness, &f64::min, 1.0)),
-        ];
+        let evenness = [curve("mean of the layers", Value::Evenness), curve("least even layer", Value::LeastEven)];
         out.push_str(&line_chart("evenness: 1 where all experts see as many tokens", &evenness)?);
-        let busiest = [
-            ("mean of the layers".to_owned(), mean(&|router| router.busiest)),
-            ("busiest of all".to_owned(), fold(&|router| router.busiest, &f64::max, 1.0)),
-        ];
+        let busiest = [curve("mean of the layers", Value::Busiest), curve("busiest of all", Value::BusiestOfAll)];
         out.push_str(&line_chart("tokens of the busiest expert, over the mean", &busiest)?);
     }
     out.push_str("<h2>Speed</h2>");
-    out.push_str(&line_chart("tokens a second", &single("tokens a second", of(&|step| step.tokens_per_second)))?);
+    out.push_str(&line_chart("tokens a second", &[curve("tokens a second", Value::Speed)])?);
     Ok(())
 }
 
 /// The routers of the last step, layer by layer.
-fn routers(out: &mut String, steps: &[&StepLine]) -> anyhow::Result<()> {
-    let Some(last) = steps.last().filter(|step| !step.routers.is_empty()) else { return Ok(()) };
+fn routers(out: &mut String, curves: &Curves) -> anyhow::Result<()> {
+    let Some(last) = curves.last().filter(|step| !step.routers.is_empty()) else { return Ok(()) };
     out.push_str(
         "<table><tr><th>layer, last step<th class=n>evenness<th class=n>busiest<th class=n>entropy of a choice, nats</tr>",
     );
@@ -198,17 +195,6 @@ fn routers(out: &mut String, steps: &[&StepLine]) -> anyhow::Result<()> {
     }
     out.push_str("</table>");
     Ok(())
-}
-
-/// At most [`POINTS`] points, each the mean of those that fall on it.
-fn thinned(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    let points: Vec<(f64, f64)> = points.collect();
-    let at_once = points.len().div_ceil(POINTS).max(1);
-    let mean = |points: &[(f64, f64)]| {
-        let sum = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
-        (sum.0 / points.len() as f64, sum.1 / points.len() as f64)
-    };
-    points.chunks(at_once).map(mean).collect()
 }
 
 /// Curves over steps, each with its name at its end.
@@ -279,14 +265,6 @@ fn number(value: f64, range: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn many_points_become_means() {
-        let points = thinned((0..1200).map(|step| (f64::from(step), f64::from(step % 2))));
-        assert_eq!((points.len(), points[0]), (600, (0.5, 0.5)));
-        assert_eq!(thinned([(1.0, 2.0)].into_iter()), [(1.0, 2.0)]);
-        assert_eq!(thinned(std::iter::empty()), []);
-    }
 
     #[test]
     fn labels_have_the_digits_their_axis_needs() {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
-use yuan_binidx::gpt::{Blend, NO_PAD, Sampling, Settings, TrainingData};
+use yuan_binidx::gpt::{Blend, Dataset, NO_PAD, Sampling, Settings, TrainingData};
 use yuan_binidx::{Reader, TokenSet, bin_path, idx_path, loss_mask_prefix};
+use yuan_pipeline::hash_file;
 use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{HeldOut, Take, Text, Texts};
 use yuan_train::{Cause, Error};
@@ -74,17 +75,17 @@ impl TokenTexts {
         let plain = Settings::new(length, Some(samples));
         let settings = Settings { sampling: Sampling { seed, ..plain.sampling }, ..plain };
         let data = TrainingData::build(blend, &settings)?;
-        let mask = |prefix: &String| {
+        let mask = |(prefix, dataset): (&String, &Dataset)| {
             let mask = Reader::open(loss_mask_prefix(Path::new(prefix)))?;
-            let tokens = Reader::open(prefix)?;
+            let tokens = dataset.reader();
             if !tokens.index().sequence_lengths().eq(mask.index().sequence_lengths()) {
                 let problem = format!("`{}` is of other documents than `{prefix}`", mask.bin_path().display());
                 return Err(usage(problem, "make both anew with `yuan-data tokenize --loss-mask`".to_owned()));
             }
             Ok(mask)
         };
-        let masks =
-            if loss_mask { blend.prefixes.iter().map(mask).collect::<anyhow::Result<_>>()? } else { Vec::new() };
+        let sets = blend.prefixes.iter().zip(data.datasets()).filter(|_| loss_mask);
+        let masks = sets.map(mask).collect::<anyhow::Result<_>>()?;
         Ok(Self { data, masks, pad })
     }
 
@@ -134,6 +135,7 @@ type Document = (Vec<u32>, Option<u64>);
 /// A token set whose documents are evaluated.
 pub struct HeldOutSet<'a> {
     name: String,
+    key: String,
     set: TokenSet,
     eod: u32,
     tokenizer: Option<&'a Tokenizer>,
@@ -143,7 +145,11 @@ impl<'a> HeldOutSet<'a> {
     /// A set under a name.
     pub fn new(name: &str, prefix: &Path, wanted: Wanted<'a>) -> anyhow::Result<Self> {
         let set = open(prefix, wanted).with_context(|| format!("the held-out set `{name}`"))?;
-        Ok(Self { name: name.to_owned(), set, eod: wanted.eod, tokenizer: wanted.tokenizer })
+        // Without a tokenizer, or with another one, bytes are counted otherwise.
+        let tokenizer = wanted.tokenizer.map(Tokenizer::fingerprint);
+        let known = json!({ "set": identity(prefix)?, "tokenizer": tokenizer }).to_string();
+        let key = format!("{:016x}", xxh3_64(known.as_bytes()));
+        Ok(Self { name: name.to_owned(), key, set, eod: wanted.eod, tokenizer: wanted.tokenizer })
     }
 
     /// The ids and bytes of some documents.
@@ -170,6 +176,10 @@ impl HeldOut for HeldOutSet<'_> {
         &self.name
     }
 
+    fn key(&self) -> &str {
+        &self.key
+    }
+
     fn for_each(&self, take: &mut Take<'_>) -> yuan_train::Result<()> {
         let count = self.set.reader().document_count();
         for from in (0..count).step_by(HELD) {
@@ -186,18 +196,42 @@ impl HeldOut for HeldOutSet<'_> {
 }
 
 /// What a set is known by: another one of the same name is another.
-pub fn identity(set: &TokenSet, weight: Option<f64>) -> anyhow::Result<Value> {
-    let (idx, bin) = (idx_path(set.prefix()), bin_path(set.prefix()));
-    let index = std::fs::read(&idx).with_context(|| format!("cannot read `{}`", idx.display()))?;
+pub fn identity(prefix: &Path) -> anyhow::Result<Value> {
+    let (idx, bin) = (idx_path(prefix), bin_path(prefix));
+    let (_, index) = hash_file(&idx).with_context(|| format!("cannot read `{}`", idx.display()))?;
     let (bytes, ends) = ends(&bin).with_context(|| format!("cannot read `{}`", bin.display()))?;
     Ok(json!({
-        "weight": weight, "idx_xxh3": format!("{:016x}", xxh3_64(&index)), "bin_bytes": bytes,
-        "bin_ends_xxh3": format!("{:016x}", xxh3_64(&ends)),
+        "idx_xxh3": format!("{index:016x}"), "bin_bytes": bytes, "bin_ends_xxh3": format!("{:016x}", xxh3_64(&ends)),
     }))
 }
 
+/// What a model to begin with is known by, wherever it lies: configuration and weights, in the order of their names.
+pub fn identity_of_model(path: &Path) -> anyhow::Result<Value> {
+    let mut files = vec![path.to_path_buf()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        let is_of_it = |file: &PathBuf| {
+            let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+            // A checkpoint's moments are not read.
+            let is_other = file.ends_with("optimizer.safetensors");
+            file.ends_with("config.json") || (["safetensors", "bin", "gguf"].contains(&ending) && !is_other)
+        };
+        files.retain(is_of_it);
+        files.sort();
+    } else if !path.exists() {
+        // No file, but the name of what the program knows.
+        return Ok(json!(path));
+    }
+    let known = files.iter().map(|file| {
+        let (bytes, ends) = ends(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        Ok(json!({ "bytes": bytes, "ends_xxh3": format!("{:016x}", xxh3_64(&ends)) }))
+    });
+    Ok(Value::Array(known.collect::<anyhow::Result<_>>()?))
+}
+
 /// The size of a file, and its first and last bytes.
-fn ends(path: &PathBuf) -> std::io::Result<(u64, Vec<u8>)> {
+fn ends(path: &Path) -> std::io::Result<(u64, Vec<u8>)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
@@ -205,4 +239,67 @@ fn ends(path: &PathBuf) -> std::io::Result<(u64, Vec<u8>)> {
     file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))?;
     file.read_to_end(&mut bytes)?;
     Ok((length, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use yuan_binidx::{DType, Writer, loss_mask};
+
+    const EOD: u32 = 200;
+    const SEP: u32 = 150;
+    /// Questions are below it, all else is learnt.
+    const LEARNT: u32 = 100;
+
+    /// A set whose ids say themselves what is learnt, with its mask.
+    fn set(prefix: &Path, documents: &[(usize, usize)]) {
+        let mut tokens = Writer::create(prefix, DType::U16).expect("created");
+        let mut masks = Writer::create(loss_mask_prefix(prefix), DType::U8).expect("created");
+        for (number, (question, answer)) in documents.iter().enumerate() {
+            let numbered = |first: u32, place: usize| first + ((7 * number + place) % 50) as u32;
+            let mut ids: Vec<u32> = (0..*question).map(|place| numbered(1, place)).collect();
+            ids.push(SEP);
+            ids.extend((0..*answer).map(|place| numbered(LEARNT, place)));
+            ids.push(EOD);
+            let mask: Vec<u32> = loss_mask(&ids, EOD, SEP).into_iter().map(u32::from).collect();
+            tokens.add_document(&ids, &[ids.len()]).expect("added");
+            masks.add_document(&mask, &[mask.len()]).expect("added");
+        }
+        tokens.finish().expect("finished");
+        masks.finish().expect("finished");
+    }
+
+    #[test]
+    fn a_mask_lies_beside_what_is_to_be_predicted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let prefixes = ["short", "long"].map(|name| folder.path().join(name));
+        set(&prefixes[0], &[(1, 0), (0, 0), (3, 2), (1, 1), (2, 4), (0, 3), (5, 1)]);
+        set(&prefixes[1], &[(40, 9), (3, 33), (17, 1), (0, 21), (30, 30)]);
+        let prefixes = prefixes.map(|prefix| prefix.to_string_lossy().into_owned()).to_vec();
+        let texts = |loss_mask: bool, pad: Option<u32>| {
+            let blend = Blend { prefixes: prefixes.clone(), weights: Some(vec![1.0, 2.0]) };
+            TokenTexts::new(&blend, 12, 60, 1234, loss_mask, pad).expect("texts")
+        };
+        let (plain, masked, padded) = (texts(false, None), texts(true, None), texts(true, Some(LEARNT + 3)));
+        let mut sums = [0.0; 3];
+        for place in 0..60 {
+            let [all, learnt, not_padded] = [&plain, &masked, &padded].map(|texts| {
+                let mut text = Text::default();
+                texts.read(place, &mut text).expect("read");
+                text
+            });
+            assert!(all.ids == learnt.ids && all.ids == not_padded.ids && all.ids.len() == 13);
+            assert_eq!(all.weights, [1.0; 12]);
+            let expected = |counts: &dyn Fn(u32) -> bool| -> Vec<f32> {
+                all.ids[1..].iter().map(|id| f32::from(counts(*id))).collect()
+            };
+            assert_eq!(learnt.weights, expected(&|id| id >= LEARNT), "text {place}: {:?}", all.ids);
+            assert_eq!(not_padded.weights, expected(&|id| id >= LEARNT && id != LEARNT + 3), "text {place}");
+            for (sum, text) in sums.iter_mut().zip([&all, &learnt, &not_padded]) {
+                *sum += text.weights.iter().sum::<f32>();
+            }
+        }
+        assert!(sums[0] > sums[1] && sums[1] > sums[2] && sums[2] > 100.0, "{sums:?}");
+        assert!(masked.read(60_000, &mut Text::default()).is_err());
+    }
 }

@@ -2,35 +2,36 @@
 
 mod begin;
 mod chart;
+mod curves;
 mod data;
 mod prepare;
 mod progress;
 mod recipe;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::{HumanCount, HumanDuration};
 use yuan_model::Config;
 use yuan_model::config::Yuan;
-use yuan_pipeline::Error;
-use yuan_train::training::{Companion, Ended, EvaluationLine, Every, Folder, HeldOut, Line, Log, Plan, Run, Trainer};
-use yuan_train::{Cpu, Network, cpu};
+use yuan_pipeline::{Error, lock};
+use yuan_train::training::{Companion, Ended, EvaluationLine, Event, Every, Folder, HeldOut, Log, Plan, Run, Trainer};
 
 use super::run::cancel_on_signals;
 use super::{print, say};
 use crate::Done;
 use crate::args::{Global, TrainModelArgs};
-use begin::{Begun, begin};
+use begin::{Begun, begin, first};
 use data::{HeldOutSet, TokenTexts, Wanted};
-use prepare::{Sized, Vocabulary, check_device, reading, shape, sized, tokens_of};
+use prepare::{Sized, Vocabulary, network, place, reading, shape, sized};
 use progress::Shown;
 pub use recipe::TrainRecipe;
 
 pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Done> {
     let start = Instant::now();
-    let until = args.time.map(|time| start + time);
+    let until = args.time.and_then(|time| start.checked_add(time));
     let Some(out) = args.out.as_ref().filter(|_| !args.schema) else {
         print(&serde_json::to_string_pretty(&schemars::schema_for!(TrainRecipe).to_value())?)?;
         return Ok(Done::All);
@@ -38,7 +39,7 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
     let trained = train(&TrainRecipe::of(args)?, out, until, global)?;
     let took = HumanDuration(start.elapsed());
     if trained.is_finished {
-        summary(&trained)?;
+        summary(&trained.finals)?;
         say(global, &format!("done in {took}; {} and {}", out.join("model").display(), page_in(out).display()));
     } else {
         let left = format!("the same command goes on from step {} of {}", trained.done, trained.steps);
@@ -49,8 +50,8 @@ pub fn train_model(args: &TrainModelArgs, global: &Global) -> anyhow::Result<Don
 
 /// What a training came to.
 pub struct Trained {
-    /// Its log.
-    lines: Vec<Line>,
+    /// The evaluations of the finished model on its held-out sets, in their order.
+    pub finals: Vec<EvaluationLine>,
     /// Whether it came to its end; else the time was over.
     is_finished: bool,
     /// Steps taken, of so many.
@@ -58,16 +59,9 @@ pub struct Trained {
     steps: u64,
 }
 
-impl Trained {
-    /// The evaluations of the finished model.
-    pub fn finals(&self) -> Vec<&EvaluationLine> {
-        self.lines.iter().filter_map(Line::as_evaluation).filter(|line| line.is_final).collect()
-    }
-}
-
 /// Trains a model in a folder, from where an earlier run was stopped, to its end or until a time.
 pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &Global) -> anyhow::Result<Trained> {
-    check_device(&recipe.device)?;
+    place(recipe)?;
     let config = shape(recipe)?;
     let tokenizer = Vocabulary::load(recipe, &config)?;
     let wanted = Wanted {
@@ -75,12 +69,8 @@ pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &
         vocab_size: config.vocab_size,
         tokenizer: tokenizer.as_ref().map(|tokenizer| &tokenizer.tokenizer),
     };
-    let Sized { plan, length, settings } = sized(recipe, &config, wanted)?;
+    let Sized { plan, length, blend, settings } = sized(recipe, &config, wanted)?;
     let steps = plan.schedule.steps;
-    let mut blend = recipe.blend()?;
-    if blend.weights.is_none() && blend.prefixes.len() > 1 {
-        blend.weights = Some(tokens_of(&blend.prefixes)?.into_iter().map(|tokens| tokens as f64).collect());
-    }
     let samples = steps.checked_mul(plan.texts_per_step).context("more texts than can be counted")?;
     let texts = TokenTexts::new(&blend, length, samples, recipe.seed, recipe.loss_mask, recipe.pad)?;
     let held_out = recipe.valid.iter().map(|(name, prefix)| {
@@ -89,24 +79,28 @@ pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &
     });
     let held_out: Vec<Box<dyn HeldOut + '_>> = held_out.collect::<anyhow::Result<_>>()?;
 
-    let checkpoints = Folder::new(out.join("checkpoints"));
-    let begun = begin(recipe, &config, &checkpoints, &settings, out)?;
+    let weights = first(recipe, &config)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let _lock = lock(&out.join(".lock"), out)?;
+    let checkpoints = Folder::new(out.join("checkpoints"));
+    let begun = begin(recipe, &config, weights, &checkpoints, &settings, out)?;
     let as_run = recipe.to_toml()?;
     let path = out.join("train.toml");
     std::fs::write(&path, &as_run).map_err(Error::io("write", &path))?;
     let mut companions = vec![Companion { name: "train.toml".into(), bytes: as_run.into_bytes() }];
     companions.extend(tokenizer.as_ref().map(|tokenizer| tokenizer.companion.clone()));
-    let (log, lines) = Log::open(&out.join("log.jsonl"), begun.state.step)?;
+    let mut page = chart::Page::new(out, recipe, &config, steps);
+    let mut evaluations = Vec::new();
+    let log = Log::open(&out.join("log.jsonl"), begun.state.step, &mut |line| {
+        page.add(line);
+        evaluations.extend(line.as_evaluation().cloned());
+    })?;
     tell_start(&config, &texts, &plan, &begun, global);
 
     let stopped = cancel_on_signals()?;
     let done = begun.state.step;
-    let options = cpu::Options { precision: recipe.products(), balance: recipe.balance as f32 };
-    let network: Box<dyn Network> = Box::new(Cpu::new(&config, options, begun.state)?);
-    let mut told = lines.clone();
+    let network = network(recipe, &config, begun.state)?;
     let mut shown = Shown::new(global, steps, done)?;
-    let page = chart::Page::new(out, recipe, &config, steps);
     let mut run = Run {
         trainer: Trainer::new(network, &texts, plan, done),
         held_out: &held_out,
@@ -125,27 +119,34 @@ pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &
         settings: &settings,
         version: env!("CARGO_PKG_VERSION"),
         log,
-        lines,
+        evaluations,
         tokens: begun.tokens,
         seconds: begun.seconds,
     };
     let mut failed = None;
-    let ended = run.go(&stopped, &mut |line| {
-        told.push(line.clone());
-        shown.line(line);
-        if matches!(line, Line::Evaluation(_)) {
-            failed = failed.take().or(page.write(&told).err());
+    let ended = run.go(&|| stopped.load(Ordering::Relaxed), &mut |event| match event {
+        Event::Line(line) => {
+            page.add(line);
+            shown.line(line);
         }
+        Event::Evaluated(evaluations) => failed = failed.take().or(page.write(evaluations, &held_out).err()),
     });
     shown.finish();
+    let step = run.trainer.done();
+    if ended.is_err() && run.checkpoints.steps().is_ok_and(|steps| steps.contains(&step)) {
+        say(
+            global,
+            &format!("what was learnt in {} steps is kept; the same command goes on from there", HumanCount(step)),
+        );
+    }
     let ended = ended?;
     failed.map_or(Ok(()), Err)?;
-    page.write(&told)?;
+    page.write(&run.evaluations, &held_out)?;
     if ended == Ended::Stopped {
         return Err(Error::Cancelled.into());
     }
     let is_finished = ended == Ended::Finished;
-    Ok(Trained { lines: told, is_finished, done: run.trainer.done(), steps })
+    Ok(Trained { finals: finals(&run.evaluations, &held_out), is_finished, done: step, steps })
 }
 
 fn tell_start(config: &Yuan, texts: &TokenTexts, plan: &Plan, begun: &Begun, global: &Global) {
@@ -175,8 +176,7 @@ fn tell_start(config: &Yuan, texts: &TokenTexts, plan: &Plan, begun: &Begun, glo
 }
 
 /// The figures of the finished model, set by set.
-fn summary(trained: &Trained) -> anyhow::Result<()> {
-    let found = trained.finals();
+fn summary(found: &[EvaluationLine]) -> anyhow::Result<()> {
     if found.is_empty() {
         return Ok(());
     }
@@ -197,6 +197,12 @@ fn summary(trained: &Trained) -> anyhow::Result<()> {
         ));
     }
     print(&text)
+}
+
+/// The evaluations of the finished model on the sets of this run, in their order.
+fn finals(evaluations: &[EvaluationLine], sets: &[Box<dyn HeldOut + '_>]) -> Vec<EvaluationLine> {
+    let finals = || evaluations.iter().filter(|line| line.is_final);
+    sets.iter().filter_map(|set| finals().rfind(|line| line.is_of(set.as_ref())).cloned()).collect()
 }
 
 /// Where the page of a training lies.

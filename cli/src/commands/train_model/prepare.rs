@@ -4,32 +4,54 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
-use yuan_binidx::TokenSet;
+use yuan_binidx::gpt::Blend;
+use yuan_binidx::{TokenSet, loss_mask_prefix};
 use yuan_model::config::Yuan;
 use yuan_model::perplexity::{Resets, Scoring};
 use yuan_model::{Config, Description, Place, bundled, tokenizer_of};
 use yuan_pipeline::Error;
 use yuan_tokenizer::Tokenizer;
 use yuan_train::training::{Borders, Companion, Plan, Reading};
+use yuan_train::{Cpu, Network, Options, State};
 
-use super::data::{Wanted, identity, open};
+use super::data::{Wanted, identity, identity_of_model, open};
 use super::recipe::{TrainRecipe, name_of};
 use crate::args::Documents;
 use crate::encoder::load_tokenizer;
 use crate::hints::usage;
 
-/// Refuses what nothing is trained on yet.
-pub fn check_device(device: &str) -> anyhow::Result<()> {
-    let place: Place = device.parse().map_err(|error: yuan_model::Error| usage(error.to_string(), None))?;
+/// Where a recipe's model is trained.
+pub fn place(recipe: &TrainRecipe) -> anyhow::Result<Place> {
+    let place: Place = recipe.device.parse().map_err(|error: yuan_model::Error| usage(error.to_string(), None))?;
+    if matches!(place, Place::Cuda(_)) && !cfg!(feature = "candle-cuda") {
+        let problem = format!("this program does not train on `{}`", recipe.device);
+        let hint =
+            "build it with `--features candle-cuda` where CUDA's toolkit is (model/CUDA.md), or take `--device cpu`";
+        return Err(usage(problem, hint.to_owned()));
+    }
+    Ok(place)
+}
+
+/// What a checkpoint calls a place: sums come in another order on another one.
+fn place_name(place: Place) -> &'static str {
     match place {
-        Place::Auto | Place::Cpu => Ok(()),
-        Place::Cuda(_) | Place::Candle => {
-            Err(usage(format!("models are not trained on `{device}`"), "take `--device cpu`".to_owned()))
-        }
+        Place::Auto | Place::Cpu => "cpu",
+        Place::Candle => "candle",
+        Place::Cuda(_) => "cuda",
     }
 }
 
-/// The shape that is trained.
+/// The network of a recipe, in a state.
+pub fn network(recipe: &TrainRecipe, config: &Yuan, state: State) -> anyhow::Result<Box<dyn Network>> {
+    let options = Options { precision: recipe.products(), balance: recipe.balance as f32 };
+    Ok(match place(recipe)? {
+        Place::Auto | Place::Cpu => Box::new(Cpu::new(config, options, state)?),
+        Place::Candle => Box::new(yuan_train::Device::on_cpu(config, options, state)?),
+        Place::Cuda(number) => Box::new(yuan_train::Device::on_cuda(number, config, options, state)?),
+    })
+}
+
+/// The shape that is trained, which can be.
 pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
     let path = recipe.config.as_ref().or(recipe.from.as_ref()).context("a recipe that was checked")?;
     let config = match recipe.config.as_deref().and_then(name_of) {
@@ -44,7 +66,11 @@ pub fn shape(recipe: &TrainRecipe) -> anyhow::Result<Yuan> {
         None => Description::read(path)?.config,
     };
     match config {
-        Config::Yuan(config) => Ok(config),
+        Config::Yuan(config) => {
+            let hint = || "set it in the config.json".to_owned();
+            yuan_train::check(&config).map_err(|error| usage(error.to_string(), hint()))?;
+            Ok(config)
+        }
         Config::Qwen2Moe(_) => {
             let problem = format!("`{}` is a Qwen2-MoE", path.display());
             Err(usage(problem, "models that are trained are Yuan's: take a config.json of one".to_owned()))
@@ -84,15 +110,25 @@ pub struct Sized {
     pub plan: Plan,
     /// Tokens of a text.
     pub length: usize,
+    /// The sets with their weights: without any given, as many as their tokens.
+    pub blend: Blend,
     /// What the numbers depend on.
     pub settings: Map<String, Value>,
 }
 
 /// Works out the steps, and looks whether tokens, shape and settings fit together.
 pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow::Result<Sized> {
-    let blend = recipe.blend()?;
-    let sets = blend.prefixes.iter().map(|prefix| open(Path::new(prefix), wanted));
-    let sets: Vec<TokenSet> = sets.collect::<anyhow::Result<_>>()?;
+    let mut blend = recipe.blend()?;
+    let tokens = blend.prefixes.iter().map(|prefix| Ok(tokens_of(&open(Path::new(prefix), wanted)?)));
+    let tokens: Vec<u64> = tokens.collect::<anyhow::Result<_>>()?;
+    if let Some(pad) = recipe.pad.filter(|pad| *pad as usize >= config.vocab_size) {
+        let problem = format!("`pad` is {pad}, and the vocabulary has {}", config.vocab_size);
+        return Err(usage(problem, "give the id that texts are filled up with, or leave it out".to_owned()));
+    }
+    if recipe.balance != 0.0 && config.moe.is_none() {
+        let problem = format!("`balance` is {}, and the model is dense", recipe.balance);
+        return Err(usage(problem, "leave it out: there are no experts to be used alike".to_owned()));
+    }
     let length = recipe.sequence_length.unwrap_or(config.max_positions.min(1024));
     if length == 0 || length > config.max_positions {
         let problem = format!("`sequence_length` is {length}, and the model is made for {}", config.max_positions);
@@ -109,7 +145,7 @@ pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow:
         (Some(steps), ..) => steps,
         (None, Some(tokens), _) => tokens.div_ceil(recipe.batch_tokens),
         (None, None, epochs) => {
-            let tokens: u64 = tokens_of(&blend.prefixes)?.into_iter().sum();
+            let tokens: u64 = tokens.iter().sum();
             ((tokens as f64 * epochs.unwrap_or(1.0) / recipe.batch_tokens as f64) as u64).max(1)
         }
     };
@@ -127,20 +163,30 @@ pub fn sized(recipe: &TrainRecipe, config: &Yuan, wanted: Wanted<'_>) -> anyhow:
     let texts_per_batch = (recipe.micro_batch_tokens / length as u64).max(1);
     let plan =
         Plan { texts_per_step, texts_per_batch, borders, schedule: recipe.schedule(steps)?, update: recipe.update() };
-    let weight = |place: usize| blend.weights.as_ref().and_then(|weights| weights.get(place)).copied();
-    let identities = sets.iter().enumerate().map(|(place, set)| identity(set, weight(place)));
-    let identities: Vec<Value> = identities.collect::<anyhow::Result<_>>()?;
-    let settings = settings(recipe, config, &plan, length, identities)?;
-    Ok(Sized { plan, length, settings })
+    let settings = settings(recipe, config, &plan, length, known(&blend, recipe.loss_mask)?)?;
+    if blend.weights.is_none() && tokens.len() > 1 {
+        blend.weights = Some(tokens.into_iter().map(|tokens| tokens as f64).collect());
+    }
+    Ok(Sized { plan, length, blend, settings })
 }
 
-/// Tokens of each set.
-pub fn tokens_of(prefixes: &[String]) -> anyhow::Result<Vec<u64>> {
-    let tokens = |prefix: &String| {
-        let reader = yuan_binidx::Reader::open(prefix)?;
-        Ok(reader.index().sequence_lengths().map(|length| u64::try_from(length).unwrap_or(0)).sum())
+/// What the sets of a blend, their weights and their masks are known by.
+fn known(blend: &Blend, loss_mask: bool) -> anyhow::Result<Vec<Value>> {
+    let known = |(place, prefix): (usize, &String)| {
+        let prefix = Path::new(prefix);
+        let mut known = identity(prefix)?;
+        known["weight"] = blend.weights.as_ref().and_then(|weights| weights.get(place)).copied().into();
+        if loss_mask {
+            known["loss_mask"] = identity(&loss_mask_prefix(prefix))?;
+        }
+        Ok(known)
     };
-    prefixes.iter().map(tokens).collect()
+    blend.prefixes.iter().enumerate().map(known).collect()
+}
+
+/// Tokens of a set.
+fn tokens_of(set: &TokenSet) -> u64 {
+    set.reader().index().sequence_lengths().map(|length| u64::try_from(length).unwrap_or(0)).sum()
 }
 
 /// Everything the numbers depend on: what a checkpoint is compared by.
@@ -152,12 +198,12 @@ fn settings(
     data: Vec<Value>,
 ) -> anyhow::Result<Map<String, Value>> {
     let shape: Value = serde_json::from_str(&Config::Yuan(config.clone()).to_json(yuan_model::DType::F32))?;
-    let from = recipe.from.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let from = recipe.from.as_deref().map(identity_of_model).transpose()?;
     let value = json!({
         "data": data,
         "config": shape,
         "from": from,
-        "device": "cpu",
+        "device": place_name(place(recipe)?),
         "precision": recipe.precision,
         "seed": recipe.seed,
         "init_std": recipe.init_std,
@@ -174,7 +220,7 @@ fn settings(
         "schedule": recipe.schedule,
         "warmup_steps": plan.schedule.warmup,
         "decay_steps": recipe.decay_steps,
-        "floor_fraction": recipe.floor_fraction,
+        "floor_fraction": recipe.floor(),
         "max_gradient_norm": recipe.max_gradient_norm,
         "weight_decay": recipe.weight_decay,
         "beta1": recipe.beta1,

@@ -31,7 +31,8 @@ pub struct TrainRecipe {
     pub from: Option<PathBuf>,
     /// The tokenizer the tokens were made with: it goes with the model, and tells the bytes of what is evaluated.
     pub tokenizer: Option<PathBuf>,
-    /// Where it is trained. Default `cpu`.
+    /// Where it is trained: `cpu`; `candle`, the CPU by candle's operations, slow and to compare with; `cuda:0` in programs built with
+    /// `--features candle-cuda`. Default `cpu`.
     pub device: String,
     /// What products are computed in. Default `fp32`.
     pub precision: NumberType,
@@ -70,8 +71,8 @@ pub struct TrainRecipe {
     pub warmup_steps: Option<u64>,
     /// The last steps, in which it falls, of `wsd`. Default 20 % of all.
     pub decay_steps: Option<u64>,
-    /// What is left of it at the last step, in [0, 1]. Default 0.1.
-    pub floor_fraction: f64,
+    /// What is left of it at the last step, in [0, 1], unless it is constant. Default 0.1.
+    pub floor_fraction: Option<f64>,
     /// Longest gradient; a longer one is shortened to it, 0 for none. Default 1.
     pub max_gradient_norm: f64,
     /// Part of each matrix that is taken off it, times the learning rate. Default 0.1.
@@ -123,7 +124,7 @@ impl Default for TrainRecipe {
             schedule: Decline::Cosine,
             warmup_steps: None,
             decay_steps: None,
-            floor_fraction: 0.1,
+            floor_fraction: None,
             max_gradient_norm: 1.0,
             weight_decay: 0.1,
             beta1: 0.9,
@@ -158,7 +159,7 @@ impl TrainRecipe {
             recipe.data.clone_from(&args.data);
         }
         if !args.valid.is_empty() {
-            recipe.valid = args.valid.iter().map(|set| named(set)).collect::<anyhow::Result<_>>()?;
+            recipe.valid = all_named(&args.valid)?;
         }
         recipe.check()?;
         Ok(recipe)
@@ -215,13 +216,22 @@ impl TrainRecipe {
         if self.decay_steps.is_some() && self.schedule != Decline::Wsd {
             return wrong("`decay_steps` is for `schedule = \"wsd\"`", "leave it out, or add `--schedule wsd`");
         }
+        if self.floor_fraction.is_some() && self.schedule == Decline::Constant {
+            let hint = "leave it out, or take another `--schedule`";
+            return wrong("`floor_fraction` is for a learning rate that falls, and `schedule` is \"constant\"", hint);
+        }
+        let is_beta = |beta: f64| (0.0..1.0).contains(&(beta as f32));
         for (name, value, is_good, wanted) in [
             ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "more than 0"),
             ("init_std", self.init_std, self.init_std > 0.0, "more than 0"),
-            ("floor_fraction", self.floor_fraction, (0.0..=1.0).contains(&self.floor_fraction), "in [0, 1]"),
+            ("floor_fraction", self.floor(), (0.0..=1.0).contains(&self.floor()), "in [0, 1]"),
+            ("beta1", self.beta1, is_beta(self.beta1), "in [0, 1)"),
+            ("beta2", self.beta2, is_beta(self.beta2), "in [0, 1)"),
+            ("balance", self.balance, (0.0..=f32::MAX.into()).contains(&self.balance), "0 or more"),
             ("epochs", self.epochs.unwrap_or(1.0), self.epochs.is_none_or(|epochs| epochs > 0.0), "more than 0"),
             ("keep", self.keep as f64, self.keep > 0, "1 or more"),
             ("batch_tokens", self.batch_tokens as f64, self.batch_tokens > 0, "1 or more"),
+            ("micro_batch_tokens", self.micro_batch_tokens as f64, self.micro_batch_tokens > 0, "1 or more"),
         ] {
             if !is_good || !value.is_finite() {
                 return wrong(&format!("`{name}` must be {wanted}, not {value}"), "a recipe's settings: `--schema`");
@@ -246,6 +256,11 @@ impl TrainRecipe {
         }
     }
 
+    /// The part of the highest learning rate that is left at the last step.
+    pub fn floor(&self) -> f64 {
+        self.floor_fraction.unwrap_or(0.1)
+    }
+
     /// The learning rates of a run of so many steps.
     pub fn schedule(&self, steps: u64) -> anyhow::Result<Schedule> {
         let warmup = self.warmup_steps.unwrap_or_else(|| steps.div_ceil(50)).min(steps);
@@ -255,11 +270,13 @@ impl TrainRecipe {
             Decline::Constant => Shape::Constant,
             Decline::Wsd => Shape::Wsd { decay_steps: self.decay_steps.unwrap_or_else(|| steps.div_ceil(5)) },
         };
-        if self.warmup_steps.is_some_and(|warmup| warmup > steps) {
-            let problem = format!("`warmup_steps` is {}, and there are {steps} steps", self.warmup_steps.unwrap_or(0));
-            return Err(usage(problem, "take fewer, or train for longer".to_owned()));
+        for (name, given) in [("warmup_steps", self.warmup_steps), ("decay_steps", self.decay_steps)] {
+            if let Some(given) = given.filter(|given| *given > steps) {
+                let problem = format!("`{name}` is {given}, and there are {steps} steps");
+                return Err(usage(problem, "take fewer, or train for longer".to_owned()));
+            }
         }
-        Ok(Schedule { peak: self.learning_rate, floor: self.learning_rate * self.floor_fraction, warmup, steps, shape })
+        Ok(Schedule { peak: self.learning_rate, floor: self.learning_rate * self.floor(), warmup, steps, shape })
     }
 
     /// What products are computed in.
@@ -300,6 +317,20 @@ pub fn name_of(config: &Path) -> Option<Config> {
 
 fn blend(data: &[String]) -> anyhow::Result<Blend> {
     Blend::parse(data).map_err(|error| usage(error.to_string(), None))
+}
+
+/// Held-out sets by their names.
+fn all_named(sets: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut valid = BTreeMap::new();
+    for set in sets {
+        let (name, prefix) = named(set)?;
+        if let Some(first) = valid.insert(name.clone(), prefix.clone()) {
+            let problem = format!("`--valid` names two sets `{name}`: {} and {}", first.display(), prefix.display());
+            let hint = format!("give each a name of its own: `--valid other={}`", prefix.display());
+            return Err(usage(problem, hint));
+        }
+    }
+    Ok(valid)
 }
 
 /// `zh=held/zh`; a set without a name has its file's.

@@ -4,9 +4,9 @@
 
 use crate::isa::{Isa, multiversion};
 
-/// The nearest bf16.
+/// The nearest bf16, as `VCVTNEPS2BF16` has it: what is subnormal before it is rounded is a zero of its sign.
 #[inline(always)]
-fn nearest(x: f32) -> u16 {
+pub(super) fn nearest(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { rounded };

@@ -6,6 +6,7 @@ use crate::gemm::buffer::scratch;
 use crate::gemm::drive::{Output, Segment, Start, TASK, ZEROS, spread, tile_rows};
 use crate::gemm::emulate;
 use crate::gemm::matrix::Panels;
+use crate::gemm::narrow::nearest;
 use crate::gemm::x::Source;
 use crate::gemm::{PANEL, STEP};
 use crate::isa::{Isa, force, multiversion};
@@ -139,15 +140,6 @@ multiversion! {
             last = &[];
         }
     }
-}
-
-/// The nearest bf16, ties to even.
-#[inline(always)]
-fn nearest(x: f32) -> u16 {
-    let bits = x.to_bits();
-    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    let rounded = if x.is_nan() { bits >> 16 | 0x40 } else { nearest };
-    (if rounded & 0x7f80 == 0 { rounded & 0x8000 } else { rounded }) as u16
 }
 
 impl Sheet<'_> {

@@ -2,7 +2,7 @@
 
 use yuan_kernels::gemm::{Start, View};
 use yuan_kernels::training::{
-    Choices, add_rows, attention_router_backward, choose_backward, gate_backward, gate_weighted, probabilities,
+    Choices, add_rows, attention_router_backward, choose_backward, gate_backward, gate_weighted,
 };
 use yuan_kernels::{attention_router, top_k};
 use yuan_model::config::Router;
@@ -16,7 +16,7 @@ use crate::RouterLoad;
 pub(super) struct Saved {
     /// What leaves the router's matrix, `[rows, experts]`, or three times as much for queries, keys and values.
     raw: Vec<f32>,
-    logits: Vec<f32>,
+    pub logits: Vec<f32>,
     /// `[rows, top_k]`.
     ids: Vec<u32>,
     weights: Vec<f32>,
@@ -113,17 +113,6 @@ fn choose(routing: &mut Routing, m: &[f32], values: &[f32], saved: &mut Saved, h
         sorted[place] = weights[choice];
     }
     RouterLoad { tokens, entropy: 0.0, routed: rows as u64 }
-}
-
-/// Completes what is told of a router by the entropy of its choices; gives the auxiliary loss of load balance, without its coefficient:
-/// `experts · Σₑ share of the assignments · mean probability` (Fedus et al. 2021, arXiv:2101.03961, equations 4 to 6, for more than one
-/// expert a token as Megatron has it), 1 where all is even.
-pub(super) fn balance(routing: &Routing, saved: &Saved, load: &mut RouterLoad) -> f64 {
-    let (sums, entropy) = probabilities(&saved.logits, routing.experts);
-    load.entropy = entropy;
-    let rows = load.routed as f64;
-    let products = sums.iter().zip(&load.tokens).map(|(sum, tokens)| sum * *tokens as f64);
-    routing.experts as f64 * products.sum::<f64>() / (rows * rows * routing.top_k as f64)
 }
 
 /// The gradient of m, set, and those of the weights, added; `balance` is what the auxiliary loss counts.

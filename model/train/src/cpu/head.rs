@@ -6,6 +6,7 @@ use yuan_kernels::gemm::{Inputs, Left, Product, Right, Start, View, multiply};
 use yuan_kernels::training::cross_entropy_backward;
 
 use super::weight::{Weight, sized};
+use crate::loss::Predictions;
 
 /// Tokens of a part of the vocabulary: a multiple of 32.
 const PART: usize = 512;
@@ -20,27 +21,6 @@ pub(super) struct Room {
     across: Right,
     d_left: Left,
     d_rows: Vec<f32>,
-}
-
-/// What rows are to predict.
-pub(super) struct Predictions {
-    /// Rows that count.
-    pub rows: Vec<u32>,
-    /// Their targets.
-    pub targets: Vec<u32>,
-    /// What each counts in the loss.
-    pub weights: Vec<f32>,
-}
-
-impl Predictions {
-    /// Those whose weight is not 0.
-    pub fn new(targets: &[u32], weights: &[f32]) -> Self {
-        let rows: Vec<u32> = (0..).zip(weights).filter(|(_, weight)| **weight > 0.0).map(|(row, _)| row).collect();
-        let take = |row: &u32| *row as usize;
-        let targets = rows.iter().map(take).map(|row| targets[row]).collect();
-        let weights = rows.iter().map(take).map(|row| weights[row]).collect();
-        Self { rows, targets, weights }
-    }
 }
 
 /// Where gradients go: of the rows of x, set for rows that predict; of all parameters, added; and what the loss is multiplied by.

@@ -6,15 +6,12 @@ use yuan_kernels::gemm::{Precision, Start, View};
 use yuan_kernels::training::{CausalAttention, Into, attend, attend_backward, rms_norm_backward, taps, taps_backward};
 use yuan_kernels::{Heads, add, rms_norm, rope};
 use yuan_model::Angles;
-use yuan_model::config::Yuan;
+use yuan_model::config::{FILTER_EPS, Yuan};
 
 use super::experts;
 use super::multiply::Hands;
 use super::weight::{Layer, add_bias, sized, zeros};
 use crate::RouterLoad;
-
-/// The norm behind the convolutions has an epsilon of its own, whatever the configuration says.
-const FILTER_EPS: f32 = 1e-6;
 
 /// What all layers need of a batch.
 pub(super) struct Input<'a> {

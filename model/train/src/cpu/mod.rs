@@ -16,30 +16,18 @@ use yuan_kernels::training::{Into, rms_norm_backward, scatter_rows};
 use yuan_model::config::Yuan;
 use yuan_model::{AngleTable, Config};
 
-use self::head::{Gradients, Predictions};
+use self::head::Gradients;
 use self::layer::Input;
 use self::weight::{Places, sized, zeros};
-use crate::{Batch, Error, Loss, Network, Parameter, Result, State, check};
-
-/// How a network on the CPU is computed.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// What products are computed in, those of routers apart, which are of fp32 always. Parameters, gradients and moments are of fp32.
-    pub precision: Precision,
-    /// What the auxiliary loss of load balance counts. Default 0: Yuan2.0-M32 was trained without.
-    pub balance: f32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { precision: Precision::F32, balance: 0.0 }
-    }
-}
+pub use crate::Options;
+use crate::loss::{Predictions, balance};
+use crate::{Batch, Loss, Network, Parameter, Result, State, check};
 
 /// A network in training on the CPU, on the current rayon pool.
 ///
-/// Memory: 16 bytes a parameter and as much again for packed matrices in fp32, half of it in bf16; and for each token of a batch some
-/// `4 · layers · (9 · hidden_size + 5 · attention_width + 2 · top_k · width)` bytes of activations.
+/// Memory: 16 bytes a parameter (values, gradients, two moments); for matrices packed both ways 8 more in fp32, 4 in bf16; and for each
+/// token of a batch some `4 · layers · (9 · hidden_size + 5 · attention_width + 2 · top_k · width)` bytes of activations. What
+/// [`state`](Network::state) gives for a checkpoint is 12 bytes a parameter as long as it is held.
 pub struct Cpu {
     config: Yuan,
     options: Options,
@@ -70,13 +58,10 @@ impl Cpu {
     /// A network of a shape, with parameters and moments as [`initial`](crate::initial) or a checkpoint gives them.
     ///
     /// # Errors
-    /// [`Error::Config`] if the shape contradicts itself or cannot be trained; [`Error::Tensor`] if the state is of another shape.
+    /// [`Error::Config`](crate::Error::Config) if the shape contradicts itself or cannot be trained; [`Error::Tensor`](crate::Error::Tensor) if the state is of another shape.
     pub fn new(config: &Yuan, options: Options, state: State) -> Result<Self> {
-        check::config(config)?;
-        let balance = options.balance;
-        if !(balance.is_finite() && balance >= 0.0) {
-            return Err(Error::Setting { name: "balance", value: balance.into(), problem: "0 or more is needed" });
-        }
+        check(config)?;
+        options.check()?;
         let tensors = Config::Yuan(config.clone());
         let parameters: Vec<Parameter> = tensors.tensors().map(|(name, shape)| Parameter { name, shape }).collect();
         let places = Places::new(config, &parameters, options.precision);
@@ -136,7 +121,7 @@ impl Cpu {
             let saved = &mut saved[if scale.is_some() { number } else { 0 }];
             let load = layer::forward(layer, &input, x, saved, &mut room.layer);
             if let (Some(mut load), Some(routing)) = (load, &layer.feed_forward.routing) {
-                let balance = experts::balance(routing, &saved.experts, &mut load);
+                let balance = balance(&saved.experts.logits, routing.experts, routing.top_k, &mut load);
                 loss.balance += f64::from(options.balance) * balance * weight;
                 loss.routers.push(load);
             }

@@ -1,7 +1,5 @@
 //! What the trait asks for beside passes: the optimizer's step, and the state of a checkpoint.
 
-use std::collections::HashMap;
-
 use yuan_kernels::isa::{Isa, force};
 use yuan_kernels::training::{AdamW, adamw, squares};
 use yuan_model::config::Yuan;
@@ -26,6 +24,10 @@ impl Network for Cpu {
         in_pool(|| self.pass(batch, None))
     }
 
+    fn forget_gradients(&mut self) {
+        self.gradients.fill(0.0);
+    }
+
     fn update(&mut self, update: &Update) -> Result<Updated> {
         update.check()?;
         in_pool(|| self.step(update))
@@ -43,31 +45,8 @@ impl Network for Cpu {
     }
 
     fn restore(&mut self, state: State) -> Result<()> {
-        let mut found = HashMap::new();
-        for tensor in &state.tensors {
-            if found.insert(tensor.name.as_str(), tensor).is_some() {
-                return Err(Error::tensor(&tensor.name, "is there twice"));
-            }
-        }
-        let mut tensors = Vec::with_capacity(found.len());
-        for Parameter { name, shape } in &self.parameters {
-            let Some(tensor) = found.remove(name.as_str()) else {
-                return Err(Error::tensor(name, "is missing in the state to go on from"));
-            };
-            if tensor.shape != *shape {
-                return Err(Error::tensor(name, format!("is {:?}, and the network's is {shape:?}", tensor.shape)));
-            }
-            let count = shape.iter().product::<usize>();
-            let moments = [&tensor.first_moment, &tensor.second_moment];
-            let fits = tensor.values.len() == count && moments.iter().all(|it| it.is_empty() || it.len() == count);
-            if !fits {
-                return Err(Error::tensor(name, format!("or its moments are not of {count} numbers")));
-            }
-            tensors.push(tensor);
-        }
-        if let Some(name) = found.into_keys().min() {
-            return Err(Error::tensor(name, "is none of the network's"));
-        }
+        let step = state.step;
+        let tensors = state.in_order(&self.parameters)?;
         let mut place = 0;
         for tensor in tensors {
             let own = place..place + tensor.values.len();
@@ -80,7 +59,7 @@ impl Network for Cpu {
             learn(&mut self.second_moments[own], &tensor.second_moment);
         }
         self.gradients.fill(0.0);
-        self.step = state.step;
+        self.step = step;
         self.places.forget();
         Ok(())
     }
@@ -99,13 +78,11 @@ impl Cpu {
             self.gradients.fill(0.0);
             return Err(Error::NotFinite { what: "the norm of the gradients", step });
         }
-        let longest = update.max_gradient_norm.map_or(f64::INFINITY, f64::from);
-        let is_clipped = norm > longest;
+        let clipped = update.clipped(norm);
         let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
         let rate = f64::from(update.learning_rate);
         let all = AdamW {
-            // torch.nn.utils.clip_grad_norm_ adds 1e-6.
-            gradient_scale: if is_clipped { (longest / (norm + 1e-6)) as f32 } else { 1.0 },
+            gradient_scale: clipped.map_or(1.0, |scale| scale as f32),
             betas: update.betas,
             keep: 1.0,
             step_size: (rate / power(update.betas[0])) as f32,
@@ -127,7 +104,7 @@ impl Cpu {
         }
         self.step = step;
         self.places.forget();
-        Ok(Updated { gradient_norm: norm, is_clipped, step })
+        Ok(Updated { gradient_norm: norm, is_clipped: clipped.is_some(), step })
     }
 }
 

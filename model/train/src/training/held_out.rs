@@ -1,7 +1,5 @@
 //! How likely documents are that are not trained on: what `model perplexity` would say of the network as it is.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use yuan_model::perplexity::Windows;
 
 use crate::{Batch, Network, Result};
@@ -13,6 +11,9 @@ pub type Take<'t> = dyn FnMut(&[u32], Option<u64>) -> Result<bool> + 't;
 pub trait HeldOut: Send + Sync {
     /// What they are called.
     fn name(&self) -> &str;
+
+    /// What they are known by: another set of the same name, or one whose texts are counted otherwise, has another.
+    fn key(&self) -> &str;
 
     /// Hands each document, without the token it ends with, to `take`, as long as that asks for more.
     ///
@@ -64,7 +65,8 @@ impl Evaluation {
 }
 
 impl Reading {
-    /// Reads documents until at least `limit` tokens are predicted, if there is a limit; gives `None` if `stopped` is set on the way.
+    /// Reads documents until at least `limit` tokens are predicted, if there is a limit; gives `None` if `stop` says so
+    /// between two batches.
     ///
     /// # Errors
     /// If documents cannot be read, or hold a token that the network does not know.
@@ -73,18 +75,19 @@ impl Reading {
         network: &mut dyn Network,
         documents: &dyn HeldOut,
         limit: Option<u64>,
-        stopped: &AtomicBool,
+        stop: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         let mut found = Evaluation { bytes: Some(0), ..Evaluation::default() };
         let mut pending = Pending::default();
         let mut text = vec![self.prefix];
-        let is_stopped = || stopped.load(Ordering::Relaxed);
+        let mut is_stopped = false;
         documents.for_each(&mut |ids, bytes| {
             text.truncate(1);
             text.extend_from_slice(ids);
             for window in self.windows.of(text.len()) {
                 if !pending.batch.is_empty() && pending.batch.len() + window.inputs.len() > self.batch_tokens {
-                    if is_stopped() {
+                    if stop() {
+                        is_stopped = true;
                         return Ok(false);
                     }
                     found.sum += pending.take(network)?;
@@ -100,7 +103,7 @@ impl Reading {
             found.bytes = found.bytes.zip(bytes).map(|(sum, bytes)| sum + bytes);
             Ok(limit.is_none_or(|limit| found.tokens < limit))
         })?;
-        if is_stopped() {
+        if is_stopped {
             return Ok(None);
         }
         found.sum += pending.take(network)?;

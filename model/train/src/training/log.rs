@@ -1,12 +1,12 @@
 //! The log of a training: a line of JSON for each step and each evaluation.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Step};
+use super::{Evaluation, HeldOut, Step};
 use crate::{Error, Result, RouterLoad};
 
 /// What a step was like.
@@ -52,6 +52,9 @@ pub struct EvaluationLine {
     pub step: u64,
     /// The name of the documents.
     pub evaluation: String,
+    /// What they are known by ([`HeldOut::key`]).
+    #[serde(default)]
+    pub key: String,
     /// Whether these are all documents, after the last step.
     #[serde(rename = "final")]
     pub is_final: bool,
@@ -125,10 +128,12 @@ impl RouterLine {
 }
 
 impl EvaluationLine {
-    pub(super) fn new(step: u64, name: &str, is_final: bool, found: &Evaluation, seconds: f64) -> Self {
+    /// The line of documents that were evaluated after a step, in `seconds`.
+    pub(super) fn new(step: u64, documents: &dyn HeldOut, is_final: bool, found: &Evaluation, seconds: f64) -> Self {
         Self {
             step,
-            evaluation: name.to_owned(),
+            evaluation: documents.name().to_owned(),
+            key: documents.key().to_owned(),
             is_final,
             documents: found.documents,
             tokens: found.tokens,
@@ -137,6 +142,11 @@ impl EvaluationLine {
             bits_per_byte: found.bits_per_byte(),
             seconds,
         }
+    }
+
+    /// Whether it is of these documents, not of others that had their name.
+    pub fn is_of(&self, documents: &dyn HeldOut) -> bool {
+        (self.evaluation.as_str(), self.key.as_str()) == (documents.name(), documents.key())
     }
 }
 
@@ -147,30 +157,40 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log of a run that goes on behind a step, and gives the lines up to there; what is said of later steps, which
-    /// will be taken again, is removed. A log that is not there is begun.
+    /// Opens the log of a run that goes on behind a step, and shows `each` line up to there; what is said of later steps, which
+    /// will be taken again, is removed. A log that is not there is begun. Memory: a line.
     ///
     /// # Errors
     /// If a line, other than one at the end that was cut off, is none, or the disk refuses.
-    pub fn open(path: &Path, step: u64) -> Result<(Self, Vec<Line>)> {
-        let mut lines = read(path)?;
-        lines.retain(|(line, _)| line.step() <= step);
+    pub fn open(path: &Path, step: u64, each: &mut dyn FnMut(&Line)) -> Result<Self> {
         let mut temporary = path.to_path_buf();
         temporary.as_mut_os_string().push(".tmp");
-        let mut file = File::create(&temporary).map_err(Error::io("write", &temporary))?;
-        // As they were, to the byte.
-        let text: String = lines.iter().flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io("write", &temporary))?;
+        let mut file = BufWriter::new(File::create(&temporary).map_err(Error::io("write", &temporary))?);
+        for_each(path, &mut |line, text| {
+            if line.step() > step {
+                return Ok(());
+            }
+            each(&line);
+            // As it was: a number that is read and written again may be another in its last digit.
+            file.write_all(text).and_then(|()| file.write_all(b"\n")).map_err(Error::io("write", &temporary))
+        })?;
+        let file = file.into_inner().map_err(|error| Error::io("write", &temporary)(error.into_error()))?;
+        file.sync_all().map_err(Error::io("write", &temporary))?;
         fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
-        Ok((Self { path: path.to_path_buf(), file }, lines.into_iter().map(|(line, _)| line).collect()))
+        Ok(Self { path: path.to_path_buf(), file })
     }
 
-    /// The lines of a log; none if it is not there.
+    /// All lines of a log; none if it is not there.
     ///
     /// # Errors
     /// As of [`open`](Self::open).
     pub fn read(path: &Path) -> Result<Vec<Line>> {
-        Ok(read(path)?.into_iter().map(|(line, _)| line).collect())
+        let mut lines = Vec::new();
+        for_each(path, &mut |line, _| {
+            lines.push(line);
+            Ok(())
+        })?;
+        Ok(lines)
     }
 
     /// Appends a line.
@@ -190,21 +210,25 @@ impl Log {
     }
 }
 
-/// The lines of a log with their texts.
-fn read(path: &Path) -> Result<Vec<(Line, String)>> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(Error::io("read", path))?,
+/// Hands over each line of a log with its bytes.
+fn for_each(path: &Path, each: &mut dyn FnMut(Line, &[u8]) -> Result<()>) -> Result<()> {
+    let mut reader = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => BufReader::new(opened.map_err(Error::io("read", path))?),
     };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let line = |(number, line): (usize, &str)| {
-        let parsed = serde_json::from_str(line).map_err(|_| {
-            let problem = format!("line {} is no line of a log; remove it, or the file", number + 1);
-            Error::damaged(path, problem)
-        });
-        Ok((parsed?, line.to_owned()))
-    };
-    whole.lines().enumerate().map(line).collect()
+    let (mut bytes, mut number) = (Vec::new(), 0);
+    loop {
+        bytes.clear();
+        reader.read_until(b'\n', &mut bytes).map_err(Error::io("read", path))?;
+        // A kill may cut the last line, even a character of it.
+        if bytes.pop_if(|byte| *byte == b'\n').is_none() {
+            return Ok(());
+        }
+        number += 1;
+        let line = serde_json::from_slice(&bytes)
+            .map_err(|_| Error::damaged(path, format!("line {number} is no line of a log; remove it, or the file")))?;
+        each(line, &bytes)?;
+    }
 }
 
 fn text(line: &Line) -> String {
@@ -233,25 +257,70 @@ mod tests {
         })
     }
 
+    struct Chinese;
+
+    impl HeldOut for Chinese {
+        fn name(&self) -> &str {
+            "中文"
+        }
+
+        fn key(&self) -> &str {
+            "7"
+        }
+
+        fn for_each(&self, _: &mut crate::training::Take<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn evaluation(step: u64) -> Line {
+        Line::Evaluation(EvaluationLine::new(step, &Chinese, false, &Evaluation::default(), 0.5))
+    }
+
+    /// What a log says up to a step.
+    fn opened(path: &Path, step: u64) -> (Log, Vec<Line>) {
+        let mut lines = Vec::new();
+        let log = Log::open(path, step, &mut |line| lines.push(line.clone())).unwrap();
+        (log, lines)
+    }
+
     #[test]
     fn what_is_taken_again_is_told_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
-        let (mut log, lines) = Log::open(&path, 0).unwrap();
+        let (mut log, lines) = opened(&path, 0);
         assert!(lines.is_empty());
-        let evaluation = Line::Evaluation(EvaluationLine::new(2, "zh", false, &Evaluation::default(), 0.5));
-        for line in [&step(1), &step(2), &evaluation, &step(3)] {
+        for line in [&step(1), &step(2), &evaluation(2), &step(3)] {
             log.write(line).unwrap();
         }
         log.sync().unwrap();
         // A kill in the middle of a line.
         fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"step\":4,\"tok").unwrap();
-        let (mut log, lines) = Log::open(&path, 2).unwrap();
-        assert_eq!(lines, [step(1), step(2), evaluation.clone()]);
+        let (mut log, lines) = opened(&path, 2);
+        assert_eq!(lines, [step(1), step(2), evaluation(2)]);
         log.write(&step(3)).unwrap();
-        assert_eq!(Log::read(&path).unwrap(), [step(1), step(2), evaluation, step(3)]);
+        assert_eq!(Log::read(&path).unwrap(), [step(1), step(2), evaluation(2), step(3)]);
         fs::write(&path, "{\"step\":1}\n{}\n").unwrap();
         let error = Log::read(&path).unwrap_err().to_string();
         assert!(error.ends_with("is damaged: line 1 is no line of a log; remove it, or the file"), "{error}");
+    }
+
+    #[test]
+    fn a_line_may_be_cut_off_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let whole = text(&step(1)) + &text(&evaluation(1));
+        for end in text(&step(1)).len()..whole.len() {
+            fs::write(&path, &whole.as_bytes()[..end]).unwrap();
+            assert_eq!(opened(&path, 9).1, [step(1)], "{end}");
+        }
+        let found = evaluation(1);
+        assert!(found.as_evaluation().unwrap().is_of(&Chinese));
+        let other = EvaluationLine { key: "8".into(), ..found.as_evaluation().unwrap().clone() };
+        assert!(!other.is_of(&Chinese));
+        // Of before there were keys.
+        let old = text(&found).replace(r#""key":"7","#, "");
+        fs::write(&path, old).unwrap();
+        assert_eq!(opened(&path, 9).1[0].as_evaluation().unwrap().key, "");
     }
 }

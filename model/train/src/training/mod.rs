@@ -25,7 +25,7 @@ mod trainer;
 pub use checkpoint::{Companion, Folder, Hashed, Progress, Saved};
 pub use held_out::{Evaluation, HeldOut, Reading, Take};
 pub use log::{EvaluationLine, Line, Log, RouterLine, StepLine};
-pub use run::{Ended, Every, Run};
+pub use run::{Ended, Event, Every, Run};
 pub use schedule::{Schedule, Shape};
 pub use text::{Borders, Text, Texts};
 pub use trainer::{Plan, Step, Trainer};

@@ -1,7 +1,5 @@
 //! A step of training: texts become batches, batches gradients, gradients an update.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::{Borders, Schedule, Text, Texts};
 use crate::{Batch, Error, Loss, Network, Result, Update, Updated};
 
@@ -69,18 +67,28 @@ impl<'a> Trainer<'a> {
         self.done
     }
 
-    /// Takes the next step; nothing is taken, and `None` given, if `stopped` is set in the middle of it. The loss is the mean over
-    /// all tokens of the step that count, however they lie in batches. Memory: the step's tokens, and the activations of a batch.
+    /// Takes the next step; nothing is taken, and `None` given, if `stop` says so between two batches. The loss is the mean over all
+    /// tokens of the step that count, however they lie in batches. A step that is not taken leaves nothing behind: the next call
+    /// takes it from its first text on. Memory: the step's tokens, and the activations of a batch.
     ///
     /// # Errors
     /// If a text cannot be read, it does not fit the network, or loss or gradients are no finite numbers.
-    pub fn step(&mut self, stopped: &AtomicBool) -> Result<Option<Step>> {
+    pub fn step(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Step>> {
         self.read()?;
+        let taken = self.take(stop);
+        if !matches!(taken, Ok(Some(_))) {
+            self.network.forget_gradients();
+        }
+        taken
+    }
+
+    /// Takes the step whose texts are read.
+    fn take(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Step>> {
         let weight: f64 = self.batches.iter().flat_map(Batch::weights).map(|weight| f64::from(*weight)).sum();
         let scale = if weight > 0.0 { (1.0 / weight) as f32 } else { 0.0 };
         let mut loss = Loss::default();
         for batch in self.batches.iter().filter(|batch| !batch.is_empty()) {
-            if stopped.load(Ordering::Relaxed) {
+            if stop() {
                 return Ok(None);
             }
             loss.add(&self.network.accumulate(batch, scale)?);

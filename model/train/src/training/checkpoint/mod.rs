@@ -13,14 +13,14 @@ mod tensors;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use xxhash_rust::xxh3::Xxh3;
 use yuan_model::config::Yuan;
 use yuan_model::{Config, DType};
+use yuan_pipeline::hash_file;
 
 use crate::{Error, Result, State};
 
@@ -108,14 +108,15 @@ impl Folder {
     /// # Errors
     /// If the folder cannot be read.
     pub fn steps(&self) -> Result<Vec<u64>> {
-        let entries = match fs::read_dir(&self.0) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(Error::io("read", &self.0))?,
-        };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let names = self.names()?.into_iter();
         let mut steps: Vec<u64> = names.filter_map(|name| name.strip_prefix("step-")?.parse().ok()).collect();
         steps.sort_unstable();
         Ok(steps)
+    }
+
+    /// What lies in the folder; nothing if it is not there.
+    fn names(&self) -> Result<Vec<String>> {
+        if self.0.exists() { names(&self.0) } else { Ok(Vec::new()) }
     }
 
     /// How far the training was at a step.
@@ -182,16 +183,22 @@ impl Folder {
         Ok(path)
     }
 
-    /// Removes all checkpoints but the last `keep`.
+    /// Removes all checkpoints but the last `keep`, and what a kill has left of others.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn prune(&self, keep: usize) -> Result<()> {
         let steps = self.steps()?;
         for step in steps.iter().rev().skip(keep.max(1)) {
-            remove(&self.path(*step))?;
+            let (path, old) = (self.path(*step), beside(&self.path(*step), "old"));
+            remove(&old)?;
+            // One that has its name is whole, also while it is removed.
+            fs::rename(&path, &old).map_err(Error::io("rename", &path))?;
+            remove(&old)?;
         }
-        Ok(())
+        let is_left =
+            |name: &String| name.starts_with(".step-") && [".tmp", ".old"].iter().any(|end| name.ends_with(end));
+        self.names()?.iter().filter(|name| is_left(name)).try_for_each(|name| remove(&self.0.join(name)))
     }
 
     /// Writes the model alone, without what training needs, to a folder; one that is there is replaced.
@@ -212,26 +219,39 @@ fn write_model(folder: &Path, saved: Saved<'_>) -> Result<()> {
 
 /// Fills a folder under a temporary name, and gives it its own.
 fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let (temporary, old) = (beside(path, "tmp"), beside(path, "old"));
     remove(&temporary)?;
     fs::create_dir_all(&temporary).map_err(Error::io("create", &temporary))?;
-    fill(&temporary)?;
-    for name in names(&temporary)? {
-        sync(&temporary.join(name))?;
+    let filled = fill(&temporary).and_then(|()| {
+        names(&temporary)?.iter().try_for_each(|name| sync(&temporary.join(name)))?;
+        sync(&temporary)
+    });
+    if let Err(error) = filled {
+        // A full disk is the likeliest reason, and half a folder is of no use. The first error counts.
+        let _ = remove(&temporary);
+        return Err(error);
     }
-    sync(&temporary)?;
-    if path.exists() {
-        let old = path.with_file_name(format!(".{name}.old"));
+    let is_there = path.exists();
+    if is_there {
         remove(&old)?;
         fs::rename(path, &old).map_err(Error::io("rename", path))?;
-        fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
-        remove(&old)?;
-    } else {
-        fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
+    }
+    if let Err(source) = fs::rename(&temporary, path) {
+        if is_there {
+            // The first error counts; what was there lies under its other name then.
+            let _ = fs::rename(&old, path);
+        }
+        return Err(Error::io("rename", &temporary)(source));
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    sync(parent)
+    sync(parent)?;
+    // There may be one although the folder was not there: of a kill between the two renames.
+    remove(&old)
+}
+
+/// The name of a folder that is not whole, or no longer needed.
+fn beside(path: &Path, state: &str) -> PathBuf {
+    path.with_file_name(format!(".{}.{state}", path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 /// The names of a folder's files.
@@ -262,16 +282,8 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 fn hash(path: &Path) -> Result<Hashed> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let (mut hasher, mut bytes, mut buffer) = (Xxh3::new(), 0, vec![0; 1 << 18]);
-    loop {
-        let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
-        if read == 0 {
-            return Ok(Hashed { bytes, xxh3: format!("{:016x}", hasher.digest()) });
-        }
-        bytes += read as u64;
-        hasher.update(&buffer[..read]);
-    }
+    let (bytes, xxh3) = hash_file(path).map_err(Error::io("read", path))?;
+    Ok(Hashed { bytes, xxh3: format!("{xxh3:016x}") })
 }
 
 #[cfg(test)]

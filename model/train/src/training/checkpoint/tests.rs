@@ -56,11 +56,59 @@ fn the_last_ones_are_kept() {
     for step in [2, 10, 100_000_000] {
         write(&folder, step, DType::F32);
     }
-    // A kill while one was written.
-    fs::create_dir(home.path().join("c/.step-00000011.tmp")).unwrap();
     assert_eq!(folder.steps().unwrap(), [2, 10, 100_000_000]);
     folder.prune(2).unwrap();
     assert_eq!(folder.steps().unwrap(), [10, 100_000_000]);
+}
+
+/// A kill while something is written or removed leaves what is made here; the next save or the next model takes it away.
+#[test]
+fn what_a_kill_leaves_is_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::new(home.path().join("c"));
+    write(&folder, 2, DType::F32);
+    write(&folder, 4, DType::F32);
+    let left = |name: &str| {
+        fs::create_dir_all(home.path().join(name)).unwrap();
+        fs::write(home.path().join(name).join("model.safetensors"), b"half").unwrap();
+    };
+    // One of a step that is not saved again, one on its way out.
+    left("c/.step-00000003.tmp");
+    left("c/.step-00000001.old");
+    assert_eq!(folder.steps().unwrap(), [2, 4]);
+    folder.prune(1).unwrap();
+    assert_eq!(names(&home.path().join("c")).unwrap(), ["step-00000004"]);
+    assert!(folder.state(&folder.progress(4).unwrap(), &tiny()).unwrap().tensors == state().tensors);
+    // A model half written; one between the names of the old and of the new; one whose old one was not removed.
+    let model = home.path().join("model");
+    let (config, state) = (yuan(), state());
+    for (lost, leftovers) in
+        [(false, [".model.tmp"].as_slice()), (true, &[".model.tmp", ".model.old"]), (false, &[".model.old"])]
+    {
+        leftovers.iter().for_each(|name| left(name));
+        if lost {
+            fs::remove_dir_all(&model).unwrap();
+        }
+        let saved = Saved { config: &config, state: &state, dtype: DType::F32, companions: &[] };
+        Folder::write_model(&model, saved).unwrap();
+        yuan_model::weights::Weights::open(&model).unwrap().check(&tiny()).unwrap();
+        assert_eq!(names(home.path()).unwrap(), ["c", "model"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_leaves_what_was_there() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::new(home.path().join("c"));
+    let path = write(&folder, 2, DType::F32);
+    let before = fs::read(path.join("progress.json")).unwrap();
+    let (config, state) = (yuan(), state());
+    // A name that no file can have.
+    let companions = [Companion { name: "no/such/folder".into(), bytes: Vec::new() }];
+    let saved = Saved { config: &config, state: &state, dtype: DType::F32, companions: &companions };
+    assert!(matches!(folder.write(progress(2), saved), Err(Error::Io { .. })));
+    assert_eq!(fs::read(path.join("progress.json")).unwrap(), before);
+    assert_eq!(names(&home.path().join("c")).unwrap(), ["step-00000002"]);
 }
 
 #[test]
