@@ -80,7 +80,7 @@ fn recipes_are_compared_by_what_models_learn_of_them() {
     let bits: f64 = serde_json::from_str::<Value>(results.lines().nth(1).expect("good"))
         .map(|line| line["bits_per_byte"]["web"].as_f64().expect("a number"))
         .expect("JSON");
-    let read = ["--json", "-q", "--window", "64"];
+    let read = ["--json", "-q"];
     let read =
         dir.ok(&[&["model", "perplexity", "kept/good/seed-1234/model", "held.jsonl"][..], &read].concat()).stdout();
     let read: Value = serde_json::from_str(&read).expect("JSON");
