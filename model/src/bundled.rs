@@ -29,8 +29,16 @@ pub const FILES: [(&str, &[u8]); 5] = [
 /// Percentiles of its bits per byte on clean text of each language, as the stage `buckets` writes them.
 pub const CUTOFFS: &str = include_str!("../bundled/yuan-moe-tiny/cutoffs.csv");
 
-/// What it has learnt.
-pub const LANGUAGES: [&str; 2] = ["zh", "en"];
+/// Whether it has learnt a language, by its tag: English, and Chinese but in traditional characters, of which it has seen so few that
+/// an encyclopaedia in them would look like noise.
+pub fn knows(language: &str) -> bool {
+    let mut tags = language.split(['-', '_']);
+    match tags.next() {
+        Some("en") => true,
+        Some("zh") => !tags.any(|tag| ["hant", "tw", "hk", "mo"].iter().any(|other| tag.eq_ignore_ascii_case(other))),
+        _ => false,
+    }
+}
 
 /// Whether a path stands for the bundled model.
 pub fn is_bundled(path: &Path) -> bool {
@@ -74,5 +82,20 @@ pub(crate) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     match file(path) {
         Some(bytes) => Ok(Box::new(bytes)),
         None => Ok(Box::new(File::open(path)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_it_has_learnt() {
+        for known in ["en", "en-GB", "zh", "zh-Hans", "zh-CN"] {
+            assert!(knows(known), "{known}");
+        }
+        for other in ["zh-Hant", "zh_hant", "zh-TW", "zh-Hant-HK", "ja", "", "yue"] {
+            assert!(!knows(other), "{other}");
+        }
     }
 }

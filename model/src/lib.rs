@@ -23,7 +23,7 @@ pub use batch::{Batch, first_keys_after_eod, positions_after_eod};
 pub use config::{Config, Description};
 pub use dtype::DType;
 pub use error::{Error, Result};
-pub use model::{Model, Options, Place, Precision};
+pub use model::{Model, Options, Place, Precision, WIDENED};
 pub use rope::{AngleTable, Angles};
 pub use stage::{Encode, Limits, Moe, MoeConfig, tokenizer_of};
 pub use transformer::{State, Trace, Traced, Transformer};

@@ -81,6 +81,9 @@ impl Place {
     }
 }
 
+/// Bytes of fp32 up to which quantised weights are widened when a model is opened.
+pub const WIDENED: u64 = 1 << 29;
+
 /// How a model is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -92,9 +95,10 @@ pub struct Options {
     /// What activations are rounded to in products on a CPU; a GPU takes the type of the weights. fp32 by default; bf16 is several
     /// times as fast where the CPU has AMX, and slower elsewhere. Norms, routers and attention stay in fp32.
     pub precision: Precision,
-    /// Whether quantised weights are widened when the model is opened: more memory, and faster for few tokens. On a CPU they stay as
-    /// they are by default.
-    pub widen: bool,
+    /// Whether quantised weights are widened when the model is opened, which takes more memory and is faster, most of all for few
+    /// tokens; of use on a CPU alone. By default they stay as they are if they would take more than [`WIDENED`] bytes as fp32. The
+    /// results are the same unless a `dtype` is named, which is then that of widened weights.
+    pub widen: Option<bool>,
 }
 
 /// A model ready to run.
@@ -163,7 +167,11 @@ impl Model {
                     Precision::F32 => yuan_kernels::gemm::Precision::F32,
                     Precision::Bf16 => yuan_kernels::gemm::Precision::Bf16,
                 };
-                let cpu = Cpu { dtype: options.dtype, precision, widen: options.widen };
+                let widen = match options.widen {
+                    Some(widen) => widen.then(|| options.dtype.unwrap_or(DType::F32)),
+                    None => (config.parameters().total <= WIDENED / 4).then_some(DType::F32),
+                };
+                let cpu = Cpu { dtype: options.dtype, precision, widen };
                 let dtype = options.dtype.or(in_files).unwrap_or(DType::F32);
                 (transformer(config, weights, cpu, on_layer)?, "cpu".to_owned(), dtype)
             }

@@ -18,8 +18,8 @@ fn assert_same_logits(name: &str) {
     let (path, fixture) = (file(&format!("{name}.gguf")), file(&format!("{name}.safetensors")));
     let all = Options::default();
     let ways = [
-        Options { place: Place::Cpu, ..all },
-        Options { place: Place::Cpu, widen: true, ..all },
+        Options { place: Place::Cpu, widen: Some(false), ..all },
+        Options { place: Place::Cpu, widen: Some(true), ..all },
         Options { place: Place::Cpu, dtype: Some(yuan_model::DType::F32), ..all },
         Options { place: Place::Candle, dtype: Some(yuan_model::DType::F32), ..all },
     ];

@@ -144,13 +144,13 @@ fn assert_same(bits: usize) {
     assert_eq!(count, 2 * (4 + 3 + 2 * 8));
     let of = |place, widen, dtype| Options { place, widen, dtype, ..Options::default() };
     for place in [Place::Cpu, Place::Candle] {
-        let expected = logits(&plain, of(place, false, Some(DType::F32)));
-        for widen in [false, true] {
+        let expected = logits(&plain, of(place, None, Some(DType::F32)));
+        for widen in [None, Some(false), Some(true)] {
             let found = logits(&gptq, of(place, widen, Some(DType::F32)));
-            assert!(found == expected, "{bits} bits, {place:?}, widened: {widen}");
+            assert!(found == expected, "{bits} bits, {place:?}, widened: {widen:?}");
         }
     }
-    assert!(logits(&plain, of(Place::Cpu, false, None)) != logits(&tiny(), of(Place::Cpu, false, None)));
+    assert!(logits(&plain, of(Place::Cpu, None, None)) != logits(&tiny(), of(Place::Cpu, None, None)));
 }
 
 #[test]

@@ -58,6 +58,34 @@ fn scores_are_those_of_model_perplexity() {
 }
 
 #[test]
+fn beginnings_are_scored_as_documents_of_their_own() {
+    let dir = place(12);
+    // 100 bytes end within a character of some.
+    let documents: Vec<Value> = json_lines(&std::fs::read_to_string(dir.path("in.jsonl")).expect("read"));
+    let cut = |text: &str| (0..=100.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).expect("at 0");
+    let begins = documents.iter().map(|document| {
+        let text = document["text"].as_str().expect("a text");
+        json!({ "id": document["id"], "text": text[..cut(text)] }).to_string() + "\n"
+    });
+    dir.file("begins.jsonl", begins.collect::<String>());
+    assert!(documents.iter().any(|document| cut(document["text"].as_str().expect("a text")) < 100));
+    dir.ok(&["score", "in.jsonl", "-o", "cut", "--moe", "m", "--moe-bytes", "100", "-q"]);
+    dir.ok(&["score", "begins.jsonl", "-o", "begins", "--moe", "m", "-q"]);
+    let (cut, begins) = (dir.documents("cut/out"), dir.documents("begins/out"));
+    assert_eq!((cut.len(), begins.len()), (12, 12));
+    for (cut, begins) in cut.iter().zip(&begins) {
+        assert!(cut["text"].as_str() > begins["text"].as_str() && cut["moe_bits_per_byte"].is_number(), "{cut}");
+        for column in ["moe_bits_per_byte", "moe_perplexity"] {
+            assert_eq!(cut[column], begins[column], "{column}");
+        }
+    }
+    // The types of products are another question, and of a model that is not asked none.
+    dir.ok(&["score", "in.jsonl", "-o", "rounded", "--moe", "m", "--precision", "bf16", "-q"]);
+    assert!(dir.documents("rounded/out")[0]["moe_bits_per_byte"].is_number());
+    dir.run(&["score", "in.jsonl", "-o", "no", "--precision", "bf16"]).fails(2, &["--moe"]);
+}
+
+#[test]
 fn a_recipe_scores_what_cheaper_scores_leave_undecided() {
     let dir = place(60);
     let cheap = ["language_id = {}", "kenlm = { model = \"bundled\" }"];
@@ -237,6 +265,7 @@ fn thresholds_are_explained_and_tuned_without_the_model() {
     assert!(written("retuned") == written("fresh"), "the documents differ");
     dir.run(&["retune", "run", "--set", "moe.window=64"]).fails(2, &["moe"]);
     dir.run(&["retune", "run", "--set", "moe.max_document_tokens=64"]).fails(2, &["moe"]);
+    dir.run(&["retune", "run", "--set", "moe.max_document_bytes=64"]).fails(2, &["moe"]);
 }
 
 /// Changes the first number of a tensor in a safetensors file.
@@ -305,6 +334,7 @@ fn what_is_wrong_with_a_model_is_told_before_documents_are_read() {
     };
     with("window = 2000000").fails(2, &["`window` is 2000000", "at most 1048576"]);
     with("stride = 1000").fails(2, &["cannot go on by 1000"]);
+    with("max_document_bytes = 9, ids_column = \"tokens\"").fails(2, &["`max_document_bytes` cuts text"]);
     with("prefix = \"512\"").fails(2, &["`prefix` is `512`"]);
     with("dtype = \"int8\"").fails(2, &["`dtype` is `int8`", "fp32"]);
     with("uncertain = { kenlm_perplexity = [3, 1] }").fails(2, &["`uncertain.kenlm_perplexity` is [3, 1]", "smaller"]);

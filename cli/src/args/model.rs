@@ -91,7 +91,7 @@ pub struct RunOnArgs {
 impl RunOnArgs {
     /// These options.
     pub fn options(&self) -> Options {
-        Options { place: self.device, dtype: self.dtype, precision: self.precision, widen: false }
+        Options { place: self.device, dtype: self.dtype, precision: self.precision, widen: None }
     }
 }
 

@@ -28,9 +28,15 @@ pub struct ScoreArgs {
     /// Give `--moe` only documents with this score between two values, as `kenlm_perplexity=300..2000`; may be repeated
     #[arg(long, value_name = "COLUMN=LOW..HIGH", requires = "moe")]
     pub uncertain: Vec<String>,
+    /// Give `--moe` no more of a document than this many bytes, from its beginning
+    #[arg(long, value_name = "BYTES", requires = "moe", default_value_t = 0, hide_default_value = true)]
+    pub moe_bytes: usize,
     /// Where `--moe` runs: auto, cpu, cuda:0
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// What `--moe` computes with on a CPU: fp32, or bf16, which is several times as fast where the CPU has AMX, and slower elsewhere
+    #[arg(long, value_name = "PRECISION", requires = "moe", default_value = "fp32")]
+    pub precision: String,
     /// The tokenizer of `--moe`, where it does not lie in the model's folder
     #[arg(long, value_name = "FILE", requires = "moe")]
     pub moe_tokenizer: Option<PathBuf>,

@@ -30,7 +30,7 @@ pub fn demo(args: &DemoArgs, global: &Global) -> anyhow::Result<Done> {
     say(
         global,
         &format!(
-            "\nWhat to look at:\n  {out}/report.html        the funnel, the reasons, samples of what was dropped\n  {out}/out/              clean documents, and tokens.bin/.idx for Megatron\n  {out}/tokenizer.json    loads in Hugging Face tokenizers\n\nWhat to try:\n  yuan-data show {out}/dropped -n 3 --columns dropped_by,drop_reason\n  yuan-data binidx cat {out}/out/tokens --tokenizer {out}/tokenizer.json --limit 2\n  yuan-data stages gopher_quality"
+            "\nWhat to look at:\n  {out}/report.html        the funnel, the reasons, samples of what was dropped\n  {out}/out/              clean documents with their scores, and tokens.bin/.idx for Megatron\n  {out}/tokenizer.json    loads in Hugging Face tokenizers\n\nWhat to try:\n  yuan-data show {out}/dropped -n 3 --columns dropped_by,drop_reason\n  yuan-data show {out}/out -n 5 --columns language,kenlm_perplexity,moe_bits_per_byte,bucket\n  yuan-data binidx cat {out}/out/tokens --tokenizer {out}/tokenizer.json --limit 2\n  yuan-data stages gopher_quality"
         ),
     );
     Ok(done)

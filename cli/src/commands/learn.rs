@@ -44,8 +44,14 @@ pub fn score(args: &ScoreArgs, global: &Global) -> anyhow::Result<Done> {
     let uncertain = args.uncertain.iter().map(|band| uncertain(band)).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
     for wanted in &args.moe {
         let tokenizer_file = args.moe_tokenizer.as_deref().map(absolute).transpose()?;
-        let (uncertain, device) = (uncertain.clone(), args.device.clone());
-        let config = MoeConfig { uncertain, device, tokenizer_file, ..neural(wanted)? };
+        let config = MoeConfig {
+            uncertain: uncertain.clone(),
+            device: args.device.clone(),
+            precision: args.precision.clone(),
+            tokenizer_file,
+            max_document_bytes: args.moe_bytes,
+            ..neural(wanted)?
+        };
         let is_taken = |stage: &StageConfig| matches!(stage, StageConfig::Moe(other) if other.perplexity_column == config.perplexity_column);
         if stages.iter().any(is_taken) {
             let hint = "name one of them: `--moe NAME=MODEL`".to_owned();

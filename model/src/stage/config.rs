@@ -43,13 +43,15 @@ pub struct MoeConfig {
     /// Tokens by which windows go on: a smaller stride gives each token more context, and takes longer. Default 0: half of
     /// the window; `stride` equal to `window` is lm-eval's rolling log-likelihood.
     pub stride: usize,
-    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all, which may be
-    /// many: a run can be stopped between documents, not within one.
+    /// Bytes scored of a document, from its beginning (a character that would be cut is left out): long documents cost no more than
+    /// others. Default 0: all, which may be many: a run can be stopped between documents, not within one.
+    pub max_document_bytes: usize,
+    /// Tokens scored of a document, from its beginning; bits per byte are then not known. Default 0: all.
     pub max_document_tokens: usize,
     /// Tokens of all documents that go through the model together, which bounds its memory. Default 4096.
     pub batch_tokens: usize,
     /// Score only documents of these languages, by the `language` column: others are nothing to a model that has not learnt them. Default
-    /// empty: all, or what the bundled model has learnt, `zh` and `en`.
+    /// empty: all, or what the bundled model has learnt: `en`, and `zh` but for `zh-Hant`.
     pub only_languages: Vec<String>,
     /// Score only documents whose columns lie between two values, both included: `uncertain = { kenlm_perplexity = [300, 2000] }`. A
     /// document without one of the columns is scored. Default empty: all.
@@ -100,6 +102,7 @@ impl Default for MoeConfig {
             prefix: "eod".into(),
             window: 0,
             stride: 0,
+            max_document_bytes: 0,
             max_document_tokens: 0,
             batch_tokens: 4096,
             only_languages: Vec::new(),
@@ -143,7 +146,7 @@ impl MoeConfig {
     pub(super) fn takes(&self, language: &str) -> bool {
         let is_one = |own: &str| own == language || own == primary(language);
         match self.only_languages.as_slice() {
-            [] if bundled::is_bundled(&self.model) => bundled::LANGUAGES.into_iter().any(is_one),
+            [] if bundled::is_bundled(&self.model) => bundled::knows(language),
             [] => true,
             languages => languages.iter().any(|own| is_one(own)),
         }

@@ -70,12 +70,16 @@ impl MoeConfig {
             }
             _ => {}
         }
+        if self.max_document_bytes > 0 && self.ids_column.is_some() {
+            let problem = "`max_document_bytes` cuts text, and the tokens are read of `ids_column`";
+            return Err(wrong(problem, Some("set `max_document_tokens`".into())));
+        }
         if let Some((column, [low, high])) = self.uncertain.iter().find(|(_, [low, high])| (*low..=*high).is_empty()) {
             let problem = format!("`uncertain.{column}` is [{low}, {high}], and nothing lies between");
             return Err(wrong(problem, Some("write the smaller number first".into())));
         }
         let options =
-            Options { place: self.place()?, dtype: self.dtype()?, precision: known(&self.precision)?, widen: false };
+            Options { place: self.place()?, dtype: self.dtype()?, precision: known(&self.precision)?, widen: None };
         let scoring = Scoring::of(&description, &self.prefix, self.window, self.stride, self.batch_tokens)
             .map_err(|error| failed(&error))?;
         let eod = description.config.eod();
@@ -130,6 +134,15 @@ impl Moe {
             .all(|(column, band)| document.f64(column).is_none_or(|value| lies_in(value, *band)))
     }
 
+    /// What is scored of a text.
+    fn text<'d>(&self, document: &'d Document<'_>) -> &'d str {
+        let text = document.text();
+        match self.config.max_document_bytes {
+            0 => text,
+            most => &text[..text.floor_char_boundary(most)],
+        }
+    }
+
     fn tokens(&self, document: &Document<'_>) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
         match (&self.config.ids_column, &self.encoder) {
@@ -141,7 +154,7 @@ impl Moe {
                 // What ends a document is none of its text.
                 ids.extend_from_slice(found.strip_suffix(self.eod.as_slice()).unwrap_or(found));
             }
-            (None, Some(encoder)) => encoder.encode(document.text(), &mut ids)?,
+            (None, Some(encoder)) => encoder.encode(self.text(document), &mut ids)?,
             (None, None) => return Err(wrong("there is no tokenizer", None)),
         }
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocab_size) {
@@ -218,7 +231,7 @@ impl Rules for Moe {
             let column = |value: f64| f64::from(value as f32);
             values[PERPLEXITY] = score.perplexity().map_or(f64::NAN, column);
             if self.config.max_document_tokens == 0 {
-                values[BITS] = score.bits_per_byte(document.text().len() as u64).map_or(f64::NAN, column);
+                values[BITS] = score.bits_per_byte(self.text(document).len() as u64).map_or(f64::NAN, column);
             }
             values[LOG_PROB] = score.log_prob;
             values[TOKENS] = score.tokens as f64;
@@ -247,7 +260,7 @@ impl Rules for Moe {
     }
 
     fn shaping_settings(&self) -> &'static [&'static str] {
-        &["max_document_tokens"]
+        &["max_document_bytes", "max_document_tokens"]
     }
 }
 

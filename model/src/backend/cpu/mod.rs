@@ -31,9 +31,9 @@ pub struct Cpu {
     pub dtype: Option<DType>,
     /// What activations are rounded to in products.
     pub precision: Precision,
-    /// Whether quantised weights are widened when they are loaded, to fp32 if no type is named; otherwise they stay as they are in
-    /// the file and are widened when they are used.
-    pub widen: bool,
+    /// What quantised weights are widened to when they are loaded; otherwise they stay as they are in the file and are widened to fp32
+    /// when they are used.
+    pub widen: Option<DType>,
 }
 
 /// Activations, `[rows, columns]`.
@@ -96,9 +96,10 @@ impl Cpu {
     }
 
     fn pack_exact(&self, weight: Stack) -> Matrix {
-        match (weight.dtype(), self.dtype) {
-            (None, _) if !self.widen => Matrix::lazy(Arc::new(weight)),
-            (own, named) => packed(&weight, named.or(own).unwrap_or_default()),
+        match (weight.dtype(), self.widen) {
+            (Some(own), _) => packed(&weight, self.dtype.unwrap_or(own)),
+            (None, Some(wide)) => packed(&weight, wide),
+            (None, None) => Matrix::lazy(Arc::new(weight)),
         }
     }
 }
