@@ -21,6 +21,9 @@ pub struct AblateArgs {
     /// The field that holds the text of held-out documents
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub text_field: String,
+    /// Tokens that models read of each held-out set, in some order of its documents [default: 0, all]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub held_out_tokens: u64,
     /// Tokens that each model is trained on
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub tokens: u64,

@@ -126,9 +126,12 @@ pub struct TrainSettings {
     /// Steps between evaluations; 0 for the one at the end alone [default: 200]
     #[arg(long, value_name = "N", help_heading = "Evaluation")]
     pub eval_every: Option<u64>,
-    /// Tokens of each set evaluated on the way; at the end it is all of them [default: 100000]
+    /// Tokens of each set evaluated on the way [default: 100000]
     #[arg(long, value_name = "N", help_heading = "Evaluation")]
     pub eval_tokens: Option<u64>,
+    /// Tokens of each set evaluated at the end [default: 0, all]
+    #[arg(long, value_name = "N", help_heading = "Evaluation")]
+    pub final_eval_tokens: Option<u64>,
     /// Steps between checkpoints; 0 for the one at the end alone [default: 200]
     #[arg(long, value_name = "N", help_heading = "Checkpoints")]
     pub save_every: Option<u64>,

@@ -117,7 +117,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(folder: &'a Path, texts: &'a dyn Texts) -> Self {
-        let every = Every { evaluate: 3, evaluation_tokens: 200, save: 2, keep: 2, until: None };
+        let every = Every { evaluate: 3, evaluation_tokens: 200, final_tokens: None, save: 2, keep: 2, until: None };
         Self { folder, texts, held_out: vec![paragraphs("licence", "1", 4)], steps: 7, every }
     }
 

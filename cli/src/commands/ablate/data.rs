@@ -46,7 +46,7 @@ impl HeldOut {
     ) -> anyhow::Result<Self> {
         let input = Input { paths: vec![files.to_owned()], text_field: text_field.to_owned(), ..Input::default() };
         let recipe =
-            Recipe { input, output: no_documents(), stages: to_tokens(tokenizer, false)?, ..Recipe::default() };
+            Recipe { input, output: no_documents(), stages: to_tokens(tokenizer)?, ..Recipe::default() };
         let folder = run_folder(out, "held-out", &name);
         let summary = run::engine(&recipe, Path::new(""), &folder, &ResumeArgs::default(), global)?;
         let (documents, count) = written(&summary);
@@ -84,7 +84,7 @@ impl Corpus {
             fields,
             ..Default::default()
         }));
-        recipe.stages.extend(to_tokens(tokenizer, true)?);
+        recipe.stages.extend(to_tokens(tokenizer)?);
         recipe.output = no_documents();
         let folder = run_folder(out, &name, "data");
         let summary = run::engine(&recipe, &base_of(path), &folder, &ResumeArgs::default(), global)?;
@@ -102,11 +102,11 @@ fn no_documents() -> Output {
     Output { documents: false, ..Output::default() }
 }
 
-fn to_tokens(tokenizer: &Path, shuffle: bool) -> anyhow::Result<Vec<StageConfig>> {
+fn to_tokens(tokenizer: &Path) -> anyhow::Result<Vec<StageConfig>> {
     let tokenizer = std::path::absolute(tokenizer)?;
     Ok(vec![
         StageConfig::Tokenize(TokenizeConfig { tokenizer, ..TokenizeConfig::default() }),
-        StageConfig::WriteBinidx(WriteBinidx { shuffle, ..WriteBinidx::default() }),
+        StageConfig::WriteBinidx(WriteBinidx { shuffle: true, ..WriteBinidx::default() }),
     ])
 }
 

@@ -108,7 +108,7 @@ fn settings(args: &AblateArgs) -> anyhow::Result<TrainRecipe> {
     };
     (recipe.config, recipe.from) = (Some(config), None);
     // The end is all that counts.
-    recipe.eval_every = 0;
+    (recipe.eval_every, recipe.final_eval_tokens) = (0, args.held_out_tokens);
     Ok(recipe)
 }
 

@@ -108,6 +108,7 @@ pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &
         every: Every {
             evaluate: recipe.eval_every,
             evaluation_tokens: recipe.eval_tokens,
+            final_tokens: (recipe.final_eval_tokens > 0).then_some(recipe.final_eval_tokens),
             save: recipe.save_every,
             keep: recipe.keep,
             until,

@@ -87,8 +87,10 @@ pub struct TrainRecipe {
     pub balance: f64,
     /// Steps between evaluations; 0 for the one at the end alone. Default 200.
     pub eval_every: u64,
-    /// Tokens of each set evaluated on the way; at the end it is all of them. Default 100,000.
+    /// Tokens of each set evaluated on the way. Default 100,000.
     pub eval_tokens: u64,
+    /// Tokens of each set evaluated at the end. Default 0: all.
+    pub final_eval_tokens: u64,
     /// Steps between checkpoints; 0 for the one at the end alone. Default 200.
     pub save_every: u64,
     /// Checkpoints kept. Default 2.
@@ -133,6 +135,7 @@ impl Default for TrainRecipe {
             balance: 0.0,
             eval_every: 200,
             eval_tokens: 100_000,
+            final_eval_tokens: 0,
             save_every: 200,
             keep: 2,
             save_dtype: NumberType::Fp32,

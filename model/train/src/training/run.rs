@@ -14,8 +14,10 @@ use crate::{Error, Result};
 pub struct Every {
     /// Steps between evaluations; 0 for the one at the end alone.
     pub evaluate: u64,
-    /// Tokens of each set that an evaluation on the way predicts; the one at the end reads everything.
+    /// Tokens of each set that an evaluation on the way predicts, in whole documents from the first.
     pub evaluation_tokens: u64,
+    /// Those of the one at the end; all of them if there is no number.
+    pub final_tokens: Option<u64>,
     /// Steps between checkpoints; 0 for none but the last.
     pub save: u64,
     /// Checkpoints kept.
@@ -173,7 +175,7 @@ impl Run<'_> {
     /// Evaluates what the log does not tell of this step yet; false if it was stopped.
     fn evaluate(&mut self, is_final: bool, call: &mut Call) -> Result<bool> {
         let step = self.trainer.done();
-        let limit = (!is_final).then_some(self.every.evaluation_tokens);
+        let limit = if is_final { self.every.final_tokens } else { Some(self.every.evaluation_tokens) };
         let mut has_found = false;
         for documents in self.held_out {
             let is_told = |line: &EvaluationLine| {
