@@ -1,9 +1,9 @@
 """Tokens a second of training a Yuan MoE on the CPU: ours beside torch, in turns within one run.
 
-    python tests/bench/model_training.py [--example target/release/examples/throughput] [--rounds 3] [--threads 2]
+    python tests/bench/model_training.py [--example target/release/examples/training_throughput] [--rounds 3] [--threads 2]
         [--hidden 384] [--layers 8] [--tokens 8192] [--runs tests/bench/runs]
 
-Needs torch, and our example: cargo build --release -p yuan-train --example throughput
+Needs torch, and our example: cargo build --release -p yuan-train --example training_throughput
 
 Both train the same shape (attention router, top 2 of 8 experts, localized filtering, tied embedding of 16384 tokens) on random ids: a step
 is `--tokens` in batches of 2048, sequences of 1024, forward, backward, clipping and AdamW. torch's side is `yuan_torch.py`: fused
@@ -88,7 +88,7 @@ def ours(arguments, precision):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--example", default=str(ROOT / "target/release/examples/throughput"))
+    parser.add_argument("--example", default=str(ROOT / "target/release/examples/training_throughput"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=384)

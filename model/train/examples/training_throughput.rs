@@ -1,6 +1,6 @@
 //! How many tokens a second does training read, and how does its time divide?
 //!
-//! `cargo run --release -p yuan-train --example throughput -- hidden=384 layers=10 precision=bf16 tokens=8192 batch=2048 length=1024`
+//! `cargo run --release -p yuan-train --example training_throughput -- hidden=384 layers=10 precision=bf16 tokens=8192 batch=2048 length=1024`
 //!
 //! `tokens` are those of a step, in batches of `batch`, in sequences of `length` random ids: each a multiple of the next. The last line
 //! is JSON.
