@@ -89,6 +89,8 @@ fn recipes_are_compared_by_what_models_learn_of_them() {
     // Mistakes are told before anything is done.
     dir.run(&["ablate", "good.toml", "-o", "x", "--held-out", "web=held.jsonl"]).fails(2, &["[NAME=]RECIPE"]);
     ask("x", &["--held-out", "web=held.jsonl"]).fails(2, &["two of them are called `web`"]);
+    dir.run(&["ablate", "good.toml", "gone.toml", "-o", "x", "--held-out", "web=held.jsonl"]).fails(1, &["gone.toml"]);
+    assert!(!dir.path("x").exists());
     dir.run(&["ablate", "good.toml", "noise.toml", "-o", "x", "--held-out", "held.jsonl"])
         .fails(2, &["NAME=held.jsonl"]);
 }

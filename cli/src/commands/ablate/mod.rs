@@ -23,6 +23,7 @@ use super::{print, say};
 use crate::Done;
 use crate::args::{AblateArgs, Global, NumberType};
 use crate::hints::usage;
+use crate::recipe::Recipe;
 
 /// The settings of the bundled model's training.
 const TRAINING: &str = include_str!("../../../../model/bundled/train.toml");
@@ -34,7 +35,10 @@ pub fn ablate(args: &AblateArgs, global: &Global) -> anyhow::Result<Done> {
     })?;
     let held_out = named(&args.held_out, "held-out set", |_| String::new())?;
     let training = settings(args)?;
-    // What cannot be trained is told before documents are read.
+    // What cannot be run or trained is told before documents are read.
+    for (_, path) in &recipes {
+        Recipe::read(Path::new(path), &[])?;
+    }
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let tokenizer = out.join("tokenizer.json");
     let from = match bundled::is_bundled(&args.tokenizer) {
