@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Dir, Ran, beginnings, model_fixture, tiny_model};
+use crate::support::{Dir, Ran, model_fixture, tiny_model};
 
 /// A few items of each set.
 fn sets() -> PathBuf {
@@ -264,72 +264,6 @@ fn a_model_behind_a_server_is_asked_too() {
     assert_eq!(told[0]["model"], format!("far at {endpoint}"));
     ask("truthfulqa", &[]).fails(1, &["no log-probabilities of the prompt", "hint: it takes a server"]);
     ask("gsm8k-zh", &["--model-name", "near"]).fails(1, &["there is no model `near`", "hint: there are far"]);
-}
-
-#[test]
-fn perplexity_is_told_by_domains_and_kept() {
-    let dir = Dir::new();
-    tiny_model(&dir, "yuan-moe-tiny", "m");
-    dir.file("in.jsonl", beginnings(30, 200));
-    let measure =
-        |out: &str, more: &[&str]| {
-            json(&dir.ok(
-                &[&["eval", "perplexity", "m", "in.jsonl", "--by", "lang", "-o", out, "--json", "-q"], more].concat(),
-            ))
-        };
-    let whole = measure("whole", &[]);
-    let rows = whole.as_array().expect("rows");
-    let mean = rows.last().expect("a mean");
-    let domains: Vec<&Value> = rows.iter().filter(|row| row["lang"] != "total" && row["lang"] != "mean").collect();
-    assert!(domains.len() > 2 && mean["lang"] == "mean" && mean["domains"] == domains.len(), "{whole}");
-    let bits = |row: &Value| row["bits_per_byte"].as_f64().expect("a number");
-    let sum: f64 = domains.iter().map(|row| bits(row)).sum();
-    assert!((bits(mean) - sum / domains.len() as f64).abs() < 1e-12);
-    // lm-eval's windows, as `model perplexity` has them.
-    let other =
-        json(&dir.ok(&["model", "perplexity", "m", "in.jsonl", "--by", "lang", "--compat", "lm-eval", "--json", "-q"]));
-    assert_eq!(rows[..rows.len() - 1], other.as_array().expect("rows")[..]);
-    assert_eq!(lines(&dir, "whole/perplexity.jsonl").len(), 30);
-    let file: Value =
-        serde_json::from_slice(&std::fs::read(dir.path("whole/perplexity.json")).expect("a table")).expect("JSON");
-    assert_eq!(file, whole);
-    // A part, a torn line, the rest: the same figures, and no document is scored twice.
-    measure("parts", &["--limit", "11"]);
-    let path = dir.path("parts/perplexity.jsonl");
-    let torn = [std::fs::read(&path).expect("results"), b"{\"id\"".to_vec()].concat();
-    std::fs::write(&path, torn).expect("written");
-    assert_eq!(measure("parts", &[]), whole);
-    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
-    assert_eq!(
-        std::fs::read(&path).expect("results"),
-        std::fs::read(dir.path("whole/perplexity.jsonl")).expect("results")
-    );
-    // What is known is told too; with its tokens it is scored again, and no line is written twice. Batches change no score.
-    let each = |more: &[&str]| {
-        let fixed = [
-            "eval",
-            "perplexity",
-            "m",
-            "in.jsonl",
-            "--by",
-            "lang",
-            "-o",
-            "parts",
-            "--each",
-            "-q",
-            "--batch-tokens",
-            "512",
-        ];
-        dir.ok(&[&fixed, more].concat()).stdout()
-    };
-    assert_eq!(each(&[]).lines().count(), 30);
-    assert!(each(&["--per-token"]).lines().all(|line| line.contains("token_log_probs")));
-    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
-    // Token sets, by sets.
-    dir.ok(&["tokenize", "in.jsonl", "-o", "tokens", "--tokenizer", "m/tokenizer.json", "-q"]);
-    let sets = json(&dir.ok(&["eval", "perplexity", "m", "--tokens", "tokens", "-o", "sets", "--json", "-q"]));
-    let total = rows.iter().find(|row| row["lang"] == "total").expect("a total");
-    assert!((bits(&sets[0]) - bits(total)).abs() < 1e-9, "{sets} {total}");
 }
 
 /// The sets themselves, where they lie beside the project.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use yuan_eval::tasks::Mode;
 
-use super::model::{PerplexityArgs, RunOnArgs};
+use super::model::{RunOnArgs, ScoringArgs};
 use super::parse::parse_bytes;
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,10 @@ pub enum EvalCommand {
     Tasks(EvalTasksArgs),
     /// Perplexity and bits per byte by domains (files, or a field), as Paloma tells them, in lm-eval's rolling windows
     ///
-    /// A line for each document goes to OUT/perplexity.jsonl; OUT/perplexity.json has the table.
+    /// A line for each document goes to OUT/perplexity.jsonl as soon as it is known, and is not scored again by the same command;
+    /// OUT/perplexity.json has the table. A server (`--endpoint`) is sent the ids that `--tokenizer` makes, by windows of two tokens
+    /// less than it reads, and must tell the log-probabilities of prompts (`echo` with `logprobs`). `--prefix eod` is then the
+    /// tokenizer's `<eod>`, `<|endoftext|>`, `<|end_of_text|>` or `</s>`.
     Perplexity(EvalPerplexityArgs),
 }
 
@@ -56,9 +59,6 @@ pub struct EvalTasksArgs {
     /// A folder of Hugging Face's or a GGUF file
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
-    /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<Secret>,
     /// The folder of the evaluation sets
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -124,32 +124,48 @@ pub struct EvalTasksArgs {
     /// The model's tokenizer, where it does not lie in its folder
     #[arg(long, value_name = "FILE", conflicts_with = "endpoint")]
     pub tokenizer: Option<PathBuf>,
-    /// The model's name on the server [default: the first that it tells]
-    #[arg(long, value_name = "NAME", requires = "endpoint", help_heading = "Servers")]
-    pub model_name: Option<String>,
-    /// What the server wants to see
-    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true, help_heading = "Servers")]
-    pub api_key: Option<Secret>,
-    /// Time an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Servers",
-        value_parser = clap::value_parser!(u64).range(1..=604_800))]
-    pub timeout: u64,
-    /// How often a request is made again that failed for a reason that may pass
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Servers")]
-    pub retries: u32,
-    /// Requests at a time
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Servers",
-        value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub concurrency: u16,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// As JSON
     #[arg(long)]
     pub json: bool,
 }
 
+/// A server that is asked instead of a model's files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct ServerArgs {
+    /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Secret>,
+    /// The model's name on the server [default: the first that it tells]
+    #[arg(long, value_name = "NAME", requires = "endpoint")]
+    pub model_name: Option<String>,
+    /// What the server wants to see
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub api_key: Option<Secret>,
+    /// Time an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub timeout: u64,
+    /// How often a request is made again that failed for a reason that may pass
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+    /// Requests at a time
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+}
+
 #[derive(Debug, Args)]
 pub struct EvalPerplexityArgs {
+    /// The model, a folder of Hugging Face's or a GGUF file, unless a server is asked; then documents: files, folders, globs, or `-` for
+    /// standard input
+    #[arg(value_names = ["MODEL", "INPUT"], num_args = 0.., required_unless_present = "endpoint")]
+    pub given: Vec<String>,
     #[command(flatten)]
-    pub perplexity: PerplexityArgs,
+    pub how: ScoringArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Where results go
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,

@@ -130,6 +130,13 @@ pub struct PerplexityArgs {
     #[arg(value_name = "INPUT", required_unless_present = "tokens", conflicts_with = "tokens")]
     pub inputs: Vec<String>,
     #[command(flatten)]
+    pub how: ScoringArgs,
+}
+
+/// What is scored, and how.
+#[derive(Clone, Debug, Args)]
+pub struct ScoringArgs {
+    #[command(flatten)]
     pub read: ReadArgs,
     /// Token sets instead: PREFIX of PREFIX.bin and PREFIX.idx
     #[arg(long, value_name = "PREFIX", num_args = 1..)]

@@ -1,12 +1,10 @@
 //! `eval tasks`: tasks asked of a model.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use yuan_eval::LanguageModel;
 use yuan_eval::data::Data;
-use yuan_eval::remote::{Options, Remote};
 use yuan_eval::run::{Evaluation, Settings, Summary, table};
 use yuan_eval::sandbox::{Limits, Sandbox};
 use yuan_eval::tasks::{Shots, Task};
@@ -29,22 +27,14 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
     }
     let tasks = chosen(args, global)?;
     let sandbox = sandbox(args, global)?;
-    let mut model: Box<dyn LanguageModel> = match (&args.model, &args.endpoint) {
+    let mut model: Box<dyn LanguageModel> = match (&args.model, &args.server.endpoint) {
         (Some(path), _) => {
             let local = Local::open(path, args, global)?;
             settings.model = local.identity().to_owned();
             Box::new(local)
         }
-        (None, endpoint) => {
-            let endpoint = endpoint.as_ref().map_or_else(String::new, |endpoint| endpoint.0.clone());
-            let remote = told(Remote::connect(Options {
-                model: args.model_name.clone(),
-                api_key: args.api_key.as_ref().map(|key| key.0.clone()).filter(|key| !key.is_empty()),
-                timeout: Duration::from_secs(args.timeout),
-                retries: args.retries,
-                concurrency: args.concurrency.into(),
-                ..Options::of(endpoint)
-            }))?;
+        (None, _) => {
+            let remote = super::connect(&args.server)?;
             settings.model = remote.name();
             Box::new(remote)
         }

@@ -4,7 +4,6 @@ mod bench;
 mod generate;
 mod identity;
 mod info;
-mod kept;
 mod perplexity;
 mod serve;
 

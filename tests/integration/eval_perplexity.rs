@@ -1,0 +1,185 @@
+//! `eval perplexity`: by domains, of a model's files and behind a server.
+
+use serde_json::{Value, json};
+
+use crate::server::Server;
+use crate::support::{Dir, Ran, beginnings, tiny_model};
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout()).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout()))
+}
+
+fn lines(dir: &Dir, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(dir.path(name)).expect("results");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn perplexity_is_told_by_domains_and_kept() {
+    let dir = Dir::new();
+    tiny_model(&dir, "yuan-moe-tiny", "m");
+    dir.file("in.jsonl", beginnings(30, 200));
+    let measure =
+        |out: &str, more: &[&str]| {
+            json(&dir.ok(
+                &[&["eval", "perplexity", "m", "in.jsonl", "--by", "lang", "-o", out, "--json", "-q"], more].concat(),
+            ))
+        };
+    let whole = measure("whole", &[]);
+    let rows = whole.as_array().expect("rows");
+    let mean = rows.last().expect("a mean");
+    let domains: Vec<&Value> = rows.iter().filter(|row| row["lang"] != "total" && row["lang"] != "mean").collect();
+    assert!(domains.len() > 2 && mean["lang"] == "mean" && mean["domains"] == domains.len(), "{whole}");
+    let bits = |row: &Value| row["bits_per_byte"].as_f64().expect("a number");
+    let sum: f64 = domains.iter().map(|row| bits(row)).sum();
+    assert!((bits(mean) - sum / domains.len() as f64).abs() < 1e-12);
+    // lm-eval's windows, as `model perplexity` has them.
+    let other =
+        json(&dir.ok(&["model", "perplexity", "m", "in.jsonl", "--by", "lang", "--compat", "lm-eval", "--json", "-q"]));
+    assert_eq!(rows[..rows.len() - 1], other.as_array().expect("rows")[..]);
+    assert_eq!(lines(&dir, "whole/perplexity.jsonl").len(), 30);
+    let file: Value =
+        serde_json::from_slice(&std::fs::read(dir.path("whole/perplexity.json")).expect("a table")).expect("JSON");
+    assert_eq!(file, whole);
+    // A part, a torn line, the rest: the same figures, and no document is scored twice.
+    measure("parts", &["--limit", "11"]);
+    let path = dir.path("parts/perplexity.jsonl");
+    let torn = [std::fs::read(&path).expect("results"), b"{\"id\"".to_vec()].concat();
+    std::fs::write(&path, torn).expect("written");
+    assert_eq!(measure("parts", &[]), whole);
+    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
+    assert_eq!(
+        std::fs::read(&path).expect("results"),
+        std::fs::read(dir.path("whole/perplexity.jsonl")).expect("results")
+    );
+    // What is known is told too; with its tokens it is scored again, and no line is written twice. Batches change no score.
+    let each = |more: &[&str]| {
+        let fixed = [
+            "eval",
+            "perplexity",
+            "m",
+            "in.jsonl",
+            "--by",
+            "lang",
+            "-o",
+            "parts",
+            "--each",
+            "-q",
+            "--batch-tokens",
+            "512",
+        ];
+        dir.ok(&[&fixed, more].concat()).stdout()
+    };
+    assert_eq!(each(&[]).lines().count(), 30);
+    assert!(each(&["--per-token"]).lines().all(|line| line.contains("token_log_probs")));
+    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
+    // Token sets, by sets.
+    dir.ok(&["tokenize", "in.jsonl", "-o", "tokens", "--tokenizer", "m/tokenizer.json", "-q"]);
+    let sets = json(&dir.ok(&["eval", "perplexity", "m", "--tokens", "tokens", "-o", "sets", "--json", "-q"]));
+    let total = rows.iter().find(|row| row["lang"] == "total").expect("a total");
+    assert!((bits(&sets[0]) - bits(total)).abs() < 1e-9, "{sets} {total}");
+}
+
+/// Documents of some words up to several windows, one that is empty, and one of a single character.
+fn documents(dir: &Dir) {
+    let more = [("", "zh"), ("源", "zh")].map(|(text, lang)| json!({ "text": text, "lang": lang }).to_string() + "\n");
+    dir.file("in.jsonl", beginnings(12, 300) + &more.concat());
+}
+
+#[test]
+fn a_server_finds_what_its_model_finds_here() {
+    let dir = Dir::new();
+    tiny_model(&dir, "yuan-moe-tiny", "m");
+    documents(&dir);
+    let server = Server::start(&dir, &["--max-positions", "50"]);
+    let url = format!("http://{}/v1", server.address);
+    let here =
+        |out: &str, more: &[&str]| {
+            json(&dir.ok(
+                &[&["eval", "perplexity", "m", "in.jsonl", "--by", "lang", "-o", out, "--json", "-q"], more].concat(),
+            ))
+        };
+    let there = |out: &str, more: &[&str]| {
+        let fixed = ["eval", "perplexity", "in.jsonl", "--by", "lang", "-o", out, "--json", "-q"];
+        let far = ["--endpoint", &url, "--tokenizer", "m/tokenizer.json"];
+        dir.run(&[&fixed[..], &far, more].concat())
+    };
+    let agree = |here: &Value, there: &Value| {
+        let [here, there] = [here, there].map(|table| table.as_array().expect("rows").clone());
+        assert!(here.len() == there.len() && here.len() > 2, "{here:?} {there:?}");
+        for (here, there) in here.iter().zip(&there) {
+            for same in ["lang", "documents", "tokens", "bytes", "greedy_tokens", "domains"] {
+                assert_eq!(here[same], there[same], "{here} {there}");
+            }
+            let bits = |row: &Value| row["bits_per_byte"].as_f64().expect("a number");
+            assert!((bits(here) - bits(there)).abs() < 1e-4, "{here} {there}");
+        }
+    };
+    // What the server reads, but for the token behind a window and one that it writes.
+    let whole = there("there", &[]);
+    assert_eq!(whole.status(), 0, "{}", whole.stderr());
+    agree(&here("here", &["--window", "48"]), &json(&whole));
+    agree(
+        &here("here", &["--window", "20", "--stride", "7", "--prefix", "3"]),
+        &json(&there("there", &["--window", "20", "--stride", "7", "--prefix", "3", "--concurrency", "1"])),
+    );
+    agree(
+        &here("here", &["--window", "9", "--prefix", "none"]),
+        &json(&there("there", &["--window", "9", "--prefix", "none"])),
+    );
+    // Lines are as those of files; what is known is not asked again.
+    let [near, far] = ["here", "there"].map(|out| lines(&dir, &format!("{out}/perplexity.jsonl")));
+    assert_eq!(near.len(), far.len());
+    for (near, far) in near.iter().zip(&far) {
+        assert_eq!((&near["id"], &near["tokens"], &near["bytes"]), (&far["id"], &far["tokens"], &far["bytes"]));
+    }
+    let before = std::fs::read(dir.path("there/perplexity.jsonl")).expect("results");
+    let again = there("there", &[]);
+    assert_eq!(again.stdout(), whole.stdout());
+    assert_eq!(std::fs::read(dir.path("there/perplexity.jsonl")).expect("results"), before);
+    // A part, and the rest.
+    there("parts", &["--limit", "5"]);
+    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 5);
+    assert_eq!(there("parts", &[]).stdout(), whole.stdout());
+    let part = &before[..std::fs::read(dir.path("parts/perplexity.jsonl")).expect("results").len()];
+    assert_eq!(std::fs::read(dir.path("parts/perplexity.jsonl")).expect("results"), part);
+    // Each token's number, as of files.
+    let tokens = |ran: Ran| -> Vec<usize> {
+        let count = |line: &str| {
+            serde_json::from_str::<Value>(line).expect("JSON")["token_log_probs"].as_array().map_or(0, Vec::len)
+        };
+        ran.stdout().lines().map(count).collect()
+    };
+    let each = ["eval", "perplexity", "-o", "each", "--each", "--per-token", "-q"];
+    let far = ["in.jsonl", "--endpoint", &url, "--tokenizer", "m/tokenizer.json"];
+    assert_eq!(tokens(dir.ok(&[&each[..], &["m", "in.jsonl"]].concat())), tokens(dir.ok(&[&each[..], &far].concat())));
+    // Token sets.
+    dir.ok(&["tokenize", "in.jsonl", "-o", "tokens", "--tokenizer", "m/tokenizer.json", "-q"]);
+    let set = ["eval", "perplexity", "-o", "sets", "--tokens", "tokens", "--json", "-q"];
+    let near = json(&dir.ok(&[&set[..], &["m", "--window", "48"]].concat()));
+    let far = json(&dir.ok(&[&set[..], &["--endpoint", &url, "--tokenizer", "m/tokenizer.json"]].concat()));
+    let bits = |table: &Value| table[0]["bits_per_byte"].as_f64().expect("a number");
+    assert!((bits(&near) - bits(&far)).abs() < 1e-4, "{near} {far}");
+}
+
+#[test]
+fn what_a_server_cannot_score_is_told() {
+    let dir = Dir::new();
+    tiny_model(&dir, "yuan-moe-tiny", "m");
+    documents(&dir);
+    let server = Server::start(&dir, &["--max-positions", "50"]);
+    let url = format!("http://{}/v1", server.address);
+    let ask = |more: &[&str]| dir.run(&[&["eval", "perplexity", "-o", "out", "-q"], more].concat());
+    let far = ["in.jsonl", "--endpoint", &url];
+    let with = ["in.jsonl", "--endpoint", &url, "--tokenizer", "m/tokenizer.json"];
+    ask(&far).fails(2, &["there is no tokenizer", "hint: name that of its model with `--tokenizer FILE`"]);
+    ask(&[&with[..], &["--window", "49"]].concat()).fails(2, &["the server reads 50", "say `--window 48` or less"]);
+    ask(&[&with[..], &["--reset-positions"]].concat()).fails(2, &["leave out `--reset-positions`"]);
+    ask(&[&with[..], &["--prefix", "x"]].concat()).fails(2, &["`--prefix` is `x`"]);
+    // An id that is none of the model's: what the server says.
+    ask(&[&with[..], &["--prefix", "100000"]].concat()).fails(1, &["it answers 400"]);
+    ask(&with[1..]).fails(2, &["there are no documents to score"]);
+    ask(&["m"]).fails(2, &["there are no documents to score"]);
+    ask(&[]).fails(2, &["[MODEL] [INPUT]..."]);
+    ask(&[&with[..], &["--tokens", "set"]].concat()).fails(2, &["there are documents and token sets"]);
+}
