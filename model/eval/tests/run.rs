@@ -1,9 +1,11 @@
 //! Items are asked once, voted on, judged and summed up, with a model that answers by rote.
 
+mod python;
+
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use python::python;
 use serde_json::Value;
 use yuan_eval::data::Data;
 use yuan_eval::run::{Evaluation, Settings, Summary};
@@ -194,14 +196,14 @@ fn human_eval() -> Folder {
     ])
 }
 
-fn python() -> Option<Sandbox> {
-    cfg!(target_os = "linux")
-        .then(|| Sandbox::new(Path::new("python3"), Limits::default()).expect("programs can be run"))
+fn sandbox() -> Option<Sandbox> {
+    let python = if cfg!(target_os = "linux") { python() } else { None };
+    python.map(|python| Sandbox::new(&python, Limits::default()).expect("programs can be run"))
 }
 
 #[test]
 fn programs_are_run_only_if_that_is_allowed_and_then_once() {
-    let Some(sandbox) = python() else { return };
+    let Some(sandbox) = sandbox() else { return };
     let folder = human_eval();
     let texts = [("def double(x):\n", vec!["    return 2 * x\n```\n"])];
     let mut model = Rote { texts: texts.into(), ..Rote::default() };
@@ -220,7 +222,7 @@ fn programs_are_run_only_if_that_is_allowed_and_then_once() {
 
 #[test]
 fn tests_of_the_model_choose_among_its_programs() {
-    let Some(sandbox) = python() else { return };
+    let Some(sandbox) = sandbox() else { return };
     let folder = human_eval();
     let texts = [
         (
