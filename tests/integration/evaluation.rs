@@ -75,6 +75,12 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
         Some(15 + 8 - 4),
         "agieval, truthfulqa, ceval and cmmlu have one mode"
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |name: &str| std::fs::metadata(dir.path(name)).expect("a file").permissions().mode();
+        assert_eq!(mode("gguf/summary.json"), mode("gguf/mmlu.m32.jsonl"), "who may read one may read the other");
+    }
     // Figures of fewer items do not take the place of others.
     let fewer = asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"]);
     assert_eq!(fewer.status(), 0, "{}", fewer.stderr());
@@ -187,7 +193,7 @@ fn programs_are_run_only_when_that_is_allowed() {
         return;
     }
     let run = dir.ok(&[
-        &["eval", "tasks", "humaneval", "--model", "m", "--data", data, "-o", "out", "--allow-code-execution"],
+        &["eval", "tasks", "humaneval", "--model", "m", "--data", data, "-o", "out", "--allow-code-execution"][..],
         &["--python", &python],
         &few[..],
     ]
@@ -217,6 +223,20 @@ fn what_cannot_be_asked_is_told_before_a_model_is_read() {
         .fails(2, &["there is no `gsm8k/test.jsonl` in `.`", "hint: `--data DIR`"]);
     ask(&["mmlu"], &["--shots", "5"]).fails(2, &["this task is asked without examples"]);
     ask(&["mmlu"], &["--mode", "loglikelihood", "--shots", "5"]).fails(2, &["5 examples are asked for", "has 2"]);
+    dir.run(&["eval", "tasks", "all", "--model", "m", "--data", ".", "-o", "out", "-q"])
+        .fails(2, &["there are no files of any task in `.`", "eval list"]);
+    for (flag, wrong, range) in [
+        ("--code-seconds", ["0", "3601"], "1..=3600"),
+        ("--timeout", ["0", "604801"], "1..=604800"),
+        ("--concurrency", ["0", "1025"], "1..=1024"),
+    ] {
+        for wrong in wrong {
+            ask(&["mmlu"], &[flag, wrong]).fails(2, &[&format!("{wrong} is not in {range}")]);
+        }
+    }
+    ask(&["mmlu"], &["--batch", "0"]).fails(2, &["--batch"]);
+    ask(&["mmlu"], &["--temperature", "101"]).fails(2, &["temperature is from 0 to 100"]);
+    ask(&["mmlu"], &["--top-p", "0"]).fails(2, &["top-p above 0"]);
     let list = dir.ok(&["eval", "list"]);
     assert!(
         list.stdout().contains("gsm8k-zh") && list.stdout().contains("agieval/yuan2-mathcloze.txt"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use yuan_eval::tasks::Mode;
 
-use super::model::{RunOnArgs, ScoringArgs};
+use super::model::{RunOnArgs, SamplingArgs, ScoringArgs};
 use super::parse::parse_bytes;
 
 #[derive(Debug, Subcommand)]
@@ -80,18 +80,8 @@ pub struct EvalTasksArgs {
     /// Texts for each item; the answer that most of them give counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub samples: usize,
-    /// What logits are divided by; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub temperature: f64,
-    /// Choose among the K likeliest tokens; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    pub top_k: usize,
-    /// Choose among the likeliest tokens that make up this share
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub top_p: f64,
-    /// Other seeds, other texts
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub seed: u64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Most new tokens [default: the task's own number]
     #[arg(long, value_name = "N")]
     pub max_new_tokens: Option<NonZeroUsize>,

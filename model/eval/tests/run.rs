@@ -218,6 +218,16 @@ fn programs_are_run_only_if_that_is_allowed_and_then_once() {
         folder.lines("humaneval.m32.jsonl").iter().map(|line| line["correct"].clone()).collect::<Vec<_>>(),
         [Value::Null, true.into()]
     );
+    let again = |model: &mut Rote, limits: Limits| {
+        let sandbox = Sandbox::new(&python().expect("there is one"), limits).expect("programs can be run");
+        folder.run("humaneval", model, &settings, Some(&sandbox)).expect("it runs");
+        folder.lines("humaneval.m32.jsonl")
+    };
+    assert_eq!(again(&mut model, Limits::default()).len(), 2, "it is judged already");
+    let lines = again(&mut model, Limits { seconds: 4, ..Limits::default() });
+    assert_eq!((lines.len(), model.asked), (3, 1), "other limits may find another verdict, on the same text");
+    assert!(lines[2]["judged_by"] != lines[1]["judged_by"] && lines[2]["judged_by"].is_string());
+    assert_eq!((&lines[2]["outputs"], &lines[2]["fingerprint"]), (&lines[1]["outputs"], &lines[1]["fingerprint"]));
 }
 
 #[test]

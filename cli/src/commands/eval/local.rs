@@ -6,10 +6,10 @@ use std::path::Path;
 use yuan_eval::{Error, LanguageModel, Likelihood, Request, Result, Take, Writing, Written};
 use yuan_model::continuations::{Continuations, Continued};
 use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
-use yuan_model::{Encode as _, Model, tokenizer_of};
+use yuan_model::{Encode as _, Model};
 
 use crate::args::{EvalTasksArgs, Global};
-use crate::commands::model::{describe_files, identity, open};
+use crate::commands::model::{describe_files, identity, never, open, tokenizer_file};
 use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
@@ -32,10 +32,7 @@ impl Local {
     pub fn open(path: &Path, args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Self> {
         // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
         let description = describe_files(path)?;
-        let file = args.tokenizer.clone().or_else(|| tokenizer_of(path)).ok_or_else(|| {
-            let problem = format!("there is no tokenizer in `{}`", path.display());
-            usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
-        })?;
+        let file = tokenizer_file(path, args.tokenizer.as_deref())?;
         // `<sep>` and `<eod>` of prompts are control tokens.
         let tokenizer = ModelTokenizer::parsing_special(&file)?;
         let vocab_size = description.config.vocab_size();
@@ -46,8 +43,7 @@ impl Local {
         }
         let mut ends = description.eos.clone();
         ends.extend(description.config.eod());
-        let unspelt = (0..vocab_size as u32).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
-        let never = unspelt.chain(description.unused.iter().copied()).filter(|id| !ends.contains(id)).collect();
+        let never = never(&description, &tokenizer, &ends);
         let identity = identity(path, Some(&file), &args.run)?;
         let model = open(path, &args.run, global)?;
         Ok(Self {
