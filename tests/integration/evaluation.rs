@@ -39,6 +39,7 @@ fn figures(line: &Value) -> Value {
     line
 }
 
+/// A Qwen2-MoE with random weights, as the gguf package wrote it and as safetensors.
 #[test]
 fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
     let dir = Dir::new();
@@ -90,6 +91,25 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
     std::fs::write(dir.path("gguf/summary.json"), "{").expect("spoilt");
     asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"])
         .fails(1, &["is no list of summaries"]);
+}
+
+#[test]
+fn all_tasks_are_asked_of_the_bundled_model() {
+    let dir = Dir::new();
+    let few = ["--limit", "2", "--max-new-tokens", "8", "--device", "cpu", "--json"];
+    for (mode, tasks) in [(&[][..], 15), (&["--mode", "loglikelihood"], 8)] {
+        let ran = asked(&dir, "bundled", "out", &["all"], &[&few[..], mode].concat());
+        assert_eq!(ran.status(), 0, "{}", ran.stderr());
+        let told = json(&ran);
+        let told = told.as_array().expect("tasks");
+        assert_eq!(told.len(), tasks, "{told:?}");
+        for task in told {
+            // Programs are not run unless that is allowed.
+            let is_judged = !task["task"].as_str().expect("a name").starts_with("humaneval");
+            assert_eq!((&task["items"], task["accuracy"].is_object()), (&json!(2), is_judged), "{task}");
+            assert!(task["model"].as_str().is_some_and(|model| model.starts_with("bundled")), "{task}");
+        }
+    }
 }
 
 #[test]
