@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::evaluation::answering;
 use crate::server::Server;
 use crate::support::{Dir, Ran, beginnings, tiny_model};
 
@@ -182,4 +183,45 @@ fn what_a_server_cannot_score_is_told() {
     ask(&["m"]).fails(2, &["there are no documents to score"]);
     ask(&[]).fails(2, &["[MODEL] [INPUT]..."]);
     ask(&[&with[..], &["--tokens", "set"]].concat()).fails(2, &["there are documents and token sets"]);
+}
+
+#[test]
+fn a_document_that_fails_loses_none_of_the_others() {
+    let dir = Dir::new();
+    tiny_model(&dir, "yuan-moe-tiny", "m");
+    let texts = ["一个", "two words", "wrong", "四", "five of them"];
+    dir.file("in.jsonl", texts.map(|text| json!({ "id": text, "text": text }).to_string() + "\n").concat());
+    let mended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_mended = mended.clone();
+    // The third request that comes is refused.
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let endpoint = answering(move |body| {
+        let count = body["prompt"].as_array().expect("ids").len();
+        if asked.fetch_add(1, relaxed) == 2 && !is_mended.load(relaxed) {
+            return (400, json!({ "error": { "message": "not this one" } }));
+        }
+        let numbers: Vec<Value> = (0..=count).map(|place| if place == 0 { Value::Null } else { json!(-0.5) }).collect();
+        let choice = json!({ "text": "", "logprobs": { "token_logprobs": numbers } });
+        (200, json!({ "choices": [choice], "usage": { "prompt_tokens": count } }))
+    });
+    let ask = |more: &[&str]| {
+        let far = ["--endpoint", &endpoint, "--tokenizer", "m/tokenizer.json", "--concurrency", "1", "--json", "-q"];
+        dir.run(&[&["eval", "perplexity", "in.jsonl", "-o", "out"], &far[..], more].concat())
+    };
+    ask(&[]).fails(2, &["the server does not tell how many tokens it reads", "hint: name it with `--window N`"]);
+    ask(&["--window", "100"]).fails(1, &["it answers 400: not this one", "fewer tokens with `--window N`"]);
+    let ids = || lines(&dir, "out/perplexity.jsonl").iter().map(|line| line["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids()[..2], texts[..2], "those before it");
+    mended.store(true, relaxed);
+    let whole = ask(&["--window", "100"]);
+    assert_eq!(whole.status(), 0, "{}", whole.stderr());
+    let row = &json(&whole)[0];
+    let nats = row["tokens"].as_f64().expect("a count") * 0.5;
+    let bytes = texts.map(str::len).iter().sum::<usize>();
+    assert_eq!((&row["documents"], &row["bytes"]), (&json!(5), &json!(bytes)));
+    assert!(
+        (row["bits_per_byte"].as_f64().expect("bits") - nats / std::f64::consts::LN_2 / bytes as f64).abs() < 1e-12
+    );
+    assert_eq!(ids().len(), 5, "no line twice");
 }

@@ -266,8 +266,8 @@ fn what_cannot_be_asked_is_told_before_a_model_is_read() {
     assert_eq!(json(&dir.ok(&["eval", "list", "--json"])).as_array().map(Vec::len), Some(19));
 }
 
-/// A server that answers every prompt with the same text.
-fn server() -> String {
+/// A server that answers requests for texts with what a function makes of their bodies.
+pub fn answering(answer: impl Fn(&Value) -> (u16, Value) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -283,15 +283,14 @@ fn server() -> String {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
-            let answer = match length {
-                0 => json!({ "data": [{ "id": "far" }] }),
-                _ => {
-                    json!({ "choices": [{ "text": "共有7个。", "finish_reason": "stop" }], "usage": { "completion_tokens": 3 } })
-                }
+            let (status, answer) = match length {
+                0 => (200, json!({ "data": [{ "id": "far" }] })),
+                _ => answer(&serde_json::from_slice(&body).expect("JSON")),
             };
             let answer = answer.to_string();
             let length = answer.len();
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close");
+            let _ = write!(stream, "{head}\r\n\r\n{answer}");
         }
     });
     format!("http://{address}/v1")
@@ -300,7 +299,11 @@ fn server() -> String {
 #[test]
 fn a_model_behind_a_server_is_asked_too() {
     let dir = Dir::new();
-    let (sets, endpoint) = (sets(), server());
+    let sets = sets();
+    let endpoint = answering(|_| {
+        let choice = json!({ "text": "共有7个。", "finish_reason": "stop" });
+        (200, json!({ "choices": [choice], "usage": { "completion_tokens": 3 } }))
+    });
     let ask = |task: &str, more: &[&str]| {
         let data = sets.to_str().expect("a path");
         dir.run(&[&["eval", "tasks", task, "--endpoint", &endpoint, "--data", data, "-o", "out", "-q"], more].concat())

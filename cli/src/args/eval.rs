@@ -88,7 +88,7 @@ pub struct EvalTasksArgs {
     /// Texts that a model on this machine writes together
     #[arg(long, value_name = "N", default_value = "8")]
     pub batch: NonZeroUsize,
-    /// Tokens that go through the model together, where options are scored
+    /// Tokens that go through the model together, where options are scored; of up to four times as many keys and values are held
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub batch_tokens: usize,
     /// Run the programs of HumanEval: a model's own words, in a process that is held back (Linux)
@@ -123,25 +123,25 @@ pub struct EvalTasksArgs {
 
 /// A server that is asked instead of a model's files.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Servers")]
 pub struct ServerArgs {
     /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = "Servers")]
     pub endpoint: Option<Secret>,
     /// The model's name on the server [default: the first that it tells]
-    #[arg(long, value_name = "NAME", requires = "endpoint")]
+    #[arg(long, value_name = "NAME", requires = "endpoint", help_heading = "Servers")]
     pub model_name: Option<String>,
     /// What the server wants to see
-    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true, help_heading = "Servers")]
     pub api_key: Option<Secret>,
     /// Time an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Servers",
+        value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub timeout: u64,
     /// How often a request is made again that failed for a reason that may pass
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Servers")]
     pub retries: u32,
     /// Requests at a time
-    #[arg(long, value_name = "N", default_value_t = 4,
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Servers",
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 }
