@@ -225,3 +225,48 @@ fn a_document_that_fails_loses_none_of_the_others() {
     );
     assert_eq!(ids().len(), 5, "no line twice");
 }
+
+/// lm-eval's client of the same server. `YUAN_PYTHON` names a Python that has lm-eval.
+#[test]
+fn lm_eval_finds_the_same_of_the_server() {
+    let python = std::env::var("YUAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracle/lm_eval_rolling.py");
+    let needs = "import aiohttp, tenacity, lm_eval.models.openai_completions";
+    let has = std::process::Command::new(&python).args(["-c", needs]).output();
+    if !has.is_ok_and(|ran| ran.status.success()) {
+        eprintln!("skipped: `{python}` has no lm-eval (YUAN_PYTHON names one that has)");
+        return;
+    }
+    let dir = Dir::new();
+    tiny_model(&dir, "yuan-moe-tiny", "m");
+    dir.file("in.jsonl", beginnings(12, 300));
+    dir.file("hf/tokenizer.json", std::fs::read(dir.path("m/tokenizer.json")).expect("a tokenizer"));
+    dir.file("hf/tokenizer_config.json", r#"{ "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<eod>" }"#);
+    let server = Server::start(&dir, &["--max-positions", "50"]);
+    let url = format!("http://{}/v1", server.address);
+    dir.ok(&[
+        "eval",
+        "perplexity",
+        "in.jsonl",
+        "--endpoint",
+        &url,
+        "--tokenizer",
+        "m/tokenizer.json",
+        "-o",
+        "out",
+        "-q",
+    ]);
+    let ran = std::process::Command::new(&python)
+        .args([script, &format!("{url}/completions"), "hf", "50", "in.jsonl"])
+        .current_dir(dir.path(""))
+        .output()
+        .expect("it starts");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let expected: Vec<f64> = serde_json::from_slice(&ran.stdout).expect("numbers");
+    let found = lines(&dir, "out/perplexity.jsonl");
+    assert_eq!(found.len(), expected.len());
+    for (line, expected) in found.iter().zip(expected) {
+        let difference = line["log_prob"].as_f64().expect("a number") - expected;
+        assert!(difference.abs() < 1e-9 * expected.abs(), "{line} {expected}");
+    }
+}
