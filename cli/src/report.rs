@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, HumanCount};
 use plotters::prelude::*;
-use yuan_pipeline::{Error, SampleSummary, Summary, Tally};
+use yuan_pipeline::{SampleSummary, Summary, Tally};
 
+use crate::commands::write_whole;
 use crate::evaluation;
 
 const INK: RGBColor = RGBColor(38, 50, 56);
@@ -27,10 +28,7 @@ code{font-size:.85em;overflow-wrap:anywhere}svg{width:100%;height:auto}
 
 /// Writes the page and gives its path.
 pub fn write(summary: &Summary, path: &Path) -> anyhow::Result<PathBuf> {
-    let page = page(summary)?;
-    let temporary = path.with_extension("html.tmp");
-    std::fs::write(&temporary, page).map_err(Error::io("write", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
+    write_whole(path, page(summary)?)?;
     Ok(path.to_path_buf())
 }
 

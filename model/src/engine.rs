@@ -69,6 +69,13 @@ pub trait Session {
         take: &mut dyn FnMut(usize, usize, &mut [f32]),
     ) -> Result<()>;
 
+    /// Reads as [`read`](Self::read) does, and tells how well tokens are predicted by rows, which are those of all tokens given, laid
+    /// end to end.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if a target's row is not there.
+    fn score(&mut self, tokens: &[&[u32]], targets: &[Target]) -> Result<Vec<Scored>>;
+
     /// Tokens read of a sequence.
     ///
     /// # Panics
@@ -115,15 +122,11 @@ impl<B: Backend> Engine for Loaded<B> {
             return Ok(Vec::new());
         }
         let hidden = self.transformer.forward(&self.backend, batch, &mut [], None)?;
-        let rows: Vec<u32> = targets.iter().map(|target| target.row).collect();
-        let ids: Vec<u32> = targets.iter().map(|target| target.id).collect();
-        check_rows(batch, &rows)?;
-        let hidden = self.backend.rows(&hidden, &rows)?;
-        self.backend.score(&hidden, self.transformer.head(), &ids)
+        self.score_rows(&hidden, batch.len(), targets)
     }
 
     fn logits(&self, batch: &Batch, rows: &[u32]) -> Result<Vec<f32>> {
-        check_rows(batch, rows)?;
+        check_rows(batch.len(), rows)?;
         let hidden = self.transformer.forward(&self.backend, batch, &mut [], None)?;
         self.backend.logits(&self.backend.rows(&hidden, rows)?, self.transformer.head())
     }
@@ -155,6 +158,14 @@ impl<B: Backend> Engine for Loaded<B> {
 }
 
 impl<B: Backend> Loaded<B> {
+    /// How well targets are predicted by some of so many rows.
+    fn score_rows(&self, hidden: &B::Array, count: usize, targets: &[Target]) -> Result<Vec<Scored>> {
+        let rows: Vec<u32> = targets.iter().map(|target| target.row).collect();
+        let ids: Vec<u32> = targets.iter().map(|target| target.id).collect();
+        check_rows(count, &rows)?;
+        self.backend.score(&self.backend.rows(hidden, &rows)?, self.transformer.head(), &ids)
+    }
+
     fn numbers(&self, layer: usize, name: &'static str, traced: Traced<'_, B>) -> Result<Vec<Activation>> {
         match traced {
             Traced::Array(array) => Ok(vec![Activation { layer, name, values: self.backend.to_vec(array)? }]),
@@ -170,9 +181,9 @@ impl<B: Backend> Loaded<B> {
     }
 }
 
-fn check_rows(batch: &Batch, rows: &[u32]) -> Result<()> {
-    match rows.iter().find(|row| **row as usize >= batch.len()) {
-        Some(row) => Err(Error::request(format!("row {row} is not in a batch of {}", batch.len()))),
+fn check_rows(count: usize, rows: &[u32]) -> Result<()> {
+    match rows.iter().find(|row| **row as usize >= count) {
+        Some(row) => Err(Error::request(format!("row {row} is not in a batch of {count}"))),
         None => Ok(()),
     }
 }
@@ -238,6 +249,14 @@ impl<B: Backend> Session for Growing<'_, B> {
             }
         }
         Ok(())
+    }
+
+    fn score(&mut self, tokens: &[&[u32]], targets: &[Target]) -> Result<Vec<Scored>> {
+        let (hidden, _) = self.forward(tokens)?;
+        match targets {
+            [] => Ok(Vec::new()),
+            _ => self.model.score_rows(&hidden, tokens.iter().map(|tokens| tokens.len()).sum(), targets),
+        }
     }
 
     fn tokens(&self, sequence: usize) -> usize {

@@ -5,6 +5,7 @@ mod batch;
 pub mod bundled;
 pub mod check;
 pub mod config;
+pub mod continuations;
 pub mod convert;
 mod dtype;
 pub mod engine;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Dir, Ran, beginnings, model_fixture, tiny_model};
+use crate::support::{Dir, Ran, model_fixture, tiny_model};
 
 /// A few items of each set.
 fn sets() -> PathBuf {
@@ -39,6 +39,7 @@ fn figures(line: &Value) -> Value {
     line
 }
 
+/// A Qwen2-MoE with random weights, as the gguf package wrote it and as safetensors.
 #[test]
 fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
     let dir = Dir::new();
@@ -75,6 +76,12 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
         Some(15 + 8 - 4),
         "agieval, truthfulqa, ceval and cmmlu have one mode"
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |name: &str| std::fs::metadata(dir.path(name)).expect("a file").permissions().mode();
+        assert_eq!(mode("gguf/summary.json"), mode("gguf/mmlu.m32.jsonl"), "who may read one may read the other");
+    }
     // Figures of fewer items do not take the place of others.
     let fewer = asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"]);
     assert_eq!(fewer.status(), 0, "{}", fewer.stderr());
@@ -84,6 +91,25 @@ fn all_tasks_are_asked_of_safetensors_and_gguf_alike() {
     std::fs::write(dir.path("gguf/summary.json"), "{").expect("spoilt");
     asked(&dir, "m.gguf", "gguf", &["mmlu"], &["--limit", "1", "--max-new-tokens", "8"])
         .fails(1, &["is no list of summaries"]);
+}
+
+#[test]
+fn all_tasks_are_asked_of_the_bundled_model() {
+    let dir = Dir::new();
+    let few = ["--limit", "2", "--max-new-tokens", "8", "--device", "cpu", "--json"];
+    for (mode, tasks) in [(&[][..], 15), (&["--mode", "loglikelihood"], 8)] {
+        let ran = asked(&dir, "bundled", "out", &["all"], &[&few[..], mode].concat());
+        assert_eq!(ran.status(), 0, "{}", ran.stderr());
+        let told = json(&ran);
+        let told = told.as_array().expect("tasks");
+        assert_eq!(told.len(), tasks, "{told:?}");
+        for task in told {
+            // Programs are not run unless that is allowed.
+            let is_judged = !task["task"].as_str().expect("a name").starts_with("humaneval");
+            assert_eq!((&task["items"], task["accuracy"].is_object()), (&json!(2), is_judged), "{task}");
+            assert!(task["model"].as_str().is_some_and(|model| model.starts_with("bundled")), "{task}");
+        }
+    }
 }
 
 #[test]
@@ -178,8 +204,17 @@ fn programs_are_run_only_when_that_is_allowed() {
     assert!(unrun.stdout().contains("2 programs were not run: `--allow-code-execution`"), "{}", unrun.stdout());
     let sets = sets();
     let data = sets.to_str().expect("a path");
+    asked(&dir, "m", "out", &["humaneval"], &["--select-by-tests", "2"]).fails(2, &["--allow-code-execution"]);
+    asked(&dir, "m", "out", &["humaneval"], &["--allow-code-execution", "--python", "/no/python"])
+        .fails(1, &["`/no/python` cannot be started", "hint: name a Python 3 with `--python PATH`"]);
+    let python = std::env::var("YUAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    if std::process::Command::new(&python).arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `{python}` (YUAN_PYTHON names a Python 3)");
+        return;
+    }
     let run = dir.ok(&[
-        &["eval", "tasks", "humaneval", "--model", "m", "--data", data, "-o", "out", "--allow-code-execution"],
+        &["eval", "tasks", "humaneval", "--model", "m", "--data", data, "-o", "out", "--allow-code-execution"][..],
+        &["--python", &python],
         &few[..],
     ]
     .concat());
@@ -189,9 +224,6 @@ fn programs_are_run_only_when_that_is_allowed() {
         run.stderr()
     );
     assert!(run.stdout().contains("pass@1 0.00"), "{}", run.stdout());
-    asked(&dir, "m", "out", &["humaneval"], &["--select-by-tests", "2"]).fails(2, &["--allow-code-execution"]);
-    asked(&dir, "m", "out", &["humaneval"], &["--allow-code-execution", "--python", "/no/python"])
-        .fails(1, &["`/no/python` cannot be started", "hint: name a Python 3 with `--python PATH`"]);
 }
 
 #[test]
@@ -211,6 +243,20 @@ fn what_cannot_be_asked_is_told_before_a_model_is_read() {
         .fails(2, &["there is no `gsm8k/test.jsonl` in `.`", "hint: `--data DIR`"]);
     ask(&["mmlu"], &["--shots", "5"]).fails(2, &["this task is asked without examples"]);
     ask(&["mmlu"], &["--mode", "loglikelihood", "--shots", "5"]).fails(2, &["5 examples are asked for", "has 2"]);
+    dir.run(&["eval", "tasks", "all", "--model", "m", "--data", ".", "-o", "out", "-q"])
+        .fails(2, &["there are no files of any task in `.`", "eval list"]);
+    for (flag, wrong, range) in [
+        ("--code-seconds", ["0", "3601"], "1..=3600"),
+        ("--timeout", ["0", "604801"], "1..=604800"),
+        ("--concurrency", ["0", "1025"], "1..=1024"),
+    ] {
+        for wrong in wrong {
+            ask(&["mmlu"], &[flag, wrong]).fails(2, &[&format!("{wrong} is not in {range}")]);
+        }
+    }
+    ask(&["mmlu"], &["--batch", "0"]).fails(2, &["--batch"]);
+    ask(&["mmlu"], &["--temperature", "101"]).fails(2, &["temperature is from 0 to 100"]);
+    ask(&["mmlu"], &["--top-p", "0"]).fails(2, &["top-p above 0"]);
     let list = dir.ok(&["eval", "list"]);
     assert!(
         list.stdout().contains("gsm8k-zh") && list.stdout().contains("agieval/yuan2-mathcloze.txt"),
@@ -220,8 +266,8 @@ fn what_cannot_be_asked_is_told_before_a_model_is_read() {
     assert_eq!(json(&dir.ok(&["eval", "list", "--json"])).as_array().map(Vec::len), Some(19));
 }
 
-/// A server that answers every prompt with the same text.
-fn server() -> String {
+/// A server that answers requests for texts with what a function makes of their bodies.
+pub fn answering(answer: impl Fn(&Value) -> (u16, Value) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -237,15 +283,14 @@ fn server() -> String {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
-            let answer = match length {
-                0 => json!({ "data": [{ "id": "far" }] }),
-                _ => {
-                    json!({ "choices": [{ "text": "共有7个。", "finish_reason": "stop" }], "usage": { "completion_tokens": 3 } })
-                }
+            let (status, answer) = match length {
+                0 => (200, json!({ "data": [{ "id": "far" }] })),
+                _ => answer(&serde_json::from_slice(&body).expect("JSON")),
             };
             let answer = answer.to_string();
             let length = answer.len();
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close");
+            let _ = write!(stream, "{head}\r\n\r\n{answer}");
         }
     });
     format!("http://{address}/v1")
@@ -254,7 +299,11 @@ fn server() -> String {
 #[test]
 fn a_model_behind_a_server_is_asked_too() {
     let dir = Dir::new();
-    let (sets, endpoint) = (sets(), server());
+    let sets = sets();
+    let endpoint = answering(|_| {
+        let choice = json!({ "text": "共有7个。", "finish_reason": "stop" });
+        (200, json!({ "choices": [choice], "usage": { "completion_tokens": 3 } }))
+    });
     let ask = |task: &str, more: &[&str]| {
         let data = sets.to_str().expect("a path");
         dir.run(&[&["eval", "tasks", task, "--endpoint", &endpoint, "--data", data, "-o", "out", "-q"], more].concat())
@@ -264,72 +313,6 @@ fn a_model_behind_a_server_is_asked_too() {
     assert_eq!(told[0]["model"], format!("far at {endpoint}"));
     ask("truthfulqa", &[]).fails(1, &["no log-probabilities of the prompt", "hint: it takes a server"]);
     ask("gsm8k-zh", &["--model-name", "near"]).fails(1, &["there is no model `near`", "hint: there are far"]);
-}
-
-#[test]
-fn perplexity_is_told_by_domains_and_kept() {
-    let dir = Dir::new();
-    tiny_model(&dir, "yuan-moe-tiny", "m");
-    dir.file("in.jsonl", beginnings(30, 200));
-    let measure =
-        |out: &str, more: &[&str]| {
-            json(&dir.ok(
-                &[&["eval", "perplexity", "m", "in.jsonl", "--by", "lang", "-o", out, "--json", "-q"], more].concat(),
-            ))
-        };
-    let whole = measure("whole", &[]);
-    let rows = whole.as_array().expect("rows");
-    let mean = rows.last().expect("a mean");
-    let domains: Vec<&Value> = rows.iter().filter(|row| row["lang"] != "total" && row["lang"] != "mean").collect();
-    assert!(domains.len() > 2 && mean["lang"] == "mean" && mean["domains"] == domains.len(), "{whole}");
-    let bits = |row: &Value| row["bits_per_byte"].as_f64().expect("a number");
-    let sum: f64 = domains.iter().map(|row| bits(row)).sum();
-    assert!((bits(mean) - sum / domains.len() as f64).abs() < 1e-12);
-    // lm-eval's windows, as `model perplexity` has them.
-    let other =
-        json(&dir.ok(&["model", "perplexity", "m", "in.jsonl", "--by", "lang", "--compat", "lm-eval", "--json", "-q"]));
-    assert_eq!(rows[..rows.len() - 1], other.as_array().expect("rows")[..]);
-    assert_eq!(lines(&dir, "whole/perplexity.jsonl").len(), 30);
-    let file: Value =
-        serde_json::from_slice(&std::fs::read(dir.path("whole/perplexity.json")).expect("a table")).expect("JSON");
-    assert_eq!(file, whole);
-    // A part, a torn line, the rest: the same figures, and no document is scored twice.
-    measure("parts", &["--limit", "11"]);
-    let path = dir.path("parts/perplexity.jsonl");
-    let torn = [std::fs::read(&path).expect("results"), b"{\"id\"".to_vec()].concat();
-    std::fs::write(&path, torn).expect("written");
-    assert_eq!(measure("parts", &[]), whole);
-    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
-    assert_eq!(
-        std::fs::read(&path).expect("results"),
-        std::fs::read(dir.path("whole/perplexity.jsonl")).expect("results")
-    );
-    // What is known is told too; with its tokens it is scored again, and no line is written twice. Batches change no score.
-    let each = |more: &[&str]| {
-        let fixed = [
-            "eval",
-            "perplexity",
-            "m",
-            "in.jsonl",
-            "--by",
-            "lang",
-            "-o",
-            "parts",
-            "--each",
-            "-q",
-            "--batch-tokens",
-            "512",
-        ];
-        dir.ok(&[&fixed, more].concat()).stdout()
-    };
-    assert_eq!(each(&[]).lines().count(), 30);
-    assert!(each(&["--per-token"]).lines().all(|line| line.contains("token_log_probs")));
-    assert_eq!(lines(&dir, "parts/perplexity.jsonl").len(), 30);
-    // Token sets, by sets.
-    dir.ok(&["tokenize", "in.jsonl", "-o", "tokens", "--tokenizer", "m/tokenizer.json", "-q"]);
-    let sets = json(&dir.ok(&["eval", "perplexity", "m", "--tokens", "tokens", "-o", "sets", "--json", "-q"]));
-    let total = rows.iter().find(|row| row["lang"] == "total").expect("a total");
-    assert!((bits(&sets[0]) - bits(total)).abs() < 1e-9, "{sets} {total}");
 }
 
 /// The sets themselves, where they lie beside the project.

@@ -10,6 +10,7 @@ mod commands;
 mod compat;
 mod compression;
 mod dedup;
+mod eval_perplexity;
 mod evaluation;
 mod formats;
 mod metamorphic;

@@ -50,6 +50,9 @@ ARC = [
     ("A plant takes in which gas?\nThink of leaves.", ["carbon dioxide", "helium", "argon", "neon", "xenon"], "A"),
     ("Which animal lays eggs?", ["dog", "cat", "a hen, which is a bird", "horse"], "C"),
     ("What pulls a stone down?", ["gravity", "light", "sound", "heat"], "A"),
+    # Likeliest by characters, and by bytes.
+    ("Which word means moon?", ["月亮", "moon", "la lune", "луна"], "B"),
+    ("Which word means stone?", ["石头", "a stone on a hill", "pierre", "камень"], "D"),
 ]
 MMLU = {
     "abstract_algebra": [
@@ -106,6 +109,8 @@ def evaluated(yaml: str, splits: dict, shots: int) -> dict:
     """What lm-eval asks and finds, document by document."""
     config = dict(load_yaml(TASKS / yaml, resolve_func=True))
     config.pop("tag", None)
+    # No task lists it; AGIEval's have figures of their own, without it.
+    config["metric_list"] = [*config["metric_list"], {"metric": "acc_bytes", "aggregation": "mean", "higher_is_better": True}]
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for split, documents in splits.items():
@@ -123,13 +128,14 @@ def evaluated(yaml: str, splits: dict, shots: int) -> dict:
             "requests": [list(it) for it in (s["arguments"] if isinstance(s["arguments"], list) else s["arguments"].values())],
             "acc": s["acc"],
             "acc_norm": s.get("acc_norm"),
+            "acc_bytes": s.get("acc_bytes"),
         }
         for s in samples
     ]
     for item in items:
         item["requests"] = [list(it.values()) if isinstance(it, dict) else it for it in item["requests"]]
         item["log_likelihoods"] = [likelihood(*it) for it in item["requests"]]
-    return {"items": items, "acc": figures["acc"], "acc_norm": figures.get("acc_norm")}
+    return {"items": items, "acc": figures["acc"], "acc_norm": figures.get("acc_norm"), "acc_bytes": figures.get("acc_bytes")}
 
 
 def main() -> None:

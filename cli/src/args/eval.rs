@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use yuan_eval::tasks::Mode;
 
-use super::model::{PerplexityArgs, RunOnArgs};
+use super::model::{RunOnArgs, SamplingArgs, ScoringArgs};
 use super::parse::parse_bytes;
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,10 @@ pub enum EvalCommand {
     Tasks(EvalTasksArgs),
     /// Perplexity and bits per byte by domains (files, or a field), as Paloma tells them, in lm-eval's rolling windows
     ///
-    /// A line for each document goes to OUT/perplexity.jsonl; OUT/perplexity.json has the table.
+    /// A line for each document goes to OUT/perplexity.jsonl as soon as it is known, and is not scored again by the same command;
+    /// OUT/perplexity.json has the table. A server (`--endpoint`) is sent the ids that `--tokenizer` makes, by windows of two tokens
+    /// less than it reads, and must tell the log-probabilities of prompts (`echo` with `logprobs`). `--prefix eod` is then the
+    /// tokenizer's `<eod>`, `<|endoftext|>`, `<|end_of_text|>` or `</s>`.
     Perplexity(EvalPerplexityArgs),
 }
 
@@ -56,9 +59,6 @@ pub struct EvalTasksArgs {
     /// A folder of Hugging Face's or a GGUF file
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
-    /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<Secret>,
     /// The folder of the evaluation sets
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -80,25 +80,15 @@ pub struct EvalTasksArgs {
     /// Texts for each item; the answer that most of them give counts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub samples: usize,
-    /// What logits are divided by; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub temperature: f64,
-    /// Choose among the K likeliest tokens; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    pub top_k: usize,
-    /// Choose among the likeliest tokens that make up this share
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub top_p: f64,
-    /// Other seeds, other texts
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub seed: u64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Most new tokens [default: the task's own number]
     #[arg(long, value_name = "N")]
     pub max_new_tokens: Option<NonZeroUsize>,
     /// Texts that a model on this machine writes together
     #[arg(long, value_name = "N", default_value = "8")]
     pub batch: NonZeroUsize,
-    /// Tokens that go through the model together, where options are scored
+    /// Tokens that go through the model together, where options are scored; of up to four times as many keys and values are held
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub batch_tokens: usize,
     /// Run the programs of HumanEval: a model's own words, in a process that is held back (Linux)
@@ -124,6 +114,19 @@ pub struct EvalTasksArgs {
     /// The model's tokenizer, where it does not lie in its folder
     #[arg(long, value_name = "FILE", conflicts_with = "endpoint")]
     pub tokenizer: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A server that is asked instead of a model's files.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// A server that speaks OpenAI's completions, as http://localhost:8000/v1
+    #[arg(long, value_name = "URL", help_heading = "Servers")]
+    pub endpoint: Option<Secret>,
     /// The model's name on the server [default: the first that it tells]
     #[arg(long, value_name = "NAME", requires = "endpoint", help_heading = "Servers")]
     pub model_name: Option<String>,
@@ -141,15 +144,18 @@ pub struct EvalTasksArgs {
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Servers",
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct EvalPerplexityArgs {
+    /// The model, a folder of Hugging Face's or a GGUF file, unless a server is asked; then documents: files, folders, globs, or `-` for
+    /// standard input
+    #[arg(value_names = ["MODEL", "INPUT"], num_args = 0.., required_unless_present = "endpoint")]
+    pub given: Vec<String>,
     #[command(flatten)]
-    pub perplexity: PerplexityArgs,
+    pub how: ScoringArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Where results go
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,

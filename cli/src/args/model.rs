@@ -130,6 +130,13 @@ pub struct PerplexityArgs {
     #[arg(value_name = "INPUT", required_unless_present = "tokens", conflicts_with = "tokens")]
     pub inputs: Vec<String>,
     #[command(flatten)]
+    pub how: ScoringArgs,
+}
+
+/// What is scored, and how.
+#[derive(Clone, Debug, Args)]
+pub struct ScoringArgs {
+    #[command(flatten)]
     pub read: ReadArgs,
     /// Token sets instead: PREFIX of PREFIX.bin and PREFIX.idx
     #[arg(long, value_name = "PREFIX", num_args = 1..)]
@@ -178,6 +185,23 @@ pub struct PerplexityArgs {
     pub json: bool,
 }
 
+/// How tokens are drawn.
+#[derive(Debug, Args)]
+pub struct SamplingArgs {
+    /// What logits are divided by; 0 always takes the likeliest token
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub temperature: f64,
+    /// Choose among the K likeliest tokens; 0 for all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub top_k: usize,
+    /// Choose among the likeliest tokens that make up this share
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Other seeds, other texts; what is drawn for a prompt depends on which it is too
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+}
+
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// A folder of Hugging Face's, a file of weights in one, or a GGUF file
@@ -208,21 +232,11 @@ pub struct GenerateArgs {
     /// Prompts that are continued together; memory grows with them, texts stay the same on a CPU
     #[arg(long, value_name = "N", default_value = "64")]
     pub batch: NonZeroUsize,
-    /// What logits are divided by; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub temperature: f64,
-    /// Choose among the K likeliest tokens; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    pub top_k: usize,
-    /// Choose among the likeliest tokens that make up this share
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub top_p: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Above 1 repeats less
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub repetition_penalty: f64,
-    /// Other seeds, other texts; what is drawn for a prompt depends on its number too
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub seed: u64,
     /// End a text before this string; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,

@@ -24,6 +24,8 @@ pub mod yuan;
 
 use std::path::Path;
 
+use yuan_pipeline::Error;
+
 /// What the sizes of a run come to by default.
 pub fn threads(global: &crate::args::Global) -> usize {
     global.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
@@ -75,6 +77,13 @@ pub fn say(global: &crate::args::Global, text: &str) {
 /// Characters of the column that names of steps stand in.
 pub fn name_width<'n>(names: impl Iterator<Item = &'n str>) -> usize {
     names.map(str::len).max().unwrap_or(0).max(18)
+}
+
+/// Writes a file whole or not at all.
+pub fn write_whole(path: &Path, contents: impl AsRef<[u8]>) -> yuan_pipeline::Result<()> {
+    let temporary = beside(path, ".tmp");
+    std::fs::write(&temporary, contents).map_err(Error::io("write", &temporary))?;
+    std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))
 }
 
 /// A path with something behind its name: `tokens` and `.run` make `tokens.run`.

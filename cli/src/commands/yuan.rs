@@ -16,7 +16,7 @@ use yuan_pipeline::{Error, Format, Input, Output};
 use yuan_tokenizer::{TokenizeCompat, TokenizeConfig, Tokenizer};
 
 use super::tokens::{done_with, run_beside, write_binidx};
-use super::{beside, say};
+use super::{beside, say, write_whole};
 use crate::Done;
 use crate::args::{FileRange, Global, TokenizeArgs};
 use crate::hints::usage;
@@ -271,8 +271,5 @@ fn there(prefix: &Path, loss_mask: bool, record: &Path, origin: &Origin) -> anyh
 
 fn write_record(path: &Path, record: &Record) -> anyhow::Result<()> {
     let json = serde_json::to_vec_pretty(record).context("a record")?;
-    let temporary = beside(path, ".tmp");
-    std::fs::write(&temporary, json).map_err(Error::io("write", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
-    Ok(())
+    Ok(write_whole(path, json)?)
 }

@@ -1,6 +1,6 @@
 //! Requests and figures of multiple choice are lm-eval's (`tests/fixtures/eval/lm_eval.json`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -40,6 +40,8 @@ fn items(parts: &Value) -> Vec<&Value> {
 #[test]
 fn requests_and_figures_are_those_of_lm_eval() {
     let mut asked = Vec::new();
+    // Figures that were compared, and whether characters and bytes found the same.
+    let mut told = BTreeSet::new();
     for task in golden() {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in task["files"].as_object().expect("files") {
@@ -82,16 +84,23 @@ fn requests_and_figures_are_those_of_lm_eval() {
         if expected[0]["acc_norm"].is_number() {
             assert_eq!(summary.by_characters.expect("judged").correct, sum("acc_norm"), "{name}");
         }
+        if expected[0]["acc_bytes"].is_number() {
+            assert_eq!(summary.by_bytes.expect("judged").correct, sum("acc_bytes"), "{name}");
+        }
         let lines =
             std::fs::read_to_string(folder.path().join(format!("{name}.loglikelihood.jsonl"))).expect("results");
         for (line, expected) in lines.lines().zip(&expected) {
             let line: Value = serde_json::from_str(line).expect("JSON");
             assert_eq!(line["correct"], expected["acc"] == 1.0, "{name} {line}");
-            if expected["acc_norm"].is_number() {
-                assert_eq!(line["choices"]["correct_by_characters"], expected["acc_norm"] == 1.0, "{name} {line}");
+            for (figure, own) in [("acc_norm", "correct_by_characters"), ("acc_bytes", "correct_by_bytes")] {
+                if expected[figure].is_number() {
+                    assert_eq!(line["choices"][own], expected[figure] == 1.0, "{name} {line}");
+                    told.insert((figure, expected["acc_norm"] == expected["acc_bytes"]));
+                }
             }
         }
         asked.push(name.to_owned());
     }
+    assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(asked, ["arc-c", "mmlu", "mmlu", "truthfulqa", "agieval", "ceval", "ceval", "cmmlu"]);
 }

@@ -182,6 +182,7 @@ fn what_may_pass_is_tried_again_and_the_rest_is_told() {
         match request.body["prompt"].as_str().expect("a prompt") {
             "busy" if nth == 0 => (429, "Retry-After: 0\r\n", String::new()),
             "busy" if nth == 1 => (0, "", String::new()),
+            "hours" if nth == 0 => (503, "Retry-After: Wed, 21 Oct 2065 07:28:00 GMT\r\n", String::new()),
             "down" => (503, "", json!({ "message": "loading" }).to_string()),
             "long" => (400, "", json!({ "error": { "message": "maximum context length is 32" } }).to_string()),
             "key" => (401, "", "no".into()),
@@ -202,6 +203,8 @@ fn what_may_pass_is_tried_again_and_the_rest_is_told() {
     };
     let (busy, count) = ask("busy");
     assert_eq!((busy.expect("at last")[0].text.as_str(), count), ("done", 3));
+    let (later, count) = ask("hours");
+    assert_eq!((later.expect("a date is no number of seconds").len(), count), (1, 2));
     for (prompt, count, said, hint) in [
         ("down", 3, "it answers 503: loading (3 tries)", ""),
         ("long", 1, "it answers 400: maximum context length is 32", "--shots N"),
@@ -219,6 +222,48 @@ fn what_may_pass_is_tried_again_and_the_rest_is_told() {
     let error =
         write(&mut Remote::connect(hasty).expect("connected"), &["slow"], &Writing::greedy(1)).expect_err("too slow");
     assert!(error.hint().is_some_and(|hint| hint.contains("--timeout")), "{error}");
+}
+
+#[test]
+fn tokens_of_ids_are_scored_and_a_failure_loses_none_of_the_others() {
+    let endpoint = serve(|request| {
+        if request.path == "/v1/models" {
+            let about = json!([{ "id": "other", "max_model_len": 7 }, { "id": "tiny", "max_model_len": 50 }]);
+            return (200, "", json!({ "data": about }).to_string());
+        }
+        let ids = request.body["prompt"].as_array().expect("ids").clone();
+        assert_eq!((&request.body["echo"], &request.body["logprobs"]), (&json!(true), &json!(1)));
+        if ids[0] == 9 {
+            return (400, "", json!({ "message": "too long" }).to_string());
+        }
+        // A token of id 3 is unlikely, and a server may count a token more than it was given.
+        let number = |id: &Value| if *id == 3 { json!(-2.0) } else { json!(-0.5) };
+        let numbers: Vec<Value> =
+            [Value::Null].into_iter().chain(ids[1..].iter().map(number)).chain([json!(-9.0)]).collect();
+        let tops = vec![json!({ "a": -1.0 }); numbers.len()];
+        let choice = json!({ "text": "", "logprobs": { "token_logprobs": numbers, "top_logprobs": tops } });
+        let usage = json!({ "prompt_tokens": ids.len() + usize::from(ids[0] == 8) });
+        (200, "", json!({ "choices": [choice], "usage": usage }).to_string())
+    });
+    let remote = Remote::connect(Options { model: Some("tiny".into()), concurrency: 1, ..options(&endpoint) });
+    let remote = remote.expect("connected");
+    assert_eq!(remote.max_tokens(), Some(50));
+    let mut found = Vec::new();
+    remote.tokens(&[vec![1, 2, 3], vec![9, 1], vec![8, 1], vec![5]], &mut |results| {
+        found.extend(results);
+        true
+    });
+    found.sort_by_key(|(place, _)| *place);
+    let told: Vec<String> = found
+        .iter()
+        .map(|(_, result)| match result {
+            Ok(tokens) => tokens.iter().map(|it| format!("{} {} ", it.log_prob, it.is_greedy)).collect(),
+            Err(error) => error.to_string(),
+        })
+        .collect();
+    assert_eq!((told[0].as_str(), told[3].as_str()), ("-0.5 true -2 false ", ""));
+    assert!(told[1].contains("it answers 400: too long"), "{told:?}");
+    assert!(told[2].contains("it was given 2 tokens, and counts 3"), "{told:?}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Items are asked once, voted on, judged and summed up, with a model that answers by rote.
 
+mod python;
+
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use python::python;
 use serde_json::Value;
 use yuan_eval::data::Data;
 use yuan_eval::run::{Evaluation, Settings, Summary};
@@ -194,14 +196,14 @@ fn human_eval() -> Folder {
     ])
 }
 
-fn python() -> Option<Sandbox> {
-    cfg!(target_os = "linux")
-        .then(|| Sandbox::new(Path::new("python3"), Limits::default()).expect("programs can be run"))
+fn sandbox() -> Option<Sandbox> {
+    let python = if cfg!(target_os = "linux") { python() } else { None };
+    python.map(|python| Sandbox::new(&python, Limits::default()).expect("programs can be run"))
 }
 
 #[test]
 fn programs_are_run_only_if_that_is_allowed_and_then_once() {
-    let Some(sandbox) = python() else { return };
+    let Some(sandbox) = sandbox() else { return };
     let folder = human_eval();
     let texts = [("def double(x):\n", vec!["    return 2 * x\n```\n"])];
     let mut model = Rote { texts: texts.into(), ..Rote::default() };
@@ -216,11 +218,21 @@ fn programs_are_run_only_if_that_is_allowed_and_then_once() {
         folder.lines("humaneval.m32.jsonl").iter().map(|line| line["correct"].clone()).collect::<Vec<_>>(),
         [Value::Null, true.into()]
     );
+    let again = |model: &mut Rote, limits: Limits| {
+        let sandbox = Sandbox::new(&python().expect("there is one"), limits).expect("programs can be run");
+        folder.run("humaneval", model, &settings, Some(&sandbox)).expect("it runs");
+        folder.lines("humaneval.m32.jsonl")
+    };
+    assert_eq!(again(&mut model, Limits::default()).len(), 2, "it is judged already");
+    let lines = again(&mut model, Limits { seconds: 4, ..Limits::default() });
+    assert_eq!((lines.len(), model.asked), (3, 1), "other limits may find another verdict, on the same text");
+    assert!(lines[2]["judged_by"] != lines[1]["judged_by"] && lines[2]["judged_by"].is_string());
+    assert_eq!((&lines[2]["outputs"], &lines[2]["fingerprint"]), (&lines[1]["outputs"], &lines[1]["fingerprint"]));
 }
 
 #[test]
 fn tests_of_the_model_choose_among_its_programs() {
-    let Some(sandbox) = python() else { return };
+    let Some(sandbox) = sandbox() else { return };
     let folder = human_eval();
     let texts = [
         (

@@ -80,7 +80,7 @@ pub struct Resets {
 }
 
 /// Longest window, in tokens, unless more is asked for: what is further back hardly helps to predict.
-const DEFAULT_WINDOW: usize = 4096;
+pub const LONGEST_DEFAULT_WINDOW: usize = 4096;
 
 /// Longest window there is: beyond it a number is a slip of the pen.
 const LONGEST_WINDOW: usize = 1 << 20;
@@ -112,10 +112,10 @@ impl Scoring {
         };
         if window > LONGEST_WINDOW {
             return Err(Error::request(format!(
-                "`window` is {window}: it is at most {LONGEST_WINDOW}, and 0 is what the model was trained for, up to {DEFAULT_WINDOW}"
+                "`window` is {window}: it is at most {LONGEST_WINDOW}, and 0 is what the model was trained for, up to {LONGEST_DEFAULT_WINDOW}"
             )));
         }
-        let window = if window == 0 { config.max_positions().min(DEFAULT_WINDOW) } else { window };
+        let window = if window == 0 { config.max_positions().min(LONGEST_DEFAULT_WINDOW) } else { window };
         let stride = if stride == 0 { window.div_ceil(2) } else { stride };
         let resets = Resets::default();
         Ok(Self { prefix, windows: Windows::new(window, stride)?, batch_tokens: batch_tokens.max(1), resets })

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use indicatif::{HumanBytes, HumanCount};
-use yuan_pipeline::{Error, Progress};
+use yuan_pipeline::Progress;
 use yuan_tokenizer::compression::{Compression, Report, Resources, Subject};
 
-use super::{done_but, memory, print, say, threads};
+use super::{done_but, memory, print, say, threads, write_whole};
 use crate::Done;
 use crate::args::{CompressionArgs, Global};
 use crate::hints::usage;
@@ -32,10 +32,10 @@ pub fn compression(args: &CompressionArgs, global: &Global) -> anyhow::Result<Do
     let seconds = start.elapsed().as_secs_f64();
     print(&table::text(&report))?;
     if let Some(path) = &args.json {
-        write(path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+        write_whole(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }
     if let Some(path) = &args.html {
-        write(path, &page::html(&report)?)?;
+        write_whole(path, page::html(&report)?)?;
     }
     let overall = &report.tokenizers[0].overall;
     let speed = overall.bytes as f64 * subjects.len() as f64 / 1e6 / seconds.max(1e-3);
@@ -69,13 +69,6 @@ fn name_of(path: &Path) -> String {
     let own = stem(path);
     let folder = path.parent().map(stem).unwrap_or_default();
     if own == "tokenizer" && !folder.is_empty() { folder } else { own }
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let temporary = super::beside(path, ".tmp");
-    std::fs::write(&temporary, text).map_err(Error::io("write", &temporary))?;
-    Ok(std::fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?)
 }
 
 /// A token's text on one line: spaces as `␣`, control characters as escapes.

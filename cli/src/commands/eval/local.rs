@@ -1,14 +1,15 @@
 //! A model of `yuan-model` and its tokenizer as what `yuan-eval` evaluates.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use yuan_eval::{Error, LanguageModel, Likelihood, Request, Result, Take, Writing, Written};
-use yuan_model::backend::Target;
+use yuan_model::continuations::{Continuations, Continued};
 use yuan_model::generate::{Generation, Sampling, StopRules, Stopped, generate};
-use yuan_model::{Batch, Encode as _, Model, tokenizer_of};
+use yuan_model::{Encode as _, Model};
 
 use crate::args::{EvalTasksArgs, Global};
-use crate::commands::model::{describe_files, identity, open};
+use crate::commands::model::{describe_files, identity, never, open, tokenizer_file};
 use crate::encoder::ModelTokenizer;
 use crate::hints::usage;
 
@@ -31,10 +32,7 @@ impl Local {
     pub fn open(path: &Path, args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Self> {
         // What is wrong with the model is told before what is wrong with its tokenizer, and both before the weights are read.
         let description = describe_files(path)?;
-        let file = args.tokenizer.clone().or_else(|| tokenizer_of(path)).ok_or_else(|| {
-            let problem = format!("there is no tokenizer in `{}`", path.display());
-            usage(problem, "name the model's own with `--tokenizer FILE`".to_owned())
-        })?;
+        let file = tokenizer_file(path, args.tokenizer.as_deref())?;
         // `<sep>` and `<eod>` of prompts are control tokens.
         let tokenizer = ModelTokenizer::parsing_special(&file)?;
         let vocab_size = description.config.vocab_size();
@@ -45,8 +43,7 @@ impl Local {
         }
         let mut ends = description.eos.clone();
         ends.extend(description.config.eod());
-        let unspelt = (0..vocab_size as u32).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
-        let never = unspelt.chain(description.unused.iter().copied()).filter(|id| !ends.contains(id)).collect();
+        let never = never(&description, &tokenizer, &ends);
         let identity = identity(path, Some(&file), &args.run)?;
         let model = open(path, &args.run, global)?;
         Ok(Self {
@@ -144,9 +141,18 @@ impl Local {
             .collect())
     }
 
-    /// Scores continuations in batches; what is known goes on at once, until it is told not to.
+    /// Scores continuations some at a time; what is known goes on at once, until it is told not to.
     fn scored(&self, pairs: &[(&str, &str)], take: &mut Take<'_, Likelihood>) -> Result<(), (usize, Error)> {
-        let mut pending = Pending::default();
+        let mut continuations = Continuations::new(self.model.engine(), self.batch_tokens);
+        // The pair of each that waits, and whether its context lost its beginning.
+        let mut waiting: VecDeque<(usize, bool)> = VecDeque::new();
+        let known = |waiting: &mut VecDeque<(usize, bool)>, scored: Vec<Continued>| {
+            let places = waiting.drain(..scored.len()).zip(scored);
+            let found = places.map(|((place, is_cut), Continued { log_prob, is_greedy, tokens })| {
+                (place, Ok(Likelihood { log_prob, is_greedy, tokens, is_cut }))
+            });
+            found.collect::<Vec<_>>()
+        };
         for (place, (context, continuation)) in pairs.iter().enumerate() {
             let failed_here = |error| (place, error);
             let (ids, count) = self.pair(context, continuation).map_err(failed_here)?;
@@ -155,18 +161,16 @@ impl Local {
             }
             // The model reads all tokens but the last, as many as it was trained for.
             let start = ids.len().saturating_sub(self.positions() + 1);
-            let (ids, is_cut) = (&ids[start..], start > 0);
+            let ids = ids[start..].to_vec();
             let count = count.min(ids.len() - 1);
-            if !pending.batch.is_empty()
-                && pending.batch.len() + ids.len() > self.batch_tokens
-                && !take(pending.score(&self.model).map_err(failed_here)?)
-            {
+            let scored = continuations.push(ids, count).map_err(of_model).map_err(failed_here)?;
+            if !scored.is_empty() && !take(known(&mut waiting, scored)) {
                 return Ok(());
             }
-            pending.push(ids, count, place, is_cut);
+            waiting.push_back((place, start > 0));
         }
-        let last = pairs.len().saturating_sub(1);
-        take(pending.score(&self.model).map_err(|error| (last, error))?);
+        let scored = continuations.finish().map_err(|error| (pairs.len().saturating_sub(1), of_model(error)))?;
+        take(known(&mut waiting, scored));
         Ok(())
     }
 }
@@ -197,48 +201,5 @@ impl LanguageModel for Local {
         if let Err((place, error)) = self.scored(pairs, take) {
             take(vec![(place, Err(error))]);
         }
-    }
-}
-
-/// Continuations that wait to be scored.
-#[derive(Default)]
-struct Pending {
-    batch: Batch,
-    targets: Vec<Target>,
-    /// The continuation of each target, by its number here.
-    owners: Vec<usize>,
-    /// The pair of each continuation, and whether its context lost its beginning.
-    places: Vec<(usize, bool)>,
-    /// What was read last: options of one token share it.
-    last: Vec<u32>,
-}
-
-impl Pending {
-    fn push(&mut self, ids: &[u32], count: usize, place: usize, is_cut: bool) {
-        let inputs = &ids[..ids.len() - 1];
-        if self.batch.is_empty() || self.last != inputs {
-            self.batch.push(inputs);
-            self.last = inputs.to_vec();
-        }
-        let start = self.batch.len() - inputs.len();
-        for (target, id) in ids.iter().enumerate().skip(ids.len() - count) {
-            self.targets.push(Target { row: (start + target - 1) as u32, id: *id });
-            self.owners.push(self.places.len());
-        }
-        self.places.push((place, is_cut));
-    }
-
-    fn score(&mut self, model: &Model) -> Result<Vec<(usize, Result<Likelihood>)>> {
-        let Self { batch, targets, owners, places, .. } = std::mem::take(self);
-        let scored = model.engine().score(&batch, &targets).map_err(of_model)?;
-        let none = |is_cut| Likelihood { is_greedy: true, is_cut, ..Likelihood::default() };
-        let mut found: Vec<Likelihood> = places.iter().map(|(_, is_cut)| none(*is_cut)).collect();
-        for (owner, scored) in owners.iter().zip(scored) {
-            let likelihood = &mut found[*owner];
-            likelihood.log_prob += f64::from(scored.log_prob);
-            likelihood.is_greedy &= scored.is_greedy;
-            likelihood.tokens += 1;
-        }
-        Ok(places.into_iter().zip(found).map(|((place, _), likelihood)| (place, Ok(likelihood))).collect())
     }
 }

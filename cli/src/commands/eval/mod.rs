@@ -1,6 +1,7 @@
 //! `eval`: how good a language model is.
 
 mod local;
+mod server;
 mod tasks;
 
 use serde_json::json;
@@ -10,6 +11,7 @@ use super::print;
 use crate::Done;
 use crate::args::{EvalCommand, Global};
 use crate::hints::usage;
+pub use server::connect;
 
 pub fn eval(command: &EvalCommand, global: &Global) -> anyhow::Result<Done> {
     match command {
@@ -20,7 +22,7 @@ pub fn eval(command: &EvalCommand, global: &Global) -> anyhow::Result<Done> {
 }
 
 /// What was asked for, or what is wrong with it, with the way out.
-fn told<T>(result: yuan_eval::Result<T>) -> anyhow::Result<T> {
+pub fn told<T>(result: yuan_eval::Result<T>) -> anyhow::Result<T> {
     result.map_err(|error| match error {
         yuan_eval::Error::Request { problem, hint } => usage(problem, hint),
         error @ yuan_eval::Error::NoData { .. } => usage(error.to_string(), error.hint()),

@@ -1,15 +1,13 @@
 //! `eval tasks`: tasks asked of a model.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use yuan_eval::LanguageModel;
 use yuan_eval::data::Data;
-use yuan_eval::remote::{Options, Remote};
 use yuan_eval::run::{Evaluation, Settings, Summary, table};
 use yuan_eval::sandbox::{Limits, Sandbox};
-use yuan_eval::tasks::{Shots, Task};
+use yuan_eval::tasks::{Items, Shots, Task};
 
 use super::local::Local;
 use super::told;
@@ -17,7 +15,7 @@ use crate::Done;
 use crate::args::{EvalTasksArgs, Global};
 use crate::commands::model::bar;
 use crate::commands::run::cancel_on_signals;
-use crate::commands::{print, say};
+use crate::commands::{print, say, write_whole};
 use crate::hints::usage;
 
 pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
@@ -27,24 +25,26 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
         let hint = "name the folder of the evaluation sets with `--data DIR`; `yuan-data eval list` tells their files";
         return Err(usage(format!("there is no folder `{}`", args.data.display()), hint.to_owned()));
     }
-    let tasks = chosen(args, global)?;
+    let shots = settings.shots.clone();
+    let mut tasks = with_items(args, chosen(args)?, &shots, global).peekable();
+    // What is wrong with the first is told before a model is read; the items of one task at a time are in memory.
+    match tasks.next_if(Result::is_err) {
+        Some(wrong) => wrong.map(|_| ())?,
+        None if tasks.peek().is_none() => {
+            let problem = format!("there are no files of any task in `{}`", args.data.display());
+            return Err(usage(problem, "`yuan-data eval list` tells the files of each task".to_owned()));
+        }
+        None => {}
+    }
     let sandbox = sandbox(args, global)?;
-    let mut model: Box<dyn LanguageModel> = match (&args.model, &args.endpoint) {
+    let mut model: Box<dyn LanguageModel> = match (&args.model, &args.server.endpoint) {
         (Some(path), _) => {
             let local = Local::open(path, args, global)?;
             settings.model = local.identity().to_owned();
             Box::new(local)
         }
-        (None, endpoint) => {
-            let endpoint = endpoint.as_ref().map_or_else(String::new, |endpoint| endpoint.0.clone());
-            let remote = told(Remote::connect(Options {
-                model: args.model_name.clone(),
-                api_key: args.api_key.as_ref().map(|key| key.0.clone()).filter(|key| !key.is_empty()),
-                timeout: Duration::from_secs(args.timeout),
-                retries: args.retries,
-                concurrency: args.concurrency.into(),
-                ..Options::of(endpoint)
-            }))?;
+        (None, _) => {
+            let remote = super::connect(&args.server)?;
             settings.model = remote.name();
             Box::new(remote)
         }
@@ -53,6 +53,7 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
     let stop = cancel_on_signals()?;
     let mut summaries = Vec::new();
     for task in tasks {
+        let (task, items) = task?;
         let bar = bar(global, Some(1), "{msg} {bar:30} {pos} of {len}, {elapsed} (eta {eta})")?;
         bar.set_message(format!("{} ({})", task.name, task.mode));
         let mut evaluation = Evaluation {
@@ -65,7 +66,6 @@ pub fn tasks(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Done> {
             },
             stop: &stop,
         };
-        let items = told(task.items(&Data::new(&args.data), &settings.shots))?;
         let summary = evaluation.run(task, items, &args.out);
         bar.finish_and_clear();
         summaries.push(told(summary)?);
@@ -85,32 +85,43 @@ fn settings(args: &EvalTasksArgs) -> Settings {
         limit: args.limit,
         shots: Shots { count: args.shots, file: args.shots_from.clone() },
         samples: args.samples,
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        seed: args.seed,
+        temperature: args.sampling.temperature,
+        top_k: args.sampling.top_k,
+        top_p: args.sampling.top_p,
+        seed: args.sampling.seed,
         max_new_tokens: args.max_new_tokens.map(usize::from),
         tests: args.select_by_tests,
     }
 }
 
-/// The tasks that are named. `all` are those of the mode, or each in its own, whose files are there.
-fn chosen(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Vec<&'static Task>> {
-    if args.tasks.iter().any(|name| name != "all") {
-        let named = args.tasks.iter().filter(|name| *name != "all");
-        return named.map(|name| told(Task::find(name, args.mode))).collect();
+/// The tasks that are named; `all` are those of the mode, or each in its own.
+fn chosen(args: &EvalTasksArgs) -> anyhow::Result<Vec<&'static Task>> {
+    if is_all(args) {
+        return Ok(Task::names().into_iter().filter_map(|name| Task::find(name, args.mode).ok()).collect());
     }
-    let shots = Shots { count: args.shots, file: args.shots_from.clone() };
-    let mut tasks = Vec::new();
-    for name in Task::names() {
-        let Ok(task) = Task::find(name, args.mode) else { continue };
-        match task.items(&Data::new(&args.data), &shots) {
-            Err(error @ yuan_eval::Error::NoData { .. }) => say(global, &format!("`{name}` is left out: {error}")),
-            // What else is wrong is told when the task's turn comes.
-            _ => tasks.push(task),
+    let named = args.tasks.iter().filter(|name| *name != "all");
+    named.map(|name| told(Task::find(name, args.mode))).collect()
+}
+
+/// Whether no task is named.
+fn is_all(args: &EvalTasksArgs) -> bool {
+    args.tasks.iter().all(|name| name == "all")
+}
+
+/// Tasks with their items, each made when its turn comes. Of `all` those whose files are not there are left out.
+fn with_items<'a>(
+    args: &'a EvalTasksArgs,
+    tasks: Vec<&'static Task>,
+    shots: &'a Shots,
+    global: &'a Global,
+) -> impl Iterator<Item = anyhow::Result<(&'static Task, Items)>> + 'a {
+    tasks.into_iter().filter_map(move |task| match task.items(&Data::new(&args.data), shots) {
+        Err(error @ yuan_eval::Error::NoData { .. }) if is_all(args) => {
+            say(global, &format!("`{}` is left out: {error}", task.name));
+            None
         }
-    }
-    Ok(tasks)
+        items => Some(told(items).map(|items| (task, items))),
+    })
 }
 
 fn sandbox(args: &EvalTasksArgs, global: &Global) -> anyhow::Result<Option<Sandbox>> {
@@ -143,8 +154,5 @@ fn write_summary(args: &EvalTasksArgs, summaries: &[Summary]) -> anyhow::Result<
     };
     let mut all: Vec<_> = known.into_iter().filter(|value| !new.iter().any(|new| is_of(value, new))).collect();
     all.extend(new);
-    let file = tempfile::NamedTempFile::new_in(&args.out)?;
-    fs::write(file.path(), serde_json::to_string_pretty(&all)? + "\n")?;
-    file.persist(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(())
+    Ok(write_whole(&path, serde_json::to_string_pretty(&all)? + "\n")?)
 }

@@ -24,11 +24,11 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
     let config = &description.config;
     let mut how = Generation {
         sampling: Sampling {
-            temperature: args.temperature,
-            top_k: args.top_k,
-            top_p: args.top_p,
+            temperature: args.sampling.temperature,
+            top_k: args.sampling.top_k,
+            top_p: args.sampling.top_p,
             repetition_penalty: args.repetition_penalty,
-            seed: args.seed,
+            seed: args.sampling.seed,
         },
         stop: StopRules {
             ids: description.eos.clone(),
@@ -44,7 +44,7 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> anyhow::Result<Done> {
     let prompts = prompts(args)?;
     // Control tokens of a chat's template are control tokens.
     let tokenizer = ModelTokenizer::parsing_special(&path)?;
-    how.never = super::never(&description, &tokenizer);
+    how.never = super::never(&description, &tokenizer, &description.eos);
     let ids = ids(args, prompts, &tokenizer, &path, config, &how)?;
     let mut trained = Trained { positions: config.max_positions(), is_told: false };
     for (number, prompt) in ids.iter().enumerate() {

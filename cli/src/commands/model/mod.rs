@@ -4,7 +4,6 @@ mod bench;
 mod generate;
 mod identity;
 mod info;
-mod kept;
 mod perplexity;
 mod serve;
 
@@ -169,11 +168,11 @@ fn is_megatron(path: &Path) -> bool {
     path.join("latest_checkpointed_iteration.txt").exists()
 }
 
-/// Ids that are never drawn: they stand for no token. What ends a text needs no spelling.
-fn never(description: &Description, tokenizer: &ModelTokenizer) -> Vec<u32> {
+/// Ids that are never drawn: they stand for no token. What ends a text, those of `ends`, needs no spelling.
+pub(super) fn never(description: &Description, tokenizer: &ModelTokenizer, ends: &[u32]) -> Vec<u32> {
     let vocab_size = description.config.vocab_size() as u32;
     let unspelt = (0..vocab_size).filter(|id| tokenizer.tokenizer().id_to_token(*id).is_none());
-    unspelt.chain(description.unused.iter().copied()).filter(|id| !description.eos.contains(id)).collect()
+    unspelt.chain(description.unused.iter().copied()).filter(|id| !ends.contains(id)).collect()
 }
 
 /// The file of a model's tokenizer: the one that is given, or the model's own.

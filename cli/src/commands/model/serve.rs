@@ -18,7 +18,7 @@ pub fn serve(args: &ServeArgs, global: &Global) -> anyhow::Result<Done> {
     let config = &description.config;
     let path = super::tokenizer_file(&args.model, args.tokenizer.as_deref())?;
     let tokenizer = ModelTokenizer::parsing_special(&path)?;
-    let never = super::never(&description, &tokenizer);
+    let never = super::never(&description, &tokenizer, &description.eos);
     let max_positions = args.max_positions.map_or(config.max_positions(), |most| most as usize);
     let most = args.max_concurrent.get().saturating_mul(max_positions);
     let mut options = Options {

@@ -7,11 +7,11 @@ use indicatif::{HumanCount, HumanDuration};
 use plotters::prelude::*;
 use yuan_model::Config;
 use yuan_model::config::Yuan;
-use yuan_pipeline::Error;
 use yuan_train::training::{EvaluationLine, HeldOut, Line};
 
 use super::curves::{Curves, Value};
 use super::recipe::TrainRecipe;
+use crate::commands::write_whole;
 use crate::report::{STYLE, chart_error, escape};
 
 const INK: RGBColor = RGBColor(38, 50, 56);
@@ -76,9 +76,7 @@ impl Page {
         let is_current =
             |line: &&EvaluationLine| sets.iter().all(|set| set.name() != line.evaluation || line.is_of(set.as_ref()));
         let page = self.page(&evaluations.iter().filter(is_current).collect::<Vec<_>>())?;
-        let temporary = self.path.with_extension("html.tmp");
-        std::fs::write(&temporary, page).map_err(Error::io("write", &temporary))?;
-        Ok(std::fs::rename(&temporary, &self.path).map_err(Error::io("rename", &temporary))?)
+        Ok(write_whole(&self.path, page)?)
     }
 
     fn page(&self, evaluations: &[&EvaluationLine]) -> anyhow::Result<String> {

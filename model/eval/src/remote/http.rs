@@ -130,7 +130,7 @@ impl Http {
             match failure.again {
                 Some(wanted) if tries < self.retries => {
                     std::thread::sleep(pause.max(wanted).min(LONGEST_PAUSE));
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause = longer(pause);
                 }
                 again => {
                     let tried =
@@ -145,6 +145,11 @@ impl Http {
         }
         unreachable!("the last try returns")
     }
+}
+
+/// The pause behind one of this length.
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
 }
 
 /// A server that was not reached, broke off, or says what cannot be read.
@@ -217,4 +222,19 @@ fn complaint(text: &str) -> String {
     let json: Value = serde_json::from_str(text).unwrap_or(Value::Null);
     let said = json["error"]["message"].as_str().or(json["message"].as_str()).or(json["detail"].as_str());
     said.map_or_else(|| text.trim().to_owned(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_minute_and_no_further() {
+        let mut pauses = vec![Duration::from_millis(250)];
+        for _ in 0..1000 {
+            pauses.push(longer(*pauses.last().expect("one")));
+        }
+        assert_eq!(pauses[..3], [250, 500, 1000].map(Duration::from_millis));
+        assert_eq!((pauses[7], pauses[8], pauses[1000]), (Duration::from_secs(32), LONGEST_PAUSE, LONGEST_PAUSE));
+    }
 }

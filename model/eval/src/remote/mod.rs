@@ -68,6 +68,7 @@ type Counts = Mutex<HashMap<blake3::Hash, Arc<Mutex<Option<usize>>>>>;
 pub struct Remote {
     http: Http,
     model: String,
+    max_tokens: Option<usize>,
     concurrency: usize,
     counts: Counts,
 }
@@ -96,7 +97,14 @@ impl Remote {
                 }
             },
         };
-        Ok(Self { http, model, concurrency: options.concurrency.max(1), counts: Counts::default() })
+        let about = told["data"].as_array().into_iter().flatten().find(|about| about["id"] == model.as_str());
+        let max_tokens = about.and_then(|about| about["max_model_len"].as_u64()).map(|count| count as usize);
+        Ok(Self { http, model, max_tokens, concurrency: options.concurrency.max(1), counts: Counts::default() })
+    }
+
+    /// Most tokens of a prompt and what is written behind it, if the server tells (`max_model_len`, as vLLM does).
+    pub fn max_tokens(&self) -> Option<usize> {
+        self.max_tokens
     }
 
     /// The model's name on the server.

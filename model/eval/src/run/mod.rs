@@ -1,8 +1,10 @@
 //! A task is asked item by item; what is done is in the file of results and is not asked again.
 
+mod ask;
 mod gather;
 mod line;
 mod programs;
+mod settings;
 mod summary;
 mod vote;
 
@@ -13,97 +15,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 pub use line::{Chosen, Line, Output};
+pub use settings::Settings;
 pub use summary::{Asked, Figure, Summary, table};
 
 use crate::lines::Lines;
 use crate::sandbox::Sandbox;
-use crate::tasks::{Ask, Choice, Item, Items, Judge, Shots, Task};
-use crate::{Error, LanguageModel, Likelihood, Request, Result, Writing, Written};
-use gather::{Finish, gather};
-use vote::vote;
+use crate::tasks::{Ask, Item, Items, Judge, Task};
+use crate::{Error, LanguageModel, Result};
 
 /// What results depend on, beside the task and the model: another number, other fingerprints.
 const RULES: u32 = 2;
 /// Items that a server refuses before any is done, after which it is taken to refuse all of them.
 const REFUSALS: usize = 16;
-
-/// How tasks are asked.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What the model is: results of another one are none of this.
-    pub model: String,
-    /// Ask so many items of each task, the first ones.
-    pub limit: Option<usize>,
-    /// Examples before the question.
-    pub shots: Shots,
-    /// Texts for each item; more than one are voted on.
-    pub samples: usize,
-    /// What logits are divided by; 0 takes the likeliest token.
-    pub temperature: f64,
-    /// Choose among so many likeliest tokens; 0 for all.
-    pub top_k: usize,
-    /// Choose among the likeliest tokens that make up this share.
-    pub top_p: f64,
-    /// Other seeds, other texts.
-    pub seed: u64,
-    /// Most new tokens, instead of the task's own.
-    pub max_new_tokens: Option<usize>,
-    /// Texts with tests that the model writes for each program, to choose among samples; 0 for none.
-    pub tests: usize,
-}
-
-impl Settings {
-    /// The greedy answers of a model.
-    pub fn of(model: impl Into<String>) -> Self {
-        Self {
-            model: model.into(),
-            limit: None,
-            shots: Shots::default(),
-            samples: 1,
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            seed: 0,
-            max_new_tokens: None,
-            tests: 0,
-        }
-    }
-
-    /// What makes no sense.
-    ///
-    /// # Errors
-    /// No samples, several without a temperature, a share or a temperature out of range.
-    pub fn check(&self) -> Result<()> {
-        let wrong = |problem: &str, hint: &'static str| Err(Error::request(problem, hint));
-        if self.samples == 0 {
-            return wrong("there is nothing to ask: `--samples` is at least 1", "leave it away for 1");
-        }
-        if !(0.0..=100.0).contains(&self.temperature) || !(0.0..=1.0).contains(&self.top_p) || self.top_p == 0.0 {
-            return wrong("temperature is from 0 to 100, top-p above 0 and at most 1", "0.7 and 0.95 are usual");
-        }
-        if self.samples > 1 && self.temperature == 0.0 {
-            return wrong("at temperature 0 all samples are the same", "say `--temperature 0.7` as well");
-        }
-        if self.tests > 0 && self.samples == 1 {
-            return wrong(
-                "tests choose among samples, and there is one",
-                "say `--samples 10 --temperature 0.7` as well",
-            );
-        }
-        Ok(())
-    }
-
-    fn writing(&self, max_new_tokens: usize) -> Writing {
-        Writing {
-            max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            seed: self.seed,
-            stop: Vec::new(),
-        }
-    }
-}
 
 /// What an evaluation works with.
 pub struct Evaluation<'a> {
@@ -220,8 +143,8 @@ impl Evaluation<'_> {
         };
         // The items of a task are all of one kind.
         match items.first().map(|item| &item.ask) {
-            Some(Ask::Choose(_)) => choose(*model, &items, stop, &mut finish)?,
-            Some(Ask::Write { .. }) => write(*model, &items, settings, stop, &mut finish)?,
+            Some(Ask::Choose(_)) => ask::choose(*model, &items, stop, &mut finish)?,
+            Some(Ask::Write { .. }) => ask::write(*model, &items, settings, stop, &mut finish)?,
             None => {}
         }
         if done < open.len() {
@@ -250,111 +173,4 @@ impl Evaluation<'_> {
             _ => None,
         }
     }
-}
-
-/// Texts for each item, and those with tests for its programs.
-fn write(
-    model: &mut dyn LanguageModel,
-    items: &[&Item],
-    settings: &Settings,
-    stop: &AtomicBool,
-    finish: &mut Finish<'_, Line>,
-) -> Result<()> {
-    // What is drawn for an item has a seed of its own, so that it is the same in any company.
-    let seeded = |id: &str, how: Writing| {
-        let hash = blake3::hash(format!("{} {id}", how.seed).as_bytes());
-        Writing { seed: u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes")), ..how }
-    };
-    let is_drawn = settings.temperature > 0.0;
-    let (mut hows, mut for_tests) = (Vec::new(), Vec::new());
-    for item in items {
-        if let Ask::Write { max_new_tokens, .. } = &item.ask
-            && (is_drawn || hows.is_empty())
-        {
-            hows.push(seeded(&item.id, settings.writing(*max_new_tokens)));
-        }
-        if let (Judge::Program(program), true) = (&item.judge, settings.tests > 0) {
-            let id = format!("{} tests", item.id);
-            for_tests.push((programs::ask_for_tests(prompt(item), program), seeded(&id, programs::writing(settings))));
-        }
-    }
-    let mut requests = Vec::new();
-    for (place, item) in items.iter().enumerate() {
-        let how = &hows[if is_drawn { place } else { 0 }];
-        let texts = (0..settings.samples as u64).map(|number| Request { prompt: prompt(item), how, number });
-        requests.extend(texts);
-        if let Some((prompt, how)) = for_tests.get(place) {
-            requests.extend((0..settings.tests as u64).map(|number| Request { prompt, how, number }));
-        }
-    }
-    let count = settings.samples + if for_tests.is_empty() { 0 } else { settings.tests };
-    let made = &mut |number: usize, seconds, texts: Result<Vec<Written>>| {
-        finish(number, seconds, texts.map(|texts| written(items[number], texts, settings.samples)))
-    };
-    gather(items.iter().map(|_| count), stop, |take| model.write(&requests, take), made)
-}
-
-/// The likelihoods of each item's options.
-fn choose(
-    model: &mut dyn LanguageModel,
-    items: &[&Item],
-    stop: &AtomicBool,
-    finish: &mut Finish<'_, Line>,
-) -> Result<()> {
-    let all = items.iter().flat_map(|item| choices(item));
-    let pairs: Vec<(&str, &str)> = all.map(|choice| (&*choice.context, choice.continuation.as_str())).collect();
-    let made = &mut |number: usize, seconds, likelihoods: Result<Vec<Likelihood>>| {
-        let item = items[number];
-        let line = likelihoods.and_then(|likelihoods| {
-            if let Some(place) = likelihoods.iter().position(|it| it.log_prob.is_nan()) {
-                let problem = format!("option {place} of item `{}` has a probability that is no number", item.id);
-                return Err(Error::Model(problem.into()));
-            }
-            Ok(Line::of_choices(item, choices(item), &likelihoods))
-        });
-        finish(number, seconds, line)
-    };
-    gather(items.iter().map(|item| choices(item).len()), stop, |take| model.likelihoods(&pairs, take), made)
-}
-
-fn choices(item: &Item) -> &[Choice] {
-    match &item.ask {
-        Ask::Choose(choices) => choices,
-        Ask::Write { .. } => &[],
-    }
-}
-
-fn prompt(item: &Item) -> &str {
-    match &item.ask {
-        Ask::Write { prompt, .. } => prompt,
-        Ask::Choose(_) => "",
-    }
-}
-
-/// The line of an item that was answered in words: so many texts, and behind them those with tests.
-fn written(item: &Item, texts: Vec<Written>, samples: usize) -> Line {
-    let prompt = prompt(item);
-    let mut line = Line::of(item);
-    line.prompt_hash = blake3::hash(prompt.as_bytes()).to_hex()[..16].to_owned();
-    line.tokens = texts.iter().map(|text| text.tokens).sum();
-    if let (Judge::Program(program), Some(tests)) = (&item.judge, texts.get(samples..)) {
-        line.tests = programs::tests(program, tests);
-    }
-    for text in texts.into_iter().take(samples) {
-        let judged = item.judge.judge(prompt, &text.text, text.has_ended);
-        line.prompt_tokens = text.prompt_tokens;
-        line.is_cut |= text.is_cut;
-        line.outputs.push(Output {
-            text: text.text,
-            answer: judged.answer,
-            correct: judged.is_correct,
-            has_ended: text.has_ended,
-        });
-    }
-    let chosen = match &item.judge {
-        Judge::Program(_) => 0,
-        _ => vote(line.outputs.iter().map(|output| output.answer.as_deref())),
-    };
-    line.choose(chosen);
-    line
 }

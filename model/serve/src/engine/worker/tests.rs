@@ -89,6 +89,10 @@ impl Session for Sequences<'_> {
         Ok(())
     }
 
+    fn score(&mut self, _: &[&[u32]], _: &[Target]) -> yuan_model::Result<Vec<Scored>> {
+        unreachable!("a server asks for some logits")
+    }
+
     fn tokens(&self, sequence: usize) -> usize {
         self.all[sequence].1.len()
     }

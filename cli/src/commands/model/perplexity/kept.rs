@@ -1,13 +1,13 @@
 //! Documents that were scored: a line for each, and what all came to.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 use yuan_eval::lines::Lines;
 use yuan_model::perplexity::{DocumentScore, Resets, Scoring};
+
+use crate::commands::write_whole;
 
 /// A folder of results.
 pub struct Kept {
@@ -65,10 +65,7 @@ impl Kept {
 
     /// Writes the table.
     pub fn finish(&self, table: &Value) -> anyhow::Result<()> {
-        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        fs::write(file.path(), serde_json::to_string_pretty(table)? + "\n")?;
-        file.persist(self.folder.join("perplexity.json")).context("cannot write `perplexity.json`")?;
-        Ok(())
+        Ok(write_whole(&self.folder.join("perplexity.json"), serde_json::to_string_pretty(table)? + "\n")?)
     }
 }
 
