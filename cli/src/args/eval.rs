@@ -56,7 +56,7 @@ pub struct EvalTasksArgs {
     /// Tasks of `eval list`, or `all`
     #[arg(value_name = "TASK", required = true, value_delimiter = ',')]
     pub tasks: Vec<String>,
-    /// A folder of Hugging Face's or a GGUF file
+    /// A folder of Hugging Face's, a GGUF file, or `bundled`
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
     /// The folder of the evaluation sets
@@ -148,8 +148,8 @@ pub struct ServerArgs {
 
 #[derive(Debug, Args)]
 pub struct EvalPerplexityArgs {
-    /// The model, a folder of Hugging Face's or a GGUF file, unless a server is asked; then documents: files, folders, globs, or `-` for
-    /// standard input
+    /// The model, a folder of Hugging Face's, a GGUF file or `bundled`, unless a server is asked; then documents: files, folders,
+    /// globs, or `-` for standard input
     #[arg(value_names = ["MODEL", "INPUT"], num_args = 0.., required_unless_present = "endpoint")]
     pub given: Vec<String>,
     #[command(flatten)]

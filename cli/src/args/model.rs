@@ -43,7 +43,7 @@ pub enum ModelCommand {
     Generate(GenerateArgs),
     /// Measure how fast a model scores, with its own weights or random ones
     Bench {
-        /// A folder of Hugging Face's or a GGUF file
+        /// A folder of Hugging Face's, a GGUF file, or `bundled`
         #[arg(required_unless_present = "random_weights")]
         model: Option<PathBuf>,
         /// A config.json, or a name (yuan2-m32, yuan2-2b, qwen2-57b-a14b, qwen1.5-moe-a2.7b…): weights are drawn
@@ -124,7 +124,7 @@ pub struct ConvertArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct PerplexityArgs {
-    /// A folder of Hugging Face's or a GGUF file
+    /// A folder of Hugging Face's, a GGUF file, or `bundled`
     pub model: PathBuf,
     /// Documents: files, folders, globs, or `-` for standard input
     #[arg(value_name = "INPUT", required_unless_present = "tokens", conflicts_with = "tokens")]

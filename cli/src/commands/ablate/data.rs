@@ -45,8 +45,7 @@ impl HeldOut {
         global: &Global,
     ) -> anyhow::Result<Self> {
         let input = Input { paths: vec![files.to_owned()], text_field: text_field.to_owned(), ..Input::default() };
-        let recipe =
-            Recipe { input, output: no_documents(), stages: to_tokens(tokenizer)?, ..Recipe::default() };
+        let recipe = Recipe { input, output: no_documents(), stages: to_tokens(tokenizer)?, ..Recipe::default() };
         let folder = run_folder(out, "held-out", &name);
         let summary = run::engine(&recipe, Path::new(""), &folder, &ResumeArgs::default(), global)?;
         let (documents, count) = written(&summary);
