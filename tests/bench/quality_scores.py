@@ -119,8 +119,8 @@ def main():
                 for id, row in classified(options.binary, folder, rest, of, f"fold{own}{fold}").items():
                     folds[id] = row["high"]
         lines = ["| | " + " | ".join(f"{language}, half {it}" for language in ("zh", "en") for it in "AB") + " |", "|---|---|---|---|---|"]
-        table = {name: [] for name in (*SCORES, "combination")}
-        disagree = []
+        table = {name: [] for name in (*SCORES, "cascade", "combination")}
+        disagree, counts = [], []
         for language in ("zh", "en"):
             chosen = [row for row in rows if row["lang"] == language and len(values.get(row["id"], {})) == 3]
             by_half = {it: [row for row in chosen if half[row["id"]] == it] for it in "AB"}
@@ -133,6 +133,12 @@ def main():
                 good = np.array([row["label"] == "high" for row in members])
                 for place, name in enumerate(SCORES):
                     table[name].append(area(ranked[it][good, place], ranked[it][~good, place]))
+                # The neural model puts the middle half of KenLM's order in its own.
+                fast, slow = ranked[it][:, 0], ranked[it][:, 1]
+                zone = np.digitize(fast, [-0.25, 0.25])
+                joined = 2 * zone + np.where(zone == 1, slow, fast)
+                table["cascade"].append(area(joined[good], joined[~good]))
+                counts.append(f"{good.sum()} and {(~good).sum()}")
                 own = ranked[other].copy()
                 own[:, list(SCORES).index("fasttext")] = ranks(np.array([folds[row["id"]] for row in learn])) / len(learn) - 0.5
                 weights = fit(own, np.array([row["label"] == "high" for row in learn], dtype=float))
@@ -143,15 +149,25 @@ def main():
                 shown = [place for place in np.argsort(gap) if not any(word in members[place]["kind"] for word in ("offensive", "hate"))]
                 for place in shown[: options.examples] + shown[::-1][: options.examples]:
                     disagree.append((language, members[place], values[members[place]["id"]], gap[place]))
-        names = {"kenlm": "KenLM, bits per byte", "moe": "neural model, bits per byte", "fasttext": "fastText, learnt from the other half", "combination": "all three, weighed on the other half"}
+        names = {"kenlm": "KenLM, bits per byte", "moe": "neural model, bits per byte", "fasttext": "fastText, learnt from the other half", "cascade": "KenLM, its middle half by the neural model", "combination": "all three, weighed on the other half"}
         for name, found in table.items():
             lines.append(f"| {names[name]} | " + " | ".join(f"{mean:.3f} ± {wide:.3f}" for mean, wide in found) + " |")
+        lines.append("| good and bad snippets | " + " | ".join(counts) + " |")
         lines += ["", "Where KenLM and the neural model differ most (ranks in their half; negative: the neural model likes it better):", "", "| language | label | kind | KenLM bits | neural bits | difference of ranks | text |", "|---|---|---|---|---|---|---|"]
         for language, row, value, gap in disagree:
             text = " ".join(row["text"].split())[:60].replace("|", "\\|")
             lines.append(f"| {language} | {row['label']} | {row['kind']} | {-value['kenlm']:.2f} | {-value['moe']:.2f} | {gap:+.2f} | {text} |")
         lines += ["", "| cost | s per GB of text |", "|---|---|"]
-        ways = {"KenLM (bundled)": ["--kenlm", "bundled"], "fastText (bundled)": ["--fasttext", "bundled"], "neural model": ["--moe", options.moe]}
+        bits = np.array([row["kenlm_bits_per_byte"] for row in plain.values() if row.get("kenlm_bits_per_byte") is not None])
+        low, high = np.quantile(bits, [0.25, 0.75])
+        neural = ["--moe", options.moe]
+        ways = {
+            "KenLM (bundled)": ["--kenlm", "bundled"],
+            "fastText (bundled)": ["--fasttext", "bundled"],
+            "neural model": neural,
+            "neural model, products of bf16": [*neural, "--precision", "bf16"],
+            "KenLM, its middle half by the neural model": ["--kenlm", "bundled", *neural, "--uncertain", f"kenlm_bits_per_byte={low}..{high}"],
+        }
         for name, way in ways.items():
             seconds, sizes = [], []
             for times in (1, 3) if "neural" in name else (4, 20):
@@ -159,7 +175,7 @@ def main():
                 source = write(folder / f"cost{times}.jsonl", many)
                 sizes.append(sum(len(row["text"].encode()) for row in many))
                 start = time.monotonic()
-                run(options.binary, "score", source, "-o", folder / f"cost-{name.split()[0]}-{times}", *way)
+                run(options.binary, "score", source, "-o", folder / f"cost-{list(ways).index(name)}-{times}", *way)
                 seconds.append(time.monotonic() - start)
             lines.append(f"| {name} | {(seconds[1] - seconds[0]) / (sizes[1] - sizes[0]) * 1e9:,.0f} |")
     report = "\n".join(lines) + "\n"
