@@ -107,7 +107,7 @@ def main():
         peer.step()
     speeds, told = {}, {}
     for number in range(arguments.rounds):
-        for dtype, precision in (("fp32", "f32"), ("bf16", "bf16")):
+        for dtype, precision in (("fp32", "fp32"), ("bf16", "bf16")):
             told = ours(arguments, precision)
             for who, speed in (("ours", told["tokens_per_second"]), ("torch", arguments.tokens / peers[dtype].step())):
                 speeds.setdefault((who, dtype), []).append(speed)
