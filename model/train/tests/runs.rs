@@ -193,6 +193,22 @@ fn bytes(path: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn the_last_evaluation_reads_everything_or_as_much_as_is_asked() {
+    let texts = Licence::new();
+    let last = |final_tokens: Option<u64>| {
+        let home = tempfile::tempdir().unwrap();
+        let mut case = Case::new(home.path(), &texts);
+        case.every.final_tokens = final_tokens;
+        let (_, evaluations) = case.go(None).unwrap();
+        let last = evaluations.iter().find(|line| line.is_final).unwrap();
+        (last.documents, last.tokens)
+    };
+    let (whole, part) = (last(None), last(Some(50)));
+    assert!(part.0 < whole.0 && (50..whole.1).contains(&part.1), "{part:?} of {whole:?}");
+    assert_eq!(last(Some(whole.1)), whole);
+}
+
+#[test]
 fn a_run_that_was_stopped_goes_on_to_the_bit_for_any_number_of_threads() {
     let home = tempfile::tempdir().unwrap();
     let whole = home.path().join("whole");
