@@ -91,7 +91,27 @@ fn recipes_are_compared_by_what_models_learn_of_them() {
     dir.run(&["ablate", "good.toml", "-o", "x", "--held-out", "web=held.jsonl"]).fails(2, &["[NAME=]RECIPE"]);
     ask("x", &["--held-out", "web=held.jsonl"]).fails(2, &["two of them are called `web`"]);
     dir.run(&["ablate", "good.toml", "gone.toml", "-o", "x", "--held-out", "web=held.jsonl"]).fails(1, &["gone.toml"]);
+    let bad = ["ablate", "good.toml", "noise.toml", "-o", "x", "--held-out", "web=held.jsonl", "--config", "gone"];
+    dir.run(&bad).fails(2, &["there is no model `gone`"]);
     assert!(!dir.path("x").exists());
+    // What is held out is found by its own field, and another shape of the same name is another model.
+    let held = std::fs::read_to_string(dir.path("held.jsonl")).expect("held out");
+    dir.file("held.jsonl", held.replace("\"text\":", "\"content\":"));
+    config["num_hidden_layers"] = 1.into();
+    dir.file("config.json", config.to_string());
+    let few = ["--tokens", "2000", "--seeds", "1", "--text-field", "content"];
+    let few = [&["ablate", "noise.toml", "good=good.toml", "-o", "few", "-q"][..], &common, &few].concat();
+    dir.ok(&few);
+    let table: Value =
+        serde_json::from_slice(&std::fs::read(dir.path("few/ablation.json")).expect("a table")).expect("JSON");
+    assert_eq!(table["recipes"][1]["documents_kept"], 79);
+    let known = || std::fs::read_to_string(dir.path("few/results.jsonl")).expect("results").lines().count();
+    dir.ok(&few);
+    assert_eq!(known(), 2);
+    config["num_hidden_layers"] = 2.into();
+    dir.file("config.json", config.to_string());
+    dir.ok(&few);
+    assert_eq!(known(), 4);
     dir.run(&["ablate", "good.toml", "noise.toml", "-o", "x", "--held-out", "held.jsonl"])
         .fails(2, &["NAME=held.jsonl"]);
 }

@@ -240,8 +240,12 @@ impl Rules for Moe {
     }
 
     fn batch_bytes(&self) -> Option<u64> {
-        // A token has three to five bytes; a batch for the model should be full, also where few documents go to it.
-        let is_part = !self.config.uncertain.is_empty() || !self.config.takes("");
+        // A token has three to five bytes; a batch for the model should be full, also where few documents
+        // or little of each go to it.
+        let is_part = !self.config.uncertain.is_empty()
+            || !self.config.takes("")
+            || self.config.max_document_bytes > 0
+            || self.config.max_document_tokens > 0;
         let share = if is_part { 16 } else { 1 };
         Some(4 * share * self.scoring.batch_tokens as u64)
     }

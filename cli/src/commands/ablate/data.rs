@@ -63,6 +63,7 @@ impl Corpus {
         name: String,
         path: &Path,
         held_out: &[HeldOut],
+        text_field: &str,
         tokenizer: &Path,
         out: &Path,
         global: &Global,
@@ -77,7 +78,7 @@ impl Corpus {
         }
         recipe.stages.retain(|stage| !is_of_tokens(stage));
         let eval_files = held_out.iter().map(|set| std::path::absolute(&set.files)).collect::<Result<_, _>>()?;
-        let fields = vec!["text".to_owned()];
+        let fields = vec![text_field.to_owned()];
         recipe.stages.push(StageConfig::Decontaminate(DecontaminateConfig {
             eval_files,
             fields,

@@ -18,8 +18,8 @@ use yuan_pipeline::Error;
 
 use self::data::{Corpus, HeldOut};
 use self::results::{Outcome, Results};
-use super::train_model::{TrainRecipe, Trained, train};
-use super::{print, say};
+use super::train_model::{TrainRecipe, Trained, check, fingerprint, train};
+use super::{print, say, write_whole};
 use crate::Done;
 use crate::args::{AblateArgs, Global, NumberType};
 use crate::hints::usage;
@@ -39,14 +39,16 @@ pub fn ablate(args: &AblateArgs, global: &Global) -> anyhow::Result<Done> {
     for (_, path) in &recipes {
         Recipe::read(Path::new(path), &[])?;
     }
-    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    let tokenizer = out.join("tokenizer.json");
     let from = match bundled::is_bundled(&args.tokenizer) {
         true => args.tokenizer.join("tokenizer.json"),
         false => args.tokenizer.clone(),
     };
     let bytes = bundled::read(&from).map_err(Error::io("read", &from))?;
-    std::fs::write(&tokenizer, bytes).map_err(Error::io("write", &tokenizer))?;
+    check(&TrainRecipe { tokenizer: Some(from), ..training.clone() })?;
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let mut results = Results::open(&out.join("results.jsonl"))?;
+    let tokenizer = out.join("tokenizer.json");
+    write_whole(&tokenizer, bytes)?;
     let training = TrainRecipe { tokenizer: Some(tokenizer.clone()), ..training };
 
     let domains: Vec<HeldOut> = held_out
@@ -55,10 +57,9 @@ pub fn ablate(args: &AblateArgs, global: &Global) -> anyhow::Result<Done> {
         .collect::<anyhow::Result<_>>()?;
     let corpora: Vec<Corpus> = recipes
         .into_iter()
-        .map(|(name, path)| Corpus::make(name, Path::new(&path), &domains, &tokenizer, out, global))
+        .map(|(name, path)| Corpus::make(name, Path::new(&path), &domains, &args.text_field, &tokenizer, out, global))
         .collect::<anyhow::Result<_>>()?;
 
-    let mut results = Results::open(out.join("results.jsonl"))?;
     let trainings = args.seeds as usize * corpora.len();
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(trainings);
     // All recipes with a seed before the next seed: what is known is known of all.
@@ -71,7 +72,7 @@ pub fn ablate(args: &AblateArgs, global: &Global) -> anyhow::Result<Done> {
                 seed,
                 ..training.clone()
             };
-            let fingerprint = results::fingerprint(&recipe)?;
+            let fingerprint = fingerprint(&recipe)?;
             if let Some(known) = results.find(&corpus.name, seed, &fingerprint) {
                 outcomes.push(known.clone());
                 continue;
@@ -87,8 +88,7 @@ pub fn ablate(args: &AblateArgs, global: &Global) -> anyhow::Result<Done> {
     }
     let table = table::Table::new(&corpora, &domains, &outcomes, args.tokens);
     for (name, text) in [("ablation.md", table.markdown()), ("ablation.json", table.json()?)] {
-        let path = out.join(name);
-        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+        write_whole(&out.join(name), text)?;
     }
     print(&table.markdown())?;
     say(global, &format!("\n{} and {}", out.join("ablation.md").display(), out.join("ablation.json").display()));

@@ -59,25 +59,50 @@ pub struct Trained {
     steps: u64,
 }
 
+/// Looks, before anything is read or written, whether a recipe's shape, tokenizer and device can be trained with.
+pub fn check(recipe: &TrainRecipe) -> anyhow::Result<()> {
+    place(recipe)?;
+    Vocabulary::load(recipe, &shape(recipe)?).map(drop)
+}
+
+/// What the figures of a training depend on: its settings, what its shape and its sets hold, and how much of these is evaluated.
+pub fn fingerprint(recipe: &TrainRecipe) -> anyhow::Result<String> {
+    let config = shape(recipe)?;
+    let tokenizer = Vocabulary::load(recipe, &config)?;
+    let wanted = wanted(&config, tokenizer.as_ref());
+    let held_out = held_out(recipe, wanted)?;
+    let held_out: Vec<(&str, &str)> = held_out.iter().map(|set| (set.name(), set.key())).collect();
+    let settings = sized(recipe, &config, wanted)?.settings;
+    let known = serde_json::json!({
+        "settings": settings, "held_out": held_out, "final_eval_tokens": recipe.final_eval_tokens,
+    });
+    Ok(blake3::hash(known.to_string().as_bytes()).to_hex()[..16].to_owned())
+}
+
+fn wanted<'a>(config: &Yuan, tokenizer: Option<&'a Vocabulary>) -> Wanted<'a> {
+    let tokenizer = tokenizer.map(|tokenizer| &tokenizer.tokenizer);
+    Wanted { eod: config.eod, vocab_size: config.vocab_size, tokenizer }
+}
+
+/// The held-out sets of a recipe, by name.
+fn held_out<'a>(recipe: &TrainRecipe, wanted: Wanted<'a>) -> anyhow::Result<Vec<Box<dyn HeldOut + 'a>>> {
+    let set = |(name, prefix): (&String, &PathBuf)| {
+        Ok(Box::new(HeldOutSet::new(name, prefix, wanted)?) as Box<dyn HeldOut + 'a>)
+    };
+    recipe.valid.iter().map(set).collect()
+}
+
 /// Trains a model in a folder, from where an earlier run was stopped, to its end or until a time.
 pub fn train(recipe: &TrainRecipe, out: &Path, until: Option<Instant>, global: &Global) -> anyhow::Result<Trained> {
     place(recipe)?;
     let config = shape(recipe)?;
     let tokenizer = Vocabulary::load(recipe, &config)?;
-    let wanted = Wanted {
-        eod: config.eod,
-        vocab_size: config.vocab_size,
-        tokenizer: tokenizer.as_ref().map(|tokenizer| &tokenizer.tokenizer),
-    };
+    let wanted = wanted(&config, tokenizer.as_ref());
     let Sized { plan, length, blend, settings } = sized(recipe, &config, wanted)?;
     let steps = plan.schedule.steps;
     let samples = steps.checked_mul(plan.texts_per_step).context("more texts than can be counted")?;
     let texts = TokenTexts::new(&blend, length, samples, recipe.seed, recipe.loss_mask, recipe.pad)?;
-    let held_out = recipe.valid.iter().map(|(name, prefix)| {
-        let set = HeldOutSet::new(name, prefix, wanted)?;
-        Ok(Box::new(set) as Box<dyn HeldOut + '_>)
-    });
-    let held_out: Vec<Box<dyn HeldOut + '_>> = held_out.collect::<anyhow::Result<_>>()?;
+    let held_out = held_out(recipe, wanted)?;
 
     let weights = first(recipe, &config)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
